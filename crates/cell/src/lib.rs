@@ -1,1 +1,3 @@
 //! Placeholder root; see ARCHITECTURE.md.
+
+pub mod layer;
