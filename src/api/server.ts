@@ -1,0 +1,192 @@
+/**
+ * Role: the listening side of a module API (Spec 3.1, 3.2) for the DHT and the KX.
+ *
+ * Invariants: a malformed message, an unknown type and a type that this module never receives close that
+ * one connection with one line in the log (Spec 3.1.6); all others go on. Tables are bounded.
+ *
+ * Not here: the meaning of any message; ERROR messages, which answer correct requests only.
+ */
+
+import { createServer, type Server, type Socket } from 'node:net';
+import { PeerError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
+import { ApiConnection, type ConnectionLimits, type ViolationKind } from './connection.js';
+
+export type { ApiConnection } from './connection.js';
+
+/** Types that a DHT module receives. */
+export const DHT_ACCEPTS: ReadonlySet<number> = new Set([
+  MESSAGE_TYPE.dhtPut,
+  MESSAGE_TYPE.dhtGet,
+  MESSAGE_TYPE.dhtTrace,
+]);
+
+/** Types that a KX module receives. */
+export const KX_ACCEPTS: ReadonlySet<number> = new Set([
+  MESSAGE_TYPE.kxBuildIncoming,
+  MESSAGE_TYPE.kxBuildOutgoing,
+  MESSAGE_TYPE.kxDestroy,
+]);
+
+export interface ApiLimits extends ConnectionLimits {
+  readonly maxConnections: number;
+}
+
+export const DEFAULT_API_LIMITS: ApiLimits = {
+  maxConnections: 256,
+  halfMessageMs: 30_000,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  maxInFlight: 64,
+};
+
+export interface ApiServerOptions {
+  readonly module: 'dht' | 'kx';
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly accepts: ReadonlySet<number>;
+  /**
+   * Called for each message. Where it returns a promise, the request counts as in work until that settles:
+   * a client that has shut its sending side keeps its connection until then. A rejection is logged.
+   */
+  readonly onMessage: (client: ApiConnection, message: ApiMessage) => void | Promise<void>;
+  readonly onDisconnect?: (client: ApiConnection) => void;
+  readonly log: Logger;
+  readonly limits?: Partial<ApiLimits>;
+}
+
+export interface ApiCounters {
+  connectionsOpen: number;
+  connectionsAccepted: number;
+  connectionsRefused: number;
+  messagesReceived: number;
+  messagesSent: number;
+  /** Connections closed by us, by reason. */
+  readonly violations: Record<ViolationKind, number>;
+}
+
+export class ApiServer {
+  readonly counters: ApiCounters = {
+    connectionsOpen: 0,
+    connectionsAccepted: 0,
+    connectionsRefused: 0,
+    messagesReceived: 0,
+    messagesSent: 0,
+    violations: { malformed: 0, 'unexpected-type': 0, 'half-message': 0, 'not-reading': 0, refused: 0 },
+  };
+  readonly #options: ApiServerOptions;
+  readonly #limits: ApiLimits;
+  readonly #log: Logger;
+  readonly #server: Server;
+  readonly #clients = new Set<ApiConnection>();
+  readonly #sockets = new Set<Socket>();
+  #nextId = 1;
+  #full = false;
+
+  constructor(options: ApiServerOptions) {
+    this.#options = options;
+    this.#limits = { ...DEFAULT_API_LIMITS, ...options.limits };
+    this.#log = options.log.child({ api: options.module });
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+  }
+
+  /** Errors: 'address-in-use', 'address-not-available', 'listen' (a PeerError each). */
+  listen(): Promise<{ port: number }> {
+    const { host, port, module } = this.#options;
+    return new Promise((resolve, reject) => {
+      const onError = (error: NodeJS.ErrnoException) => reject(listenError(error, module, host, port));
+      this.#server.once('error', onError);
+      this.#server.listen({ host, port }, () => {
+        this.#server.off('error', onError);
+        this.#server.on('error', (error) => this.#log.error({ err: error }, 'API server'));
+        const address = this.#server.address();
+        const bound = typeof address === 'object' && address !== null ? address.port : port;
+        this.#log.info({ host, port: bound }, 'API listening');
+        resolve({ port: bound });
+      });
+    });
+  }
+
+  /** Ends all connections and stops listening. */
+  close(): Promise<void> {
+    for (const client of [...this.#clients]) client.end();
+    return new Promise((resolve) => {
+      if (!this.#server.listening) {
+        resolve();
+        return;
+      }
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#sockets.size >= this.#limits.maxConnections) {
+      this.counters.connectionsRefused += 1;
+      if (!this.#full) this.#log.warn({ max: this.#limits.maxConnections }, 'too many API connections');
+      this.#full = true;
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    const client = new ApiConnection(this.#nextId++, socket, {
+      accepts: this.#options.accepts,
+      limits: this.#limits,
+      log: this.#log,
+      events: {
+        onMessage: (from, message) => {
+          this.counters.messagesReceived += 1;
+          return this.#options.onMessage(from, message);
+        },
+        onClosed: (closed, violation) => this.#onClosed(closed, violation),
+        onSent: () => {
+          this.counters.messagesSent += 1;
+        },
+      },
+    });
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      this.#full = false;
+    });
+    this.#clients.add(client);
+    this.counters.connectionsAccepted += 1;
+    this.counters.connectionsOpen = this.#clients.size;
+  }
+
+  #onClosed(client: ApiConnection, violation: ViolationKind | null): void {
+    if (violation !== null) this.counters.violations[violation] += 1;
+    this.#clients.delete(client);
+    this.counters.connectionsOpen = this.#clients.size;
+    try {
+      this.#options.onDisconnect?.(client);
+    } catch (error) {
+      this.#log.error({ err: error, client: client.id }, 'disconnect handler failed');
+    }
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, module: string, host: string, port: number): PeerError {
+  const section = module.toUpperCase();
+  const where = `${host}:${port}`;
+  if (error.code === 'EADDRINUSE') {
+    return new PeerError(
+      'address-in-use',
+      `the ${section} API cannot listen on ${where}: the address is in use`,
+      {
+        cause: error,
+        remedy: `stop the other program, or give another PORT in section [${section}] or by --port`,
+      },
+    );
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return new PeerError(
+      'address-not-available',
+      `the ${section} API cannot listen on ${where}: this machine does not have that address`,
+      { cause: error, remedy: `give an address of this machine as HOSTNAME in section [${section}]` },
+    );
+  }
+  return new PeerError('listen', `the ${section} API cannot listen on ${where}: ${error.message}`, {
+    cause: error,
+  });
+}
