@@ -1,0 +1,152 @@
+/**
+ * Role: the pseudo-identities of this peer, one file of mode 0600 each in STATE_DIR/identities.
+ *
+ * Invariants: a name is a short word that is safe as a file name; a file that cannot be read is an error that
+ * names it, never a silently missing identity.
+ *
+ * Not here: their text form and keys (pseudo-identity.ts), passphrases.
+ */
+
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { PeerError } from '../errors.js';
+import { ensurePrivateDirectory, writePrivateFile } from './private-files.js';
+import {
+  formatPseudoIdentity,
+  generatePseudoIdentity,
+  type PseudoIdentity,
+  pseudoIdentityFromSeed,
+} from './pseudo-identity.js';
+
+export interface NamedPseudoIdentity extends PseudoIdentity {
+  readonly name: string;
+  /** Unix seconds. */
+  readonly createdSeconds: number;
+}
+
+const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i;
+const SUFFIX = '.json';
+const FileSchema = v.object({
+  version: v.literal(1),
+  name: v.pipe(v.string(), v.regex(NAME)),
+  createdSeconds: v.pipe(v.number(), v.integer()),
+  publicKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+  seed: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
+});
+
+export class PseudoIdentityStore {
+  readonly #directory: string;
+
+  constructor(stateDir: string) {
+    this.#directory = join(stateDir, 'identities');
+  }
+
+  /** Errors: 'identity-name', 'identity-exists', 'state-dir'. */
+  async new(name: string): Promise<NamedPseudoIdentity> {
+    const path = this.#path(name);
+    await ensurePrivateDirectory(this.#directory);
+    const identity = generatePseudoIdentity();
+    const createdSeconds = Math.floor(Date.now() / 1_000);
+    const file = {
+      version: 1,
+      name,
+      createdSeconds,
+      publicKey: identity.publicKey.toString('hex'),
+      seed: identity.secretKey.subarray(0, 32).toString('hex'),
+    };
+    try {
+      await writePrivateFile(path, `${JSON.stringify(file, null, 2)}\n`, { exclusive: true });
+    } catch (error) {
+      if (!(error instanceof PeerError) || error.code !== 'exists') throw error;
+      throw new PeerError('identity-exists', `there is a pseudo-identity named ${name} already`, {
+        cause: error,
+        remedy: 'choose another name; peer id list shows those there are',
+      });
+    }
+    return { ...identity, name, createdSeconds };
+  }
+
+  /** In order of their names. Errors: 'identity-file'. */
+  async list(): Promise<NamedPseudoIdentity[]> {
+    let files: string[];
+    try {
+      files = await readdir(this.#directory);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw new PeerError('identity-file', `cannot read ${this.#directory}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    const names = files.filter((file) => file.endsWith(SUFFIX)).map((file) => file.slice(0, -SUFFIX.length));
+    return Promise.all(names.sort().map((name) => this.load(name)));
+  }
+
+  /** Errors: 'identity-name', 'identity-unknown', 'identity-file' (damaged or unreadable). */
+  async load(name: string): Promise<NamedPseudoIdentity> {
+    const path = this.#path(name);
+    let source: string;
+    try {
+      source = await readFile(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw unknown(name, error);
+      throw new PeerError('identity-file', `cannot read ${path}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    try {
+      const file = v.parse(FileSchema, JSON.parse(source));
+      const identity = pseudoIdentityFromSeed(Buffer.from(file.seed, 'hex'));
+      if (identity.publicKey.toString('hex') !== file.publicKey)
+        throw new Error('the keys do not belong together');
+      return { ...identity, name, createdSeconds: file.createdSeconds };
+    } catch (cause) {
+      throw new PeerError('identity-file', `${path} is damaged`, {
+        cause,
+        remedy: 'restore this file from a backup, or delete it if the pseudo-identity is not needed any more',
+      });
+    }
+  }
+
+  /** Errors: 'identity-name', 'identity-unknown'. */
+  async remove(name: string): Promise<void> {
+    try {
+      await rm(this.#path(name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw unknown(name, error);
+      throw new PeerError('identity-file', `cannot remove ${name}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #path(name: string): string {
+    if (!NAME.test(name)) {
+      throw new PeerError(
+        'identity-name',
+        `${JSON.stringify(name)} cannot be the name of a pseudo-identity`,
+        {
+          remedy: 'use 1 to 32 letters, digits, hyphens and underscores, starting with a letter or digit',
+        },
+      );
+    }
+    return join(this.#directory, name + SUFFIX);
+  }
+}
+
+/** What may be shown of a pseudo-identity: everything but its secret. */
+export function publicView(identity: NamedPseudoIdentity): {
+  name: string;
+  id: string;
+  createdSeconds: number;
+} {
+  const { name, publicKey, createdSeconds } = identity;
+  return { name, id: formatPseudoIdentity(publicKey), createdSeconds };
+}
+
+function unknown(name: string, cause: unknown): PeerError {
+  return new PeerError('identity-unknown', `there is no pseudo-identity named ${name}`, {
+    cause,
+    remedy: 'peer id list shows those there are; peer id new NAME makes one',
+  });
+}
