@@ -11,7 +11,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPair, type Ke
 import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { PeerError } from '../errors.js';
-import { isWidelyReadable } from './private-files.js';
+import { isWidelyReadable } from '../private-files.js';
 
 export const MODULUS_BYTES = 512;
 const EXPONENT = 65_537n;

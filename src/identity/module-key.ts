@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import sodium from 'sodium-native';
 import * as v from 'valibot';
 import { PeerError } from '../errors.js';
+import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import { type CertificatePurpose, issueCertificate, verifyCertificate } from './certificate.js';
 import type { Hostkey } from './hostkey.js';
-import { ensurePrivateDirectory, writePrivateFile } from './private-files.js';
 
 const LIFETIME_SECONDS = 30 * 86_400;
 const RENEW_BELOW_SECONDS = 10 * 86_400;

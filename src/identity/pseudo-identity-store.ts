@@ -11,7 +11,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { PeerError } from '../errors.js';
-import { ensurePrivateDirectory, writePrivateFile } from './private-files.js';
+import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import {
   formatPseudoIdentity,
   generatePseudoIdentity,

@@ -10,7 +10,7 @@
 import { fileURLToPath } from 'node:url';
 import { PeerError } from '../../src/errors.js';
 import { generateHostkeyPem, type Hostkey, loadHostkey } from '../../src/identity/hostkey.js';
-import { writePrivateFile } from '../../src/identity/private-files.js';
+import { writePrivateFile } from '../../src/private-files.js';
 
 const DIRECTORY = fileURLToPath(new URL('../../../.cache/hostkeys', import.meta.url));
 

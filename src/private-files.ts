@@ -10,7 +10,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { PeerError } from '../errors.js';
+import { PeerError } from './errors.js';
 
 /** Makes the directory and its parents, mode 0700; tightens it where it was there with a wider mode. */
 export async function ensurePrivateDirectory(path: string): Promise<void> {
