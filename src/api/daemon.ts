@@ -24,6 +24,8 @@ export interface Daemon {
 
 /** Exit code after a fault of ours (EX_SOFTWARE of sysexits.h). */
 export const EXIT_INTERNAL = 70;
+/** In the environment of a daemon that `peer up` has started. */
+export const SUPERVISED_VARIABLE = 'PEER_SUPERVISED';
 const CLOSE_MS = 10_000;
 
 /**
@@ -62,6 +64,7 @@ export async function runDaemon(
   const control = new ControlServer({ path: controlSocketPath(config, module), handlers, log });
   await control.listen();
   const release = installHandlers(log, stop);
+  watchSupervisor(stop);
   try {
     daemon = await start(config, log);
     Object.assign(handlers, { ...running().handlers, status: handlers.status, shutdown: handlers.shutdown });
@@ -71,6 +74,7 @@ export async function runDaemon(
     return await closeInTime(daemon, log);
   } finally {
     release();
+    process.stdin.destroy();
     await control.close();
   }
 }
@@ -85,6 +89,14 @@ async function closeInTime(daemon: Daemon, log: Logger): Promise<number> {
   if (outcome !== 'late') return 0;
   log.error({ waitedMs: CLOSE_MS }, 'the module did not stop in time');
   return EXIT_INTERNAL;
+}
+
+/** Under a supervisor, standard input is a pipe that ends when the supervisor is gone, however it went. */
+function watchSupervisor(stop: (reason: string) => void): void {
+  if (process.env[SUPERVISED_VARIABLE] !== '1') return;
+  process.stdin.on('error', () => {});
+  process.stdin.once('close', () => stop('the supervisor is gone'));
+  process.stdin.resume();
 }
 
 function installHandlers(log: Logger, onSignal: (signal: string) => void): () => void {

@@ -1,0 +1,61 @@
+/**
+ * Role: the command line of `peer`: the list of all commands.
+ *
+ * Invariants: wrong usage prints to stderr and ends with code 2; help and version print to stdout.
+ *
+ * Not here: any command (one class, one file), their common part (command.ts).
+ */
+
+import { readFileSync } from 'node:fs';
+import { Builtins, Cli } from 'clipanion';
+import { EXIT_USAGE } from './command.js';
+import { DhtCommand } from './dht.js';
+import { IdCommand } from './id.js';
+import { IdListCommand } from './id-list.js';
+import { IdNewCommand } from './id-new.js';
+import { IdRemoveCommand } from './id-remove.js';
+import { InitCommand } from './init.js';
+import { KxCommand } from './kx.js';
+import { StatusCommand } from './status.js';
+import { UpCommand } from './up.js';
+import { VoipCommand } from './voip.js';
+
+const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const cli = Cli.from(
+  [
+    Builtins.HelpCommand,
+    Builtins.VersionCommand,
+    InitCommand,
+    IdCommand,
+    IdNewCommand,
+    IdListCommand,
+    IdRemoveCommand,
+    UpCommand,
+    StatusCommand,
+    DhtCommand,
+    KxCommand,
+    VoipCommand,
+  ],
+  {
+    binaryLabel: 'peer: anonymous peer-to-peer telephone',
+    binaryName: 'peer',
+    binaryVersion: manifest.version,
+  },
+);
+
+async function main(argv: string[]): Promise<number> {
+  const input = argv.length === 0 ? ['--help'] : argv;
+  try {
+    cli.process(input, Cli.defaultContext);
+  } catch (error) {
+    // clipanion would print this to stdout and end with 1.
+    process.stderr.write(cli.error(error as Error, { colored: process.stderr.isTTY === true }));
+    return EXIT_USAGE;
+  }
+  return cli.run(input, Cli.defaultContext);
+}
+
+process.exitCode = await main(process.argv.slice(2));

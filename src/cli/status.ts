@@ -1,0 +1,67 @@
+/**
+ * Role: `peer status`: asks the daemons of this peer how they are.
+ *
+ * Invariants: one that does not answer hides none of the others; exit code 1 unless all configured ones run.
+ *
+ * Not here: what a status holds (the modules).
+ */
+
+import { Command } from 'clipanion';
+import { controlSocketPath } from '../api/control.js';
+import { ControlClient } from '../api/control-client.js';
+import type { Config, ModuleName } from '../config/config.js';
+import { PeerError } from '../errors.js';
+import { ConfigCommand } from './command.js';
+
+const TIMEOUT_MS = 5_000;
+
+export class StatusCommand extends ConfigCommand {
+  static override paths = [['status']];
+  static override usage = Command.Usage({
+    category: 'Modules',
+    description: 'show how the modules of this peer are',
+    examples: [
+      ['For people', '$0 status -c peer.ini'],
+      ['For programs', '$0 status -c peer.ini --json'],
+    ],
+  });
+
+  override async perform(): Promise<number> {
+    const config = this.loadConfig();
+    const modules = (['dht', 'kx', 'voip'] as const).filter((module) => config[module] !== null);
+    const answers = await Promise.all(modules.map((module) => askStatus(config, module)));
+    const report = Object.fromEntries(modules.map((module, index) => [module, answers[index]?.value]));
+    const lines = modules.map((module, index) => `${module.padEnd(5)} ${answers[index]?.text}`);
+    this.print(report, lines.join('\n'));
+    return answers.every(({ running }) => running) ? 0 : 1;
+  }
+}
+
+interface Answer {
+  readonly running: boolean;
+  readonly value: unknown;
+  readonly text: string;
+}
+
+async function askStatus(config: Config, module: ModuleName): Promise<Answer> {
+  try {
+    const client = await ControlClient.connect(controlSocketPath(config, module));
+    try {
+      const value = await client.request('status', undefined, { timeoutMs: TIMEOUT_MS });
+      return { running: true, value, text: describe(value) };
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    if (!(error instanceof PeerError)) throw error;
+    const { code, message } = error;
+    const text = code === 'not-running' ? 'not running' : message;
+    return { running: false, value: { error: { code, message } }, text };
+  }
+}
+
+function describe(value: unknown): string {
+  const { pid, uptimeSeconds, state } = value as Record<string, unknown>;
+  const details = state === undefined ? 'starting' : JSON.stringify(state);
+  return `running, process ${pid}, for ${uptimeSeconds} s\n      ${details}`;
+}
