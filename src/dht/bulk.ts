@@ -1,0 +1,226 @@
+/**
+ * Requests over byte streams, for contents that no datagram can carry: same messages, same authentication.
+ *
+ * The first frame is handshake message 1 with a ping or fetch, the second is message 2 with a pong, all further
+ * ones are sealed RPC messages, counters counting from 0 in each direction. One request a stream.
+ * Invariants: bounded number of streams, for each source too; a stream without progress for IDLE_MS ends; a store
+ * is accepted only after the handshake. Not here: sockets (tcp-transport.ts), what requests mean (node.ts).
+ */
+import { sourceKey } from './address.js';
+import type { CertifiedKeys } from './certified-keys.js';
+import { type Contact, contactEndpoint, type UnverifiedContact, withSource } from './contact.js';
+import type { Counters } from './counters.js';
+import type { ByteStream, Clock, StreamTransport, TimerHandle } from './environment.js';
+import { decodeFirst, decodeSecond, encodeFirst, encodeSecond } from './handshake-payload.js';
+import { decodeRpc, encodeRpc, isRequest, type RpcAnswer, type RpcMessage, type RpcRequest } from './rpc-message.js';
+import type { ChannelKeys, SecureChannel } from './secure-channel.js';
+import { FrameReader, frame } from './stream-frames.js';
+
+const IDLE_MS = 4_000;
+const MAX_SERVED = 256;
+const MAX_SERVED_A_SOURCE = 64;
+const NO_HEADER = Buffer.alloc(0);
+
+export interface BulkOptions {
+  readonly clock: Clock;
+  readonly transport: StreamTransport;
+  readonly reaches: (family: 4 | 6) => boolean;
+  readonly channel: SecureChannel;
+  readonly certified: CertifiedKeys;
+  readonly counters: Counters;
+  readonly self: () => UnverifiedContact;
+  readonly verify: (contact: UnverifiedContact) => Contact | null;
+  /** All answers to a request, in order. */
+  readonly onRequest: (from: Contact, request: RpcRequest) => RpcAnswer[];
+}
+
+export interface BulkCallbacks {
+  /** Comes for each answer; `stored` and `end` are the last ones. */
+  onAnswer(answer: RpcAnswer): void;
+  /** The stream ended without a last answer. */
+  onFailure(): void;
+}
+
+/** Seals and opens frames with counters of its own. */
+class SealedFrames {
+  #sent = 0;
+  #received = 0;
+  constructor(
+    readonly channel: SecureChannel,
+    readonly keys: ChannelKeys,
+  ) {}
+
+  seal(message: RpcMessage): Buffer {
+    const plaintext = encodeRpc({ requestId: 0, message });
+    return frame(this.channel.seal(this.keys.sendKey, this.#sent++, NO_HEADER, plaintext));
+  }
+  open(body: Buffer): RpcMessage | null {
+    const plaintext = this.channel.open(this.keys.receiveKey, this.#received++, NO_HEADER, body);
+    return (plaintext && decodeRpc(plaintext)?.message) ?? null;
+  }
+}
+
+export class Bulk {
+  readonly #o: BulkOptions;
+  readonly #served = new Map<ByteStream, string>();
+  readonly #started = new Set<ByteStream>();
+
+  constructor(options: BulkOptions) {
+    this.#o = options;
+  }
+
+  get streams(): { served: number; started: number } {
+    return { served: this.#served.size, started: this.#started.size };
+  }
+
+  close(): void {
+    for (const stream of [...this.#served.keys(), ...this.#started]) stream.destroy();
+  }
+
+  /** Sends one store or fetch to a contact over a stream of its own. */
+  request(contact: Contact, request: RpcRequest, callbacks: BulkCallbacks): void {
+    const { channel, certified, clock, counters, self, transport, reaches } = this.#o;
+    const endpoint = contactEndpoint(contact, reaches);
+    const first: RpcRequest = request.kind === 'fetch' ? request : { kind: 'ping' };
+    const nowSeconds = clock.now() / 1000;
+    const holdsCertificate = certified.holds(contact.key, contact.identity, nowSeconds);
+    const payload = encodeFirst(
+      {
+        holdsCertificate,
+        contact: self(),
+        certificate: channel.certificate,
+        request: encodeRpc({ requestId: 0, message: first }),
+      },
+      0,
+    ) as Buffer;
+    const initiation = channel.initiate('stream', contact.key, payload);
+    if (!endpoint || !initiation) {
+      clock.setTimer(0, () => callbacks.onFailure());
+      return;
+    }
+    counters.add('streamsStarted');
+    const stream = transport.connect(endpoint);
+    this.#started.add(stream);
+    let sealed: SealedFrames | null = null;
+    let finished = false;
+    this.#attend(
+      stream,
+      (body) => {
+        if (!sealed) {
+          const reply = initiation.finish(body);
+          const second = reply && decodeSecond(reply.payload);
+          if (!reply || !second) return false;
+          const proven =
+            (holdsCertificate && certified.holds(contact.key, contact.identity, nowSeconds)) ||
+            (second.certificate !== null &&
+              certified.proves(second.certificate, contact.key, contact.identity, nowSeconds));
+          if (!proven) return false;
+          sealed = new SealedFrames(channel, reply.keys);
+          if (first !== request) stream.write(sealed.seal(request));
+          return true;
+        }
+        const message = sealed.open(body);
+        if (!message || isRequest(message) || finished) return false;
+        finished = message.kind === 'stored' || message.kind === 'end';
+        callbacks.onAnswer(message);
+        if (finished) stream.end();
+        return true;
+      },
+      () => {
+        this.#started.delete(stream);
+        if (!finished) callbacks.onFailure();
+      },
+    );
+    stream.write(frame(initiation.message));
+  }
+
+  /** Serves a stream that another node has opened. */
+  serve(stream: ByteStream): void {
+    const source = sourceKey(stream.remote);
+    const ofSource = [...this.#served.values()].filter((other) => other === source).length;
+    if (this.#served.size >= MAX_SERVED || ofSource >= MAX_SERVED_A_SOURCE) {
+      this.#o.counters.add('dropStreamLimit');
+      stream.start({ onData: () => {}, onClose: () => {} });
+      stream.destroy();
+      return;
+    }
+    this.#served.set(stream, source);
+    let peer: { contact: Contact; sealed: SealedFrames } | null = null;
+    let answered = false;
+    const answer = (contact: Contact, sealed: SealedFrames, request: RpcRequest) => {
+      answered = true;
+      this.#o.counters.add('streamsServed');
+      for (const message of this.#o.onRequest(contact, request)) stream.write(sealed.seal(message));
+      stream.end();
+    };
+    this.#attend(
+      stream,
+      (body) => {
+        if (answered) return false;
+        if (peer) {
+          const message = peer.sealed.open(body);
+          if (!message || !isRequest(message)) return false;
+          answer(peer.contact, peer.sealed, message);
+          return true;
+        }
+        const accepted = this.#accept(stream, body);
+        if (!accepted) return false;
+        peer = accepted;
+        if (accepted.request.kind === 'fetch') answer(accepted.contact, accepted.sealed, accepted.request);
+        return true;
+      },
+      () => this.#served.delete(stream),
+    );
+  }
+
+  #accept(stream: ByteStream, body: Buffer): { contact: Contact; sealed: SealedFrames; request: RpcRequest } | null {
+    const { channel, certified, clock, counters, verify } = this.#o;
+    const reception = channel.respond('stream', body);
+    const first = reception && decodeFirst(reception.payload);
+    const request = first && decodeRpc(first.request)?.message;
+    if (!reception || !first || !request || !isRequest(request)) {
+      counters.add('dropHandshake');
+      return null;
+    }
+    const claimed = withSource(first.contact, stream.remote);
+    const proven =
+      claimed.key.equals(reception.remoteKey) &&
+      certified.proves(first.certificate, claimed.key, claimed.identity, clock.now() / 1000);
+    const contact = proven ? verify(claimed) : null;
+    if (!contact) {
+      counters.add(proven ? 'dropPosition' : 'dropCertificate');
+      return null;
+    }
+    const certificate = first.holdsCertificate ? null : channel.certificate;
+    const pong = encodeRpc({ requestId: 0, message: { kind: 'pong' } });
+    const { message, keys } = reception.reply(encodeSecond({ certificate, answer: pong }));
+    stream.write(frame(message));
+    return { contact, sealed: new SealedFrames(channel, keys), request };
+  }
+
+  /** Reads frames until `onFrame` says false, the other side ends, or nothing has come for IDLE_MS. */
+  #attend(stream: ByteStream, onFrame: (body: Buffer) => boolean, onClosed: () => void): void {
+    const { clock, counters } = this.#o;
+    const reader = new FrameReader();
+    let timer: TimerHandle;
+    const restart = () => {
+      clock.clearTimer(timer);
+      timer = clock.setTimer(IDLE_MS, () => stream.destroy());
+    };
+    timer = clock.setTimer(IDLE_MS, () => stream.destroy());
+    stream.start({
+      onData: (bytes) => {
+        restart();
+        const frames = reader.push(bytes);
+        if (!frames?.every((body) => onFrame(body))) {
+          counters.add('dropMalformed');
+          stream.destroy();
+        }
+      },
+      onClose: () => {
+        clock.clearTimer(timer);
+        onClosed();
+      },
+    });
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * A contact: what one node must know to talk to another, and its byte form in messages.
+ *
+ * Layout: flags u8 (1 = IPv4, 2 = IPv6) · identity 32 · X25519 key 32 · epoch u16 · nonce 8 · port u16 ·
+ * [IPv4 4] · [IPv6 16]; 77 bytes and the addresses. No address at all means "where this datagram came from".
+ * Invariants: a Contact in memory has a verified position; whether identity and key belong together is known
+ * only after a handshake with its certificate. KX addresses do not travel here: each node tells its own
+ * (docs/decisions/0022).
+ */
+import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from './address.js';
+import type { ByteReader, ByteWriter } from './bytes.js';
+import type { Endpoint } from './environment.js';
+import type { PositionProof } from './position.js';
+
+export interface Contact {
+  /** `identity` in hex: the key of this contact in maps. */
+  readonly id: string;
+  readonly identity: Buffer;
+  /** X25519 key of its DHT module. */
+  readonly key: Buffer;
+  readonly proof: PositionProof;
+  /** Verified position in the id space. */
+  readonly position: Buffer;
+  readonly ipv4: string | null;
+  readonly ipv6: string | null;
+  readonly port: number;
+}
+
+/** A contact as read from bytes, its position still unverified. */
+export type UnverifiedContact = Omit<Contact, 'position'>;
+
+const HAS_IPV4 = 1;
+const HAS_IPV6 = 2;
+
+/** Bytes that the contact takes in a message. */
+export function contactBytes(contact: UnverifiedContact): number {
+  return 77 + (contact.ipv4 ? 4 : 0) + (contact.ipv6 ? 16 : 0);
+}
+
+export function writeContact(writer: ByteWriter, contact: UnverifiedContact): void {
+  const v4 = contact.ipv4 === null ? null : ipv4Bytes(contact.ipv4);
+  const v6 = contact.ipv6 === null ? null : ipv6Bytes(contact.ipv6);
+  writer.u8((v4 ? HAS_IPV4 : 0) | (v6 ? HAS_IPV6 : 0));
+  writer.raw(contact.identity).raw(contact.key);
+  writer.u16(contact.proof.epoch).raw(contact.proof.nonce).u16(contact.port);
+  if (v4) writer.raw(v4);
+  if (v6) writer.raw(v6);
+}
+
+/** Reads one contact; its buffers are copies. Throws the reader's Malformed. */
+export function readContact(reader: ByteReader): UnverifiedContact {
+  const flags = reader.u8();
+  if (flags > (HAS_IPV4 | HAS_IPV6)) reader.fail();
+  const identity = Buffer.from(reader.take(32));
+  const key = Buffer.from(reader.take(32));
+  const proof = { epoch: reader.u16(), nonce: Buffer.from(reader.take(8)) };
+  const port = reader.u16();
+  if (port === 0) reader.fail();
+  const ipv4 = flags & HAS_IPV4 ? ipv4Text(reader.take(4)) : null;
+  const ipv6 = flags & HAS_IPV6 ? ipv6Text(reader.take(16)) : null;
+  return { id: identity.toString('hex'), identity, key, proof, port, ipv4, ipv6 };
+}
+
+/** The contact with the addresses filled in from where its datagram came, if it named none itself. */
+export function withSource(contact: UnverifiedContact, source: Endpoint): UnverifiedContact {
+  if (contact.ipv4 !== null || contact.ipv6 !== null) return contact;
+  return source.family === 4 ? { ...contact, ipv4: source.host } : { ...contact, ipv6: source.host };
+}
+
+/** Where to reach the contact, given the families that we can send to; null where there is none. */
+export function contactEndpoint(contact: UnverifiedContact, reaches: (family: 4 | 6) => boolean): Endpoint | null {
+  if (contact.ipv4 !== null && reaches(4)) return { family: 4, host: contact.ipv4, port: contact.port };
+  if (contact.ipv6 !== null && reaches(6)) return { family: 6, host: contact.ipv6, port: contact.port };
+  return null;
+}

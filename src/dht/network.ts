@@ -1,0 +1,146 @@
+/**
+ * What the parts of a node share: the table, the store, and ways to ask one contact or to search for many.
+ *
+ * Invariant: every failed request is told to the table. Not here: what is asked for and why (operations.ts,
+ * replicator.ts), the assembly (node.ts).
+ */
+import type { Bulk } from './bulk.js';
+import type { Contact, UnverifiedContact } from './contact.js';
+import type { Counters } from './counters.js';
+import { compareDistance } from './distance.js';
+import type { Clock, Random } from './environment.js';
+import { Lookup } from './lookup.js';
+import type { RoundTrips } from './round-trip.js';
+import type { RoutingTable } from './routing-table.js';
+import type { Rpc, RpcCallbacks } from './rpc.js';
+import {
+  type FoundAnswer,
+  type RpcRequest,
+  STORE_OVERHEAD_BYTES,
+  type StoreItem,
+  type StoreVerdict,
+} from './rpc-message.js';
+import { SEALED_CAPACITY } from './datagram.js';
+import type { ContentStore } from './store.js';
+
+/** Nodes asked by a full lookup, and the size of a bucket: Kademlia's k. */
+export const K = 20;
+
+export interface NetworkParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly table: RoutingTable;
+  readonly store: ContentStore;
+  readonly rpc: Rpc;
+  readonly bulk: Bulk;
+  readonly counters: Counters;
+  readonly roundTrips: RoundTrips;
+  readonly self: Contact;
+  readonly verify: (contact: UnverifiedContact) => Contact | null;
+  readonly onLost: (contact: Contact) => void;
+}
+
+export interface SearchOptions {
+  readonly target: Buffer;
+  readonly width: number;
+  readonly wantValues?: boolean;
+  readonly wantKx?: boolean;
+  /** Called for each answer. @param last no fuller one follows from this node */
+  readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => void;
+  readonly onSettled?: (lookup: Lookup) => void;
+  readonly onDone: (lookup: Lookup) => void;
+}
+
+export class Network {
+  constructor(readonly parts: NetworkParts) {}
+
+  get now(): number {
+    return this.parts.clock.now();
+  }
+
+  request(contact: Contact, request: RpcRequest, callbacks: RpcCallbacks, attempts?: number): void {
+    const { rpc, table, clock, onLost } = this.parts;
+    rpc.request(
+      contact,
+      request,
+      {
+        onAnswer: callbacks.onAnswer,
+        onFailure: (reason) => {
+          const gone = reason === 'timeout' || reason === 'wrong-identity';
+          if (gone && table.failed(contact, clock.now())) onLost(contact);
+          callbacks.onFailure(reason);
+        },
+      },
+      attempts,
+    );
+  }
+
+  /** Searches towards `target`; see Lookup for when the callbacks come. */
+  search(options: SearchOptions): Lookup {
+    const { table, self, clock, roundTrips } = this.parts;
+    const lookup: Lookup = new Lookup(
+      {
+        target: options.target,
+        width: options.width,
+        start: table.closest(options.target, Math.max(K, options.width)),
+        ownId: self.id,
+        onSettled: options.onSettled ?? (() => {}),
+        onDone: options.onDone,
+      },
+      {
+        hedge: (contact, run) => {
+          const timer = clock.setTimer(roundTrips.hedgeMs(contact.id), run);
+          return () => clock.clearTimer(timer);
+        },
+        ask: (contact, on) => {
+          const request: RpcRequest = {
+            kind: 'find',
+            key: options.target,
+            wantValues: options.wantValues ?? false,
+            wantKx: options.wantKx ?? false,
+          };
+          const send = (again: boolean) =>
+            this.request(contact, request, {
+              onAnswer: (answer, inHandshake) => {
+                if (answer.kind !== 'found') return on.onFailed();
+                const contacts = answer.contacts.map(this.parts.verify).filter((one) => one !== null);
+                on.onContacts(contacts);
+                // What rode in a handshake had little room: the session just made has more.
+                const short = answer.moreValues || (answer.moreContacts && lookup.isClose(contact));
+                const last = again || !inHandshake || !short;
+                options.onFound?.(contact, answer, last);
+                if (last) on.onEnd();
+                else send(true);
+              },
+              onFailure: () => (again ? on.onEnd() : on.onFailed()),
+            });
+          send(false);
+        },
+      },
+    );
+    return lookup.run();
+  }
+
+  /** Brings a content to a node, by datagram where it fits, else by stream. Null where it did not answer. */
+  storeAt(contact: Contact, item: StoreItem, onVerdict: (verdict: StoreVerdict | null) => void): void {
+    const request: RpcRequest = { kind: 'store', ...item };
+    if (item.content.length + STORE_OVERHEAD_BYTES <= SEALED_CAPACITY) {
+      this.request(contact, request, {
+        onAnswer: (answer) => onVerdict(answer.kind === 'stored' ? answer.verdict : null),
+        onFailure: () => onVerdict(null),
+      });
+      return;
+    }
+    this.parts.bulk.request(contact, request, {
+      onAnswer: (answer) => onVerdict(answer.kind === 'stored' ? answer.verdict : null),
+      onFailure: () => onVerdict(null),
+    });
+  }
+
+  /** Of ourselves and `contacts`, the `count` closest to `key`. */
+  closestWithSelf(key: Buffer, contacts: readonly Contact[], count: number): Contact[] {
+    return [...contacts, this.parts.self]
+      .sort((a, b) => compareDistance(key, a.position, b.position))
+      .slice(0, count);
+  }
+}

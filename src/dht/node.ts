@@ -1,0 +1,329 @@
+/**
+ * One DHT node, put together from its parts. Clock, randomness, transports and cryptography are arguments, so the
+ * same code runs on sockets and, many times over, in one process in virtual time.
+ *
+ * Invariants: only contacts that completed a round trip with us enter the table; no exception leaves
+ * `handleDatagram` or `handleStream`. Not here: sockets (udp-transport.ts, tcp-transport.ts), API (api.ts), files.
+ */
+import { endpointOf } from './address.js';
+import { Bootstrap } from './bootstrap.js';
+import { BoundedMap } from './bounded-map.js';
+import { Bulk } from './bulk.js';
+import { CertifiedKeys } from './certified-keys.js';
+import { type Contact, contactEndpoint, type UnverifiedContact } from './contact.js';
+import { Counters } from './counters.js';
+import { decodeDatagram, welcomeDatagram } from './datagram.js';
+import { idInBucket } from './distance.js';
+import type {
+  ByteStream,
+  Clock,
+  DatagramTransport,
+  Endpoint,
+  Random,
+  StreamTransport,
+  TimerHandle,
+} from './environment.js';
+import { getContents } from './get.js';
+import { K, Network } from './network.js';
+import { verifyPosition } from './position.js';
+import { putContent } from './put.js';
+import { RateLimit } from './rate-limit.js';
+import { Replicator } from './replicator.js';
+import { RoundTrips } from './round-trip.js';
+import { RoutingTable } from './routing-table.js';
+import { Rpc } from './rpc.js';
+import type { KxAddress, StoreItem } from './rpc-message.js';
+import type { SecureChannel } from './secure-channel.js';
+import { Service } from './service.js';
+import { ContentStore, type StoreLimits } from './store.js';
+import { type TraceHop, tracePath } from './trace.js';
+
+export interface DhtNodeOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly datagrams: DatagramTransport;
+  readonly streams: StreamTransport;
+  readonly channel: SecureChannel;
+  readonly self: Contact;
+  readonly kx: KxAddress;
+  /** Addresses of the HOSTLIST, asked until the network answers; none means that we are the first node. */
+  readonly hostlist: () => Promise<readonly Endpoint[]>;
+  /** Leading zero bits of the position puzzle; simulations take fewer. */
+  readonly puzzleBits?: number;
+  readonly storeLimits?: StoreLimits;
+}
+
+const REFRESH_MS = 600_000;
+const STALE_MS = 300_000;
+const UPKEEP_MS = 30_000;
+const PINGS_A_ROUND = 4;
+const MAX_DIAL_BACKS = 64;
+const HELLOS_PER_SECOND = 50;
+
+export type JoinState = 'joining' | 'joined' | 'closed';
+
+export class DhtNode {
+  readonly network: Network;
+  readonly counters = new Counters();
+  readonly replicator: Replicator;
+  readonly #o: DhtNodeOptions;
+  readonly #bootstrap: Bootstrap;
+  readonly #positions = new BoundedMap<string, Buffer>(4096);
+  readonly #dialBacks = new Set<string>();
+  readonly #helloLimit = new RateLimit(HELLOS_PER_SECOND, HELLOS_PER_SECOND * 2);
+  readonly #waiting = new Set<() => void>();
+  #state: JoinState = 'joining';
+  #searchingSelf = false;
+  #upkeep: TimerHandle | null = null;
+  #refreshedAtMs = 0;
+
+  constructor(options: DhtNodeOptions) {
+    this.#o = options;
+    const { clock, random, channel, self, datagrams } = options;
+    const table = new RoutingTable(self.position, self.id);
+    const store = new ContentStore(options.storeLimits);
+    const certified = new CertifiedKeys(channel);
+    const roundTrips = new RoundTrips();
+    const service = new Service({ clock, table, store, kx: options.kx });
+    const verify = (contact: UnverifiedContact) => this.#verify(contact);
+    const shared = { clock, random, channel, certified, counters: this.counters, self: () => self, verify };
+    const rpc = new Rpc({
+      ...shared,
+      transport: datagrams,
+      roundTrips,
+      onRequest: (from, inSession, request, budget) => service.answerDatagram(from, inSession, request, budget),
+      onAlive: (contact) => this.#onAlive(contact),
+      onCaller: (contact) => this.#dialBack(contact),
+    });
+    const bulk = new Bulk({
+      ...shared,
+      transport: options.streams,
+      reaches: (family) => datagrams.reaches(family),
+      onRequest: (from, request) => service.answerStream(from, request),
+    });
+    this.network = new Network({
+      ...{ clock, random, table, store, rpc, bulk, roundTrips, self, verify },
+      counters: this.counters,
+      onLost: (contact) => this.replicator.contactLost(contact),
+    });
+    this.replicator = new Replicator(this.network);
+    this.#bootstrap = new Bootstrap({
+      clock,
+      random,
+      send: (to, datagram) => this.#send(to, datagram),
+      resolve: options.hostlist,
+      lonely: () => table.size === 0,
+      onWelcome: (contact) => this.#onWelcome(contact),
+    });
+  }
+
+  get state(): JoinState {
+    return this.#state;
+  }
+
+  /** Starts to join. @param alone true where there is nobody to ask: then the node counts as joined at once */
+  start(alone: boolean): void {
+    if (alone) this.#joined();
+    this.#bootstrap.start();
+    this.replicator.start();
+    this.#refreshedAtMs = this.#o.clock.now();
+    this.#scheduleUpkeep();
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    this.#bootstrap.close();
+    this.replicator.close();
+    if (this.#upkeep) this.#o.clock.clearTimer(this.#upkeep);
+    this.network.parts.rpc.close();
+    this.network.parts.bulk.close();
+    this.#wake();
+  }
+
+  /** Resolves once the node has joined, or after `maxMs` all the same. */
+  ready(maxMs: number): Promise<void> {
+    if (this.#state !== 'joining') return Promise.resolve();
+    return new Promise((resolve) => {
+      const { clock } = this.#o;
+      const done = () => {
+        clock.clearTimer(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = clock.setTimer(maxMs, done);
+      this.#waiting.add(done);
+    });
+  }
+
+  /** Resolves with the number of nodes that took the content. */
+  put(item: StoreItem): Promise<number> {
+    return putContent(this.network, item);
+  }
+
+  /** Resolves with the number of contents, each given to `onContent` once, as it arrives. */
+  get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {
+    return getContents(this.network, key, onContent);
+  }
+
+  /** Resolves with the path to the node closest to the key, target first; null where there is no other node. */
+  trace(key: Buffer): Promise<TraceHop[] | null> {
+    return tracePath(this.network, key);
+  }
+
+  handleDatagram(from: Endpoint, bytes: Buffer): void {
+    this.counters.add('datagramsIn');
+    this.counters.add('bytesIn', bytes.length);
+    try {
+      const datagram = decodeDatagram(bytes);
+      if (!datagram || this.#state === 'closed') return this.counters.add('dropMalformed');
+      if (datagram.type === 'hello') this.#onHello(from, datagram.token);
+      else if (datagram.type === 'welcome') {
+        const known = this.#bootstrap.handleWelcome(datagram.token, from, datagram.contact);
+        if (!known) this.counters.add('dropUnknownAnswer');
+      } else this.network.parts.rpc.handleDatagram(from, datagram);
+    } catch {
+      this.counters.add('internalErrors');
+    }
+  }
+
+  handleStream(stream: ByteStream): void {
+    if (this.#state === 'closed') stream.destroy();
+    else this.network.parts.bulk.serve(stream);
+  }
+
+  status(): Record<string, unknown> {
+    const { table, store, rpc, bulk, roundTrips } = this.network.parts;
+    return {
+      state: this.#state,
+      contacts: table.size,
+      store: store.totals,
+      sessions: rpc.sessions.size,
+      pendingRequests: rpc.pendingCount,
+      streams: bulk.streams,
+      smoothedRoundTripMs: roundTrips.smoothedMs,
+      bootstrapRounds: this.#bootstrap.rounds,
+      replication: { offers: this.replicator.offers, moved: this.replicator.moved },
+      counters: this.counters.toJSON(),
+    };
+  }
+
+  #send(to: Endpoint, datagram: Buffer): void {
+    this.counters.add('datagramsOut');
+    this.counters.add('bytesOut', datagram.length);
+    this.#o.datagrams.send(to, datagram);
+  }
+
+  #onHello(from: Endpoint, token: Buffer): void {
+    if (!this.#helloLimit.allow(from.host, this.#o.clock.now())) return this.counters.add('dropRateLimited');
+    this.#send(from, welcomeDatagram(token, this.#o.self));
+  }
+
+  #onWelcome(unverified: UnverifiedContact): void {
+    const contact = this.#verify(unverified);
+    if (!contact || contact.id === this.#o.self.id) return;
+    this.network.request(contact, { kind: 'ping' }, { onAnswer: () => {}, onFailure: () => {} });
+  }
+
+  #onAlive(contact: Contact): void {
+    const { table } = this.network.parts;
+    const result = table.offer(contact, this.network.now);
+    if (result.outcome === 'added') {
+      if (this.#state === 'joining') this.#join();
+      this.replicator.contactAdded(contact);
+    } else if (result.outcome === 'waiting') {
+      // Its failure makes room for the newcomer, its answer renews it (routing-table.ts).
+      this.#ping(result.oldest);
+    }
+  }
+
+  /** Somebody called us: they enter the table only once they have answered at the address they gave. */
+  #dialBack(contact: Contact): void {
+    const known = this.network.parts.table.get(contact);
+    const moved = !known || known.port !== contact.port || known.ipv4 !== contact.ipv4 || known.ipv6 !== contact.ipv6;
+    if (moved || !known.key.equals(contact.key)) this.#ping(contact);
+  }
+
+  #ping(contact: Contact): void {
+    if (this.#dialBacks.has(contact.id) || this.#dialBacks.size >= MAX_DIAL_BACKS) return;
+    this.#dialBacks.add(contact.id);
+    const over = () => this.#dialBacks.delete(contact.id);
+    this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over });
+  }
+
+  #verify(contact: UnverifiedContact): Contact | null {
+    const endpoint = contactEndpoint(contact, () => true);
+    if (!endpoint || !plausible(contact)) return null;
+    const { epoch, nonce } = contact.proof;
+    const cacheKey = `${contact.id}${epoch}.${nonce.toString('hex')}`;
+    let position: Buffer | null = this.#positions.get(cacheKey) ?? null;
+    if (!position) {
+      position = verifyPosition(contact.identity, contact.proof, this.network.now / 1000, this.#o.puzzleBits);
+      if (!position) return null;
+      this.#positions.set(cacheKey, position);
+    }
+    return { ...contact, position };
+  }
+
+  /** The first contact has answered: search for ourselves, then for all distances, and we are part of the network. */
+  #join(): void {
+    if (this.#searchingSelf) return;
+    this.#searchingSelf = true;
+    this.network.search({
+      target: this.#o.self.position,
+      width: K,
+      onSettled: () => {
+        this.#searchingSelf = false;
+        this.#joined();
+        this.#refreshBuckets();
+      },
+      onDone: () => {},
+    });
+  }
+
+  #joined(): void {
+    if (this.#state !== 'joining') return;
+    this.#state = 'joined';
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+
+  #refreshBuckets(): void {
+    const { table, random } = this.network.parts;
+    this.#refreshedAtMs = this.network.now;
+    // Beyond the deepest bucket that has a contact there is nobody to find.
+    const deepest = Math.min(table.deepestBucket(), 24);
+    for (let bits = 0; bits <= deepest; bits++) {
+      const target = idInBucket(this.#o.self.position, bits, random.bytes(32));
+      this.network.search({ target, width: 8, onDone: () => {} });
+    }
+  }
+
+  #scheduleUpkeep(): void {
+    const { clock, random } = this.#o;
+    this.#upkeep = clock.setTimer(UPKEEP_MS * (0.75 + random.fraction() / 2), () => {
+      const { table } = this.network.parts;
+      for (const contact of table.stale(this.network.now - STALE_MS).slice(0, PINGS_A_ROUND)) this.#ping(contact);
+      if (this.network.now - this.#refreshedAtMs > REFRESH_MS) {
+        this.network.search({ target: this.#o.self.position, width: K, onDone: () => {} });
+        this.#refreshBuckets();
+      }
+      if (this.#state !== 'closed') this.#scheduleUpkeep();
+    });
+  }
+}
+
+/** Whether the addresses are such as a single host can have. */
+function plausible(contact: UnverifiedContact): boolean {
+  if (contact.ipv4 !== null) {
+    const first = Number(contact.ipv4.split('.', 1)[0]);
+    if (first === 0 || first >= 224) return false;
+  }
+  if (contact.ipv6 !== null) {
+    const endpoint = endpointOf(contact.ipv6, contact.port);
+    if (endpoint?.family !== 6 || endpoint.host === '::' || /^ff/i.test(endpoint.host)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,110 @@
+/**
+ * The production SecureChannel: Noise IK, ChaCha20-Poly1305 frames, certificates signed by hostkeys.
+ *
+ * Invariant: the nonce of a frame is its 64-bit counter, used once for each key. Not here: replay windows.
+ */
+import sodium from 'sodium-native';
+import { PeerError } from '../errors.js';
+import { verifyCertificate } from '../identity/certificate.js';
+import { NoiseHandshake, type NoiseKeyPair } from '../identity/noise.js';
+import { type ChannelPurpose, SEAL_OVERHEAD, type SecureChannel } from './secure-channel.js';
+
+/** The frame cipher, which types/sodium-native.d.ts does not list. Decryption throws where the tag does not fit. */
+interface FrameCipher {
+  crypto_aead_chacha20poly1305_ietf_encrypt(
+    sealed: Buffer,
+    plaintext: Buffer,
+    header: Buffer,
+    unused: null,
+    nonce: Buffer,
+    key: Buffer,
+  ): number;
+  crypto_aead_chacha20poly1305_ietf_decrypt(
+    plaintext: Buffer,
+    unused: null,
+    sealed: Buffer,
+    header: Buffer,
+    nonce: Buffer,
+    key: Buffer,
+  ): number;
+}
+const cipher = sodium as unknown as FrameCipher;
+
+const PROLOGUE: Readonly<Record<ChannelPurpose, Buffer>> = {
+  datagram: Buffer.from('peer dht datagram v1', 'ascii'),
+  stream: Buffer.from('peer dht stream v1', 'ascii'),
+};
+
+function nonceOf(counter: number): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeBigUInt64LE(BigInt(counter), 4);
+  return nonce;
+}
+
+/** Runs a step; null where the other side's bytes made it fail. */
+function orNull<T>(code: string, step: () => T): T | null {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof PeerError && error.code.startsWith(code)) return null;
+    throw error;
+  }
+}
+
+/** @param keyPair our X25519 key @param certificate our certificate for that key */
+export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): SecureChannel {
+  return {
+    certificate,
+
+    initiate(purpose, remoteKey, payload) {
+      return orNull('noise-failed', () => {
+        const noise = new NoiseHandshake({
+          pattern: 'IK',
+          role: 'initiator',
+          keyPair,
+          prologue: PROLOGUE[purpose],
+          remoteKey,
+        });
+        const message = noise.write(payload);
+        const finish = (reply: Buffer) =>
+          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: noise.result }));
+        return { message, finish };
+      });
+    },
+
+    respond(purpose, message) {
+      return orNull('noise-failed', () => {
+        const noise = new NoiseHandshake({
+          pattern: 'IK',
+          role: 'responder',
+          keyPair,
+          prologue: PROLOGUE[purpose],
+        });
+        const payload = noise.read(message);
+        const reply = (answer: Buffer) => ({ message: noise.write(answer), keys: noise.result });
+        return { remoteKey: noise.remoteKey as Buffer, payload, reply };
+      });
+    },
+
+    seal(key, counter, header, plaintext) {
+      const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
+      cipher.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plaintext, header, null, nonceOf(counter), key);
+      return sealed;
+    },
+
+    open(key, counter, header, sealed) {
+      if (sealed.length < SEAL_OVERHEAD) return null;
+      const plaintext = Buffer.allocUnsafe(sealed.length - SEAL_OVERHEAD);
+      try {
+        cipher.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, header, nonceOf(counter), key);
+        return plaintext;
+      } catch {
+        return null;
+      }
+    },
+
+    readCertificate(bytes, nowSeconds) {
+      return orNull('certificate', () => verifyCertificate(bytes, 'dht', nowSeconds));
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * PUT: searches for the nodes closest to the key and stores at the r closest, ourselves among them if we are.
+ *
+ * A node that refuses or does not answer is replaced by the next closest. Not here: keeping replicas alive later
+ * (replicator.ts), the API.
+ */
+import type { Contact } from './contact.js';
+import type { Lookup } from './lookup.js';
+import { K, type Network } from './network.js';
+import type { StoreItem } from './rpc-message.js';
+
+/** Resolves with the number of nodes that hold the content now, this one included. Never rejects. */
+export function putContent(network: Network, item: StoreItem): Promise<number> {
+  return new Promise((resolve) => {
+    const { self, store } = network.parts;
+    const tried = new Set<string>();
+    const startedAtMs = network.now;
+    let stored = 0;
+    let waiting = 0;
+    let searching = true;
+
+    const finishWhenIdle = () => {
+      if (!searching && waiting === 0) resolve(stored);
+    };
+    const advance = (lookup: Lookup) => {
+      // Every verdict may change who is next, so the list is made anew: the r closest that did not fail us.
+      const order = network.closestWithSelf(item.key, lookup.answered(), Number.POSITIVE_INFINITY);
+      for (const contact of order) {
+        if (stored + waiting >= item.replication) break;
+        if (!tried.has(contact.id)) storeAt(contact, lookup);
+      }
+      finishWhenIdle();
+    };
+    const storeAt = (contact: Contact, lookup: Lookup) => {
+      tried.add(contact.id);
+      const left = { ...item, ttlMs: item.ttlMs - (network.now - startedAtMs) };
+      if (left.ttlMs <= 0) return;
+      if (contact.id === self.id) {
+        if (store.put(left, self.id, network.now) === 'stored') stored += 1;
+        return;
+      }
+      waiting += 1;
+      network.storeAt(contact, left, (verdict) => {
+        waiting -= 1;
+        if (verdict === 'stored') stored += 1;
+        advance(lookup);
+      });
+    };
+
+    network.search({
+      target: item.key,
+      width: Math.max(K, item.replication),
+      onSettled: advance,
+      onDone: (lookup) => {
+        searching = false;
+        // Nodes that were slow and turned out to be among the closest get it in addition.
+        for (const contact of network.closestWithSelf(item.key, lookup.answered(), item.replication)) {
+          if (!tried.has(contact.id)) storeAt(contact, lookup);
+        }
+        advance(lookup);
+      },
+    });
+  });
+}

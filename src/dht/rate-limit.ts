@@ -1,0 +1,34 @@
+/** Token buckets, one a source, in a bounded table. Not here: what a source is (address.ts) and what is limited. */
+import { BoundedMap } from './bounded-map.js';
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+export class RateLimit {
+  readonly #buckets: BoundedMap<string, Bucket>;
+
+  /** @param perSecond sustained rate @param burst most tokens a source can have @param sources bound of the table */
+  constructor(
+    readonly perSecond: number,
+    readonly burst: number,
+    sources = 4096,
+  ) {
+    this.#buckets = new BoundedMap(sources);
+  }
+
+  /** Whether `source` may do one more thing at `nowMs`. */
+  allow(source: string, nowMs: number): boolean {
+    let bucket = this.#buckets.get(source);
+    if (!bucket) {
+      bucket = { tokens: this.burst, at: nowMs };
+      this.#buckets.set(source, bucket);
+    }
+    bucket.tokens = Math.min(this.burst, bucket.tokens + (Math.max(0, nowMs - bucket.at) / 1000) * this.perSecond);
+    bucket.at = nowMs;
+    if (bucket.tokens < 1) return false;
+    bucket.tokens -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Keeps contents where they belong while nodes come and go.
+ *
+ * Three occasions: a content that nobody brought to its place for REPLICATE_MS is offered to the r closest nodes; a
+ * newcomer is offered what it is among the r closest to, by the closest of the old holders only; when a contact is
+ * lost, the keys it may have held are looked after at the next round. Offers carry hashes, so nothing is moved that
+ * is there already. Invariants: bounded work a round; remaining life is handed on, never a new one.
+ */
+import type { Contact } from './contact.js';
+import type { TimerHandle } from './environment.js';
+import { K, type Network } from './network.js';
+import type { StoredContent } from './store.js';
+
+const ROUND_MS = 20_000;
+const REPLICATE_MS = 600_000;
+const KEYS_A_ROUND = 64;
+const KEYS_A_NEWCOMER = 1_000;
+const NEWCOMER_DELAY_MS = 500;
+
+export class Replicator {
+  readonly #newcomers = new Map<string, Contact>();
+  #round: TimerHandle | null = null;
+  #greeting: TimerHandle | null = null;
+  #closed = false;
+  offers = 0;
+  moved = 0;
+
+  constructor(readonly network: Network) {}
+
+  start(): void {
+    const { clock, random } = this.network.parts;
+    this.#round = clock.setTimer(ROUND_MS * (0.5 + random.fraction()), () => {
+      this.runRound();
+      if (!this.#closed) this.start();
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    const { clock } = this.network.parts;
+    if (this.#round) clock.clearTimer(this.#round);
+    if (this.#greeting) clock.clearTimer(this.#greeting);
+  }
+
+  contactAdded(contact: Contact): void {
+    if (this.#closed || this.network.parts.store.totals.keys === 0) return;
+    this.#newcomers.set(contact.id, contact);
+    this.#greeting ??= this.network.parts.clock.setTimer(NEWCOMER_DELAY_MS, () => {
+      this.#greeting = null;
+      const newcomers = [...this.#newcomers.values()];
+      this.#newcomers.clear();
+      for (const newcomer of newcomers) this.#greet(newcomer);
+    });
+  }
+
+  contactLost(contact: Contact): void {
+    const { store, table } = this.network.parts;
+    for (const key of store.keys().slice(0, KEYS_A_NEWCOMER)) {
+      const closest = this.network.closestWithSelf(key, [...table.closest(key, K), contact], K);
+      if (closest.some((one) => one.id === contact.id)) store.checked(key, 0);
+    }
+  }
+
+  /** One round of upkeep now; otherwise they come by themselves. */
+  runRound(): void {
+    const { store } = this.network.parts;
+    const now = this.network.now;
+    store.expire(now);
+    for (const key of store.unchecked(now - REPLICATE_MS).slice(0, KEYS_A_ROUND)) this.replicate(key);
+  }
+
+  /** Brings the contents of one key to the nodes closest to it. */
+  replicate(key: Buffer): void {
+    const { store, self } = this.network.parts;
+    store.checked(key, this.network.now);
+    this.network.search({
+      target: key,
+      width: K,
+      onDone: (lookup) => {
+        if (this.#closed) return;
+        for (const entry of store.get(key, this.network.now)) {
+          const places = this.network.closestWithSelf(key, lookup.answered(), entry.replication);
+          for (const place of places) if (place.id !== self.id) this.#offer(place, entry);
+        }
+      },
+    });
+  }
+
+  #greet(newcomer: Contact): void {
+    const { store, table, self } = this.network.parts;
+    for (const key of store.keys().slice(0, KEYS_A_NEWCOMER)) {
+      const others = this.network.closestWithSelf(key, table.closest(key, K, newcomer.id), K);
+      if (others[0]?.id !== self.id) continue;
+      for (const entry of store.get(key, this.network.now)) {
+        const places = this.network.closestWithSelf(key, [...others.slice(1), newcomer], entry.replication);
+        if (places.some((place) => place.id === newcomer.id)) this.#offer(newcomer, entry);
+      }
+    }
+  }
+
+  #offer(contact: Contact, entry: StoredContent): void {
+    const { key, content, hash, replication } = entry;
+    const ttlMs = () => Math.floor(entry.expiresAtMs - this.network.now);
+    if (ttlMs() <= 0) return;
+    this.offers += 1;
+    this.network.request(
+      contact,
+      { kind: 'offer', key, ttlMs: ttlMs(), replication, size: content.length, contentHash: hash },
+      {
+        onAnswer: (answer) => {
+          if (answer.kind !== 'stored' || answer.verdict !== 'wanted' || ttlMs() <= 0) return;
+          this.moved += 1;
+          this.network.storeAt(contact, { key, ttlMs: ttlMs(), replication, content }, () => {});
+        },
+        onFailure: () => {},
+      },
+    );
+  }
+}

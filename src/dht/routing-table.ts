@@ -1,0 +1,131 @@
+/**
+ * The routing table: buckets of up to 20 contacts by shared prefix with our own position.
+ *
+ * Invariants: only contacts that completed a round trip with us are offered; a bucket holds at most BUCKET_SIZE;
+ * old contacts that answer are kept in preference to new ones (a newcomer waits as a candidate until the contact
+ * that was heard of longest ago has been pinged in vain). Not here: sending that ping.
+ * `admits` is the hook for prefix caps.
+ */
+import type { Contact } from './contact.js';
+import { compareDistance, ID_BITS, sharedPrefixBits } from './distance.js';
+
+export const BUCKET_SIZE = 20;
+const MAX_CANDIDATES = 20;
+/** Requests in a row that may stay unanswered before a contact goes. */
+const MAX_FAILURES = 2;
+
+interface Entry {
+  contact: Contact;
+  lastSeenMs: number;
+  failures: number;
+}
+
+interface Bucket {
+  /** Heard of longest ago first. */
+  entries: Entry[];
+  candidates: Contact[];
+}
+
+export type OfferResult =
+  | { readonly outcome: 'added' | 'refreshed' | 'refused' }
+  /** The bucket is full: ping `oldest`; its failure makes room. */
+  | { readonly outcome: 'waiting'; readonly oldest: Contact };
+
+export class RoutingTable {
+  readonly #buckets: Bucket[] = Array.from({ length: ID_BITS }, () => ({ entries: [], candidates: [] }));
+  #size = 0;
+
+  constructor(
+    readonly position: Buffer,
+    readonly ownId: string,
+    readonly admits: (contact: Contact, bucket: readonly Contact[]) => boolean = () => true,
+  ) {}
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(contact: Contact): Contact | null {
+    return this.#bucket(contact)?.entries.find((entry) => entry.contact.id === contact.id)?.contact ?? null;
+  }
+
+  /** Takes a contact that has just answered us. */
+  offer(contact: Contact, nowMs: number): OfferResult {
+    const bucket = this.#bucket(contact);
+    if (!bucket || contact.id === this.ownId) return { outcome: 'refused' };
+    const index = bucket.entries.findIndex((entry) => entry.contact.id === contact.id);
+    if (index >= 0) {
+      bucket.entries.splice(index, 1);
+      bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
+      return { outcome: 'refreshed' };
+    }
+    if (
+      !this.admits(
+        contact,
+        bucket.entries.map((entry) => entry.contact),
+      )
+    ) {
+      return { outcome: 'refused' };
+    }
+    if (bucket.entries.length < BUCKET_SIZE) {
+      bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
+      this.#size += 1;
+      return { outcome: 'added' };
+    }
+    bucket.candidates = bucket.candidates.filter((candidate) => candidate.id !== contact.id);
+    bucket.candidates.push(contact);
+    if (bucket.candidates.length > MAX_CANDIDATES) bucket.candidates.shift();
+    return { outcome: 'waiting', oldest: (bucket.entries[0] as Entry).contact };
+  }
+
+  /** A request to the contact failed for good. True where it left the table; a candidate may have taken its place. */
+  failed(contact: Contact, nowMs: number): boolean {
+    const bucket = this.#bucket(contact);
+    const index = bucket?.entries.findIndex((entry) => entry.contact.id === contact.id) ?? -1;
+    if (!bucket || index < 0) return false;
+    const entry = bucket.entries[index] as Entry;
+    entry.failures += 1;
+    if (entry.failures < MAX_FAILURES && bucket.candidates.length === 0) return false;
+    bucket.entries.splice(index, 1);
+    this.#size -= 1;
+    const next = bucket.candidates.pop();
+    if (next) {
+      bucket.entries.push({ contact: next, lastSeenMs: nowMs, failures: 0 });
+      this.#size += 1;
+    }
+    return true;
+  }
+
+  /** Up to `count` contacts, closest to `target` first. */
+  closest(target: Buffer, count: number, without?: string): Contact[] {
+    const all: Contact[] = [];
+    for (const bucket of this.#buckets) {
+      for (const { contact } of bucket.entries) if (contact.id !== without) all.push(contact);
+    }
+    all.sort((a, b) => compareDistance(target, a.position, b.position));
+    return all.slice(0, count);
+  }
+
+  contacts(): Contact[] {
+    return this.#buckets.flatMap((bucket) => bucket.entries.map((entry) => entry.contact));
+  }
+
+  /** Contacts not heard of since `beforeMs`, longest ago first. */
+  stale(beforeMs: number): Contact[] {
+    return this.#buckets
+      .flatMap((bucket) => bucket.entries)
+      .filter((entry) => entry.lastSeenMs < beforeMs)
+      .sort((a, b) => a.lastSeenMs - b.lastSeenMs)
+      .map((entry) => entry.contact);
+  }
+
+  /** Number of leading bits up to which buckets can be filled: the deepest bucket with a contact. */
+  deepestBucket(): number {
+    for (let i = ID_BITS - 1; i >= 0; i--) if ((this.#buckets[i] as Bucket).entries.length > 0) return i;
+    return 0;
+  }
+
+  #bucket(contact: Contact): Bucket | undefined {
+    return this.#buckets[sharedPrefixBits(this.position, contact.position)];
+  }
+}

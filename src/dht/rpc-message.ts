@@ -1,0 +1,246 @@
+/**
+ * The messages that DHT nodes exchange inside encrypted frames, over UDP and TCP alike.
+ *
+ * Every message: kind u8 · request id u32 · body. Invariants: decoding is total (null for anything malformed);
+ * encode and decode are inverse. Not here: encryption (secure-channel.ts), sizes of datagrams (rpc.ts).
+ */
+import { type ByteReader, ByteWriter, decodeOrNull } from './bytes.js';
+import { contactBytes, readContact, type UnverifiedContact, writeContact } from './contact.js';
+
+/** Where a node's KX module can be reached, as the node itself says (Spec 3.1.5). */
+export interface KxAddress {
+  readonly port: number;
+  /** 4 bytes or null. */
+  readonly ipv4: Buffer | null;
+  /** 16 bytes or null. */
+  readonly ipv6: Buffer | null;
+}
+
+/** A content on its way to a store. */
+export interface StoreItem {
+  readonly key: Buffer;
+  /** Milliseconds that the content still has to live. */
+  readonly ttlMs: number;
+  /** 1 to 255: on how many nodes it is meant to be. */
+  readonly replication: number;
+  readonly content: Buffer;
+}
+
+export type RpcRequest =
+  | { readonly kind: 'ping' }
+  | { readonly kind: 'find'; readonly key: Buffer; readonly wantValues: boolean; readonly wantKx: boolean }
+  | ({ readonly kind: 'store' } & StoreItem)
+  | {
+      /** "Have you this content?" — a yes also refreshes its TTL there. */
+      readonly kind: 'offer';
+      readonly key: Buffer;
+      readonly ttlMs: number;
+      readonly replication: number;
+      readonly size: number;
+      readonly contentHash: Buffer;
+    }
+  | { readonly kind: 'fetch'; readonly key: Buffer };
+
+export type StoreVerdict = 'stored' | 'wanted' | 'full' | 'stale' | 'refused';
+
+export interface FoundAnswer {
+  readonly kind: 'found';
+  /** There are closer contacts that did not fit. */
+  readonly moreContacts: boolean;
+  /** There are contents that did not fit. */
+  readonly moreValues: boolean;
+  readonly kx: KxAddress | null;
+  /** 16 bytes: the same for nodes that hold the same contents; null where nothing is held. */
+  readonly valuesDigest: Buffer | null;
+  readonly contacts: readonly UnverifiedContact[];
+  readonly values: readonly Buffer[];
+}
+
+export type RpcAnswer =
+  | { readonly kind: 'pong' }
+  | FoundAnswer
+  | { readonly kind: 'stored'; readonly verdict: StoreVerdict }
+  | { readonly kind: 'value'; readonly content: Buffer }
+  | { readonly kind: 'end' };
+
+export type RpcMessage = RpcRequest | RpcAnswer;
+
+export interface Framed {
+  readonly requestId: number;
+  readonly message: RpcMessage;
+}
+
+const KIND = { ping: 0x10, find: 0x11, store: 0x12, offer: 0x13, fetch: 0x14 } as const;
+const ANSWER = { pong: 0x20, found: 0x21, stored: 0x22, value: 0x24, end: 0x25 } as const;
+const VERDICTS: readonly StoreVerdict[] = ['stored', 'wanted', 'full', 'stale', 'refused'];
+const FIND_VALUES = 1;
+const FIND_KX = 2;
+const FOUND_KX = 1;
+const FOUND_MORE_CONTACTS = 2;
+const FOUND_MORE_VALUES = 4;
+const FOUND_DIGEST = 8;
+
+/** Bytes of kind and request id. */
+export const RPC_HEADER_BYTES = 5;
+/** Bytes of a store message without its content. */
+export const STORE_OVERHEAD_BYTES = RPC_HEADER_BYTES + 37;
+
+const isRequestKind = (kind: RpcMessage['kind']): kind is RpcRequest['kind'] => kind in KIND;
+
+export function isRequest(message: RpcMessage): message is RpcRequest {
+  return isRequestKind(message.kind);
+}
+
+export function encodeRpc({ requestId, message }: Framed): Buffer {
+  const writer = new ByteWriter();
+  const code = isRequest(message) ? KIND[message.kind] : ANSWER[message.kind];
+  writer.u8(code).u32(requestId);
+  switch (message.kind) {
+    case 'ping':
+    case 'pong':
+    case 'end':
+      break;
+    case 'find':
+      writer.raw(message.key).u8((message.wantValues ? FIND_VALUES : 0) | (message.wantKx ? FIND_KX : 0));
+      break;
+    case 'store':
+      writer.raw(message.key).u32(message.ttlMs).u8(message.replication).raw(message.content);
+      break;
+    case 'offer':
+      writer.raw(message.key).u32(message.ttlMs).u8(message.replication);
+      writer.u32(message.size).raw(message.contentHash);
+      break;
+    case 'fetch':
+      writer.raw(message.key);
+      break;
+    case 'found':
+      writeFound(writer, message);
+      break;
+    case 'stored':
+      writer.u8(VERDICTS.indexOf(message.verdict));
+      break;
+    case 'value':
+      writer.raw(message.content);
+      break;
+  }
+  return writer.done();
+}
+
+/** Null for anything malformed. Contents are copies. */
+export function decodeRpc(bytes: Buffer): Framed | null {
+  return decodeOrNull(bytes, (reader) => {
+    const code = reader.u8();
+    const requestId = reader.u32();
+    const message = readBody(code, reader);
+    reader.end();
+    return { requestId, message };
+  });
+}
+
+function readBody(code: number, reader: ByteReader): RpcMessage {
+  switch (code) {
+    case KIND.ping:
+      return { kind: 'ping' };
+    case KIND.find: {
+      const key = Buffer.from(reader.take(32));
+      const flags = reader.u8();
+      return { kind: 'find', key, wantValues: (flags & FIND_VALUES) !== 0, wantKx: (flags & FIND_KX) !== 0 };
+    }
+    case KIND.store: {
+      const head = { key: Buffer.from(reader.take(32)), ttlMs: reader.u32(), replication: reader.u8() };
+      return { kind: 'store', ...head, content: Buffer.from(reader.rest()) };
+    }
+    case KIND.offer: {
+      const head = { key: Buffer.from(reader.take(32)), ttlMs: reader.u32(), replication: reader.u8() };
+      return { kind: 'offer', ...head, size: reader.u32(), contentHash: Buffer.from(reader.take(32)) };
+    }
+    case KIND.fetch:
+      return { kind: 'fetch', key: Buffer.from(reader.take(32)) };
+    case ANSWER.pong:
+      return { kind: 'pong' };
+    case ANSWER.found:
+      return readFound(reader);
+    case ANSWER.stored:
+      return { kind: 'stored', verdict: VERDICTS[reader.u8()] ?? reader.fail() };
+    case ANSWER.value:
+      return { kind: 'value', content: Buffer.from(reader.rest()) };
+    case ANSWER.end:
+      return { kind: 'end' };
+    default:
+      return reader.fail();
+  }
+}
+
+function writeFound(writer: ByteWriter, found: FoundAnswer): void {
+  writer.u8(
+    (found.kx ? FOUND_KX : 0) |
+      (found.moreContacts ? FOUND_MORE_CONTACTS : 0) |
+      (found.moreValues ? FOUND_MORE_VALUES : 0) |
+      (found.valuesDigest ? FOUND_DIGEST : 0),
+  );
+  if (found.kx) {
+    writer.u16(found.kx.port).raw(found.kx.ipv4 ?? Buffer.alloc(4));
+    writer.raw(found.kx.ipv6 ?? Buffer.alloc(16));
+  }
+  if (found.valuesDigest) writer.raw(found.valuesDigest);
+  writer.u8(found.contacts.length);
+  for (const contact of found.contacts) writeContact(writer, contact);
+  for (const value of found.values) writer.u16(value.length).raw(value);
+}
+
+function readFound(reader: ByteReader): FoundAnswer {
+  const flags = reader.u8();
+  const kx = flags & FOUND_KX ? readKx(reader) : null;
+  const valuesDigest = flags & FOUND_DIGEST ? Buffer.from(reader.take(16)) : null;
+  const contacts: UnverifiedContact[] = [];
+  for (let left = reader.u8(); left > 0; left--) contacts.push(readContact(reader));
+  const values: Buffer[] = [];
+  while (reader.left > 0) values.push(Buffer.from(reader.take(reader.u16())));
+  return {
+    kind: 'found',
+    moreContacts: (flags & FOUND_MORE_CONTACTS) !== 0,
+    moreValues: (flags & FOUND_MORE_VALUES) !== 0,
+    kx,
+    valuesDigest,
+    contacts,
+    values,
+  };
+}
+
+function readKx(reader: ByteReader): KxAddress {
+  const port = reader.u16();
+  const nonZero = (bytes: Buffer) => (bytes.every((byte) => byte === 0) ? null : Buffer.from(bytes));
+  return { port, ipv4: nonZero(reader.take(4)), ipv6: nonZero(reader.take(16)) };
+}
+
+/**
+ * Builds the answer to a find that fits into `budget` bytes (with the RPC header): the values first, in order,
+ * then as many contacts, closest first, as there is room for.
+ */
+export function fitFound(
+  parts: Pick<FoundAnswer, 'kx' | 'valuesDigest' | 'contacts' | 'values'>,
+  budget: number,
+): FoundAnswer {
+  let left = budget - RPC_HEADER_BYTES - 2 - (parts.kx ? 22 : 0) - (parts.valuesDigest ? 16 : 0);
+  const values: Buffer[] = [];
+  for (const value of parts.values) {
+    if (value.length + 2 > left) break;
+    values.push(value);
+    left -= value.length + 2;
+  }
+  const contacts: UnverifiedContact[] = [];
+  for (const contact of parts.contacts) {
+    if (contactBytes(contact) > left || contacts.length === 255) break;
+    contacts.push(contact);
+    left -= contactBytes(contact);
+  }
+  return {
+    kind: 'found',
+    kx: parts.kx,
+    valuesDigest: parts.valuesDigest,
+    moreContacts: contacts.length < parts.contacts.length,
+    moreValues: values.length < parts.values.length,
+    contacts,
+    values,
+  };
+}

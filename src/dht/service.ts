@@ -1,0 +1,77 @@
+/**
+ * What this node answers to the requests of others.
+ *
+ * Invariants: answers fit the budget they are given; stores and fetches need a session or stream; nothing is given
+ * out past its expiry. Not here: authentication (rpc.ts, bulk.ts), limits on rates.
+ */
+import type { Contact } from './contact.js';
+import type { Clock } from './environment.js';
+import { K } from './network.js';
+import type { RoutingTable } from './routing-table.js';
+import { fitFound, type KxAddress, type RpcAnswer, type RpcRequest } from './rpc-message.js';
+import { type ContentStore, MAX_TTL_MS } from './store.js';
+
+const REFUSED: RpcAnswer = { kind: 'stored', verdict: 'refused' };
+
+export class Service {
+  constructor(
+    readonly parts: {
+      readonly clock: Clock;
+      readonly table: RoutingTable;
+      readonly store: ContentStore;
+      /** Where our KX module can be reached (Spec 3.1.5). */
+      readonly kx: KxAddress;
+    },
+  ) {}
+
+  /** One answer of at most `budget` bytes, or null for a request that datagrams do not serve. */
+  answerDatagram(from: Contact, inSession: boolean, request: RpcRequest, budget: number): RpcAnswer | null {
+    switch (request.kind) {
+      case 'ping':
+        return { kind: 'pong' };
+      case 'find':
+        return this.#find(from, request, budget);
+      case 'store':
+      case 'offer':
+        return inSession ? this.#keep(from, request) : REFUSED;
+      case 'fetch':
+        return null;
+    }
+  }
+
+  /** All answers to a request over a stream. */
+  answerStream(from: Contact, request: RpcRequest): RpcAnswer[] {
+    if (request.kind === 'fetch') {
+      const held = this.parts.store.get(request.key, this.parts.clock.now());
+      return [...held.map(({ content }): RpcAnswer => ({ kind: 'value', content })), { kind: 'end' }];
+    }
+    if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
+    return [{ kind: 'end' }];
+  }
+
+  #keep(from: Contact, request: RpcRequest & { kind: 'store' | 'offer' }): RpcAnswer {
+    const { store, clock } = this.parts;
+    if (request.ttlMs > MAX_TTL_MS || request.ttlMs === 0) return REFUSED;
+    const now = clock.now();
+    const verdict =
+      request.kind === 'store'
+        ? store.put(request, from.id, now)
+        : store.offer(request.key, request.contentHash, request.ttlMs, now);
+    return { kind: 'stored', verdict };
+  }
+
+  #find(from: Contact, request: RpcRequest & { kind: 'find' }, budget: number): RpcAnswer {
+    const { store, table, clock, kx } = this.parts;
+    const now = clock.now();
+    const held = request.wantValues ? store.get(request.key, now) : [];
+    return fitFound(
+      {
+        kx: request.wantKx ? kx : null,
+        valuesDigest: held.length > 0 ? store.digest(request.key, now) : null,
+        contacts: table.closest(request.key, K, from.id),
+        values: held.map((entry) => entry.content),
+      },
+      budget,
+    );
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * The contents that this node keeps for the network.
+ *
+ * Invariants: at most KEY_BYTES of content a key (Spec 3.1, requirement 2), a bound over all and for each sender;
+ * nothing is given out at or after its expiry; an identical content only extends its own life; a self-certifying
+ * value replaces its own older version, is never replaced by an older one and is never pushed out by unsigned
+ * contents. Not here: the network, disk, timers (the caller gives the time).
+ */
+import { createHash } from 'node:crypto';
+import { decodeSignedValue } from '../identity/signed-value.js';
+import type { StoreItem, StoreVerdict } from './rpc-message.js';
+
+export const KEY_BYTES = 65_536;
+/** Spec 3.1: content expires after 12 hours. */
+export const MAX_TTL_MS = 43_200_000;
+/** What one API message can carry (Spec 3.1.1). */
+export const MAX_CONTENT_BYTES = 65_491;
+const MAX_CONTENTS_A_KEY = 1024;
+/** What an entry costs besides its content, for the bounds over all and for each sender. */
+const ENTRY_OVERHEAD_BYTES = 256;
+
+export interface StoreLimits {
+  readonly totalBytes: number;
+  readonly senderBytes: number;
+}
+
+export const DEFAULT_STORE_LIMITS: StoreLimits = { totalBytes: 48 << 20, senderBytes: 8 << 20 };
+
+export interface StoredContent {
+  readonly key: Buffer;
+  readonly content: Buffer;
+  readonly hash: Buffer;
+  readonly expiresAtMs: number;
+  readonly replication: number;
+  /** Identity (hex) of the node that sent it. */
+  readonly sender: string;
+  /** Sequence number of a self-certifying value, else null. */
+  readonly sequence: bigint | null;
+}
+
+interface Shelf {
+  readonly key: Buffer;
+  readonly contents: Map<string, StoredContent>;
+  bytes: number;
+  /** When the contents were last brought to the nodes closest to the key, by us or by another. */
+  checkedAtMs: number;
+}
+
+export function contentHash(content: Buffer): Buffer {
+  return createHash('sha256').update(content).digest();
+}
+
+const cost = (entry: StoredContent) => entry.content.length + ENTRY_OVERHEAD_BYTES;
+
+export class ContentStore {
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #senderBytes = new Map<string, number>();
+  #totalBytes = 0;
+
+  constructor(readonly limits: StoreLimits = DEFAULT_STORE_LIMITS) {}
+
+  get totals(): { keys: number; bytes: number } {
+    return { keys: this.#shelves.size, bytes: this.#totalBytes };
+  }
+
+  /** Keeps a content or says why not. `sender` is the identity (hex) it came from. */
+  put(item: StoreItem, sender: string, nowMs: number): StoreVerdict {
+    const { key, content } = item;
+    const signed = decodeSignedValue(content, key, Math.floor(nowMs / 1000));
+    let expiresAtMs = nowMs + Math.min(item.ttlMs, MAX_TTL_MS);
+    if (signed) expiresAtMs = Math.min(expiresAtMs, signed.expirySeconds * 1000);
+    if (expiresAtMs <= nowMs || content.length > MAX_CONTENT_BYTES) return 'refused';
+    this.expireKey(key, nowMs);
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    const hash = contentHash(content);
+    const entry: StoredContent = {
+      key: shelf?.key ?? Buffer.from(key),
+      content,
+      hash,
+      expiresAtMs,
+      replication: Math.max(1, item.replication),
+      sender,
+      sequence: signed?.sequence ?? null,
+    };
+    const same = shelf?.contents.get(hash.toString('latin1'));
+    if (shelf && same) {
+      this.#replace(shelf, same, {
+        ...entry,
+        sender: same.sender,
+        content: same.content,
+        expiresAtMs: Math.max(expiresAtMs, same.expiresAtMs),
+      });
+      shelf.checkedAtMs = nowMs;
+      return 'stored';
+    }
+    return this.#insert(shelf, entry, nowMs);
+  }
+
+  /** Answers an offer: refreshes where the content is held already. */
+  offer(key: Buffer, hash: Buffer, ttlMs: number, nowMs: number): StoreVerdict {
+    this.expireKey(key, nowMs);
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    const held = shelf?.contents.get(hash.toString('latin1'));
+    if (!shelf || !held) return 'wanted';
+    const limitMs = held.sequence === null ? Number.POSITIVE_INFINITY : held.expiresAtMs;
+    const expiresAtMs = Math.min(limitMs, Math.max(held.expiresAtMs, nowMs + Math.min(ttlMs, MAX_TTL_MS)));
+    this.#replace(shelf, held, { ...held, expiresAtMs });
+    shelf.checkedAtMs = nowMs;
+    return 'stored';
+  }
+
+  /** Contents of a key that live at `nowMs`: self-certifying ones first. */
+  get(key: Buffer, nowMs: number): StoredContent[] {
+    this.expireKey(key, nowMs);
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    if (!shelf) return [];
+    return [...shelf.contents.values()].sort((a, b) => Number(b.sequence !== null) - Number(a.sequence !== null));
+  }
+
+  /** 16 bytes that are equal for equal sets of contents; null for none. */
+  digest(key: Buffer, nowMs: number): Buffer | null {
+    const hashes = this.get(key, nowMs).map((entry) => entry.hash);
+    if (hashes.length === 0) return null;
+    const hash = createHash('sha256');
+    for (const one of hashes.sort(Buffer.compare)) hash.update(one);
+    return hash.digest().subarray(0, 16);
+  }
+
+  /** Removes what has expired, everywhere. */
+  expire(nowMs: number): void {
+    for (const shelf of [...this.#shelves.values()]) this.expireKey(shelf.key, nowMs);
+  }
+
+  /** Keys whose contents nobody has brought to their place since `beforeMs`. */
+  unchecked(beforeMs: number): Buffer[] {
+    return [...this.#shelves.values()].filter((shelf) => shelf.checkedAtMs < beforeMs).map((shelf) => shelf.key);
+  }
+
+  keys(): Buffer[] {
+    return [...this.#shelves.values()].map((shelf) => shelf.key);
+  }
+
+  /** Notes that the contents of the key are where they belong. */
+  checked(key: Buffer, nowMs: number): void {
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    if (shelf) shelf.checkedAtMs = nowMs;
+  }
+
+  expireKey(key: Buffer, nowMs: number): void {
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    if (!shelf) return;
+    for (const entry of [...shelf.contents.values()]) if (entry.expiresAtMs <= nowMs) this.#remove(shelf, entry);
+  }
+
+  #insert(shelf: Shelf | undefined, entry: StoredContent, nowMs: number): StoreVerdict {
+    const older = [...(shelf?.contents.values() ?? [])].find((held) => held.sequence !== null);
+    if (entry.sequence !== null && older?.sequence != null && older.sequence >= entry.sequence) return 'stale';
+    const replaced = entry.sequence !== null ? older : undefined;
+    const bytes = (shelf?.bytes ?? 0) - (replaced?.content.length ?? 0) + entry.content.length;
+    const count = (shelf?.contents.size ?? 0) - (replaced ? 1 : 0) + 1;
+    const victims: StoredContent[] = replaced ? [replaced] : [];
+    if (bytes > KEY_BYTES || count > MAX_CONTENTS_A_KEY) {
+      if (entry.sequence === null || !shelf) return 'full';
+      victims.push(...this.#unsignedToDrop(shelf, bytes - KEY_BYTES, count - MAX_CONTENTS_A_KEY));
+    }
+    const freed = victims.reduce((sum, victim) => sum + cost(victim), 0);
+    const senderBytes = (this.#senderBytes.get(entry.sender) ?? 0) + cost(entry);
+    if (senderBytes > this.limits.senderBytes) return 'full';
+    let missing = this.#totalBytes - freed + cost(entry) - this.limits.totalBytes;
+    if (missing > 0) {
+      if (entry.sequence === null) return 'full';
+      for (const other of this.#unsignedOfBiggestSender()) {
+        if (missing <= 0) break;
+        missing -= cost(other);
+        this.#drop(other);
+      }
+      if (missing > 0) return 'full';
+    }
+    for (const victim of victims) this.#drop(victim);
+    this.#add(entry, nowMs);
+    return 'stored';
+  }
+
+  /** The unsigned contents that must go, those that expire first before the others. */
+  #unsignedToDrop(shelf: Shelf, bytes: number, count: number): StoredContent[] {
+    const unsigned = [...shelf.contents.values()].filter((entry) => entry.sequence === null);
+    unsigned.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+    const chosen: StoredContent[] = [];
+    let freed = 0;
+    for (const entry of unsigned) {
+      if (freed >= bytes && chosen.length >= count) break;
+      chosen.push(entry);
+      freed += entry.content.length;
+    }
+    return chosen;
+  }
+
+  #unsignedOfBiggestSender(): StoredContent[] {
+    const unsigned = [...this.#shelves.values()]
+      .flatMap((shelf) => [...shelf.contents.values()])
+      .filter((entry) => entry.sequence === null);
+    const weight = (entry: StoredContent) => this.#senderBytes.get(entry.sender) ?? 0;
+    return unsigned.sort((a, b) => weight(b) - weight(a) || a.expiresAtMs - b.expiresAtMs);
+  }
+
+  #add(entry: StoredContent, nowMs: number): void {
+    const id = entry.key.toString('latin1');
+    const shelf = this.#shelves.get(id) ?? { key: entry.key, contents: new Map(), bytes: 0, checkedAtMs: nowMs };
+    this.#shelves.set(id, shelf);
+    shelf.contents.set(entry.hash.toString('latin1'), entry);
+    shelf.bytes += entry.content.length;
+    shelf.checkedAtMs = nowMs;
+    this.#account(entry, 1);
+  }
+
+  #replace(shelf: Shelf, old: StoredContent, entry: StoredContent): void {
+    shelf.contents.set(old.hash.toString('latin1'), entry);
+  }
+
+  #drop(entry: StoredContent): void {
+    const shelf = this.#shelves.get(entry.key.toString('latin1'));
+    if (shelf) this.#remove(shelf, entry);
+  }
+
+  #remove(shelf: Shelf, entry: StoredContent): void {
+    if (!shelf.contents.delete(entry.hash.toString('latin1'))) return;
+    shelf.bytes -= entry.content.length;
+    if (shelf.contents.size === 0) this.#shelves.delete(shelf.key.toString('latin1'));
+    this.#account(entry, -1);
+  }
+
+  #account(entry: StoredContent, sign: 1 | -1): void {
+    this.#totalBytes += sign * cost(entry);
+    const bytes = (this.#senderBytes.get(entry.sender) ?? 0) + sign * cost(entry);
+    if (bytes > 0) this.#senderBytes.set(entry.sender, bytes);
+    else this.#senderBytes.delete(entry.sender);
+  }
+}

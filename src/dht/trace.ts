@@ -1,0 +1,47 @@
+/**
+ * TRACE: the way to the node closest to a key, with the KX addresses that each node on it gives itself (Spec 3.1.3).
+ *
+ * Target first, then who told us of it, back to a node of our own table (Spec 3.1.5). We ourselves are never a hop:
+ * TRACE exists to find other peers, so the target is the closest one to the key that is not us.
+ */
+import type { Contact } from './contact.js';
+import type { Lookup } from './lookup.js';
+import type { Network } from './network.js';
+import type { KxAddress } from './rpc-message.js';
+
+const TRACE_WIDTH = 4;
+
+export interface TraceHop {
+  readonly identity: Buffer;
+  readonly kx: KxAddress;
+}
+
+/** Resolves with the hops, at least one, or null where there is no other node. Never rejects. */
+export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | null> {
+  return new Promise((resolve) => {
+    const kxOf = new Map<string, KxAddress>();
+    let answered = false;
+    const reply = (lookup: Lookup, last: boolean) => {
+      if (answered) return;
+      const target = lookup.answered(Number.POSITIVE_INFINITY).find((contact) => kxOf.has(contact.id));
+      if (!target && !last) return;
+      answered = true;
+      resolve(target ? hopsTo(lookup, target) : null);
+    };
+    const hopsTo = (lookup: Lookup, target: Contact): TraceHop[] =>
+      lookup.pathTo(target).flatMap((contact) => {
+        const kx = kxOf.get(contact.id);
+        return kx ? [{ identity: contact.identity, kx }] : [];
+      });
+    network.search({
+      target: key,
+      width: TRACE_WIDTH,
+      wantKx: true,
+      onFound: (contact, found) => {
+        if (found.kx && (found.kx.ipv4 || found.kx.ipv6)) kxOf.set(contact.id, found.kx);
+      },
+      onSettled: (lookup) => reply(lookup, false),
+      onDone: (lookup) => reply(lookup, true),
+    });
+  });
+}
