@@ -80,9 +80,8 @@ impl Encoder {
         }
         let mut code = 0;
         // SAFETY: plain constructor; `code` outlives the call.
-        let state = unsafe {
-            sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP, &mut code)
-        };
+        let state =
+            unsafe { sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP, &mut code) };
         check(code)?;
         let state = NonNull::new(state).ok_or(CodecError::Opus(sys::OPUS_ALLOC_FAIL))?;
         let encoder = Self { state, packet_bytes: packet_bytes(bitrate) };
@@ -230,7 +229,8 @@ mod tests {
     fn tone(start: usize) -> Frame {
         core::array::from_fn(|i| {
             let t = (start + i) as f32 / SAMPLE_RATE as f32;
-            0.3 * (core::f32::consts::TAU * 220.0 * t).sin() * (1.0 + (core::f32::consts::TAU * 3.0 * t).sin())
+            0.3 * (core::f32::consts::TAU * 220.0 * t).sin()
+                * (1.0 + (core::f32::consts::TAU * 3.0 * t).sin())
         })
     }
 

@@ -1,9 +1,23 @@
 //! Voice, from microphone to loudspeaker: devices, Opus, RTP in SRTP, jitter buffer, and the session that joins them.
 //!
-//! Every module but `pulse` and `voice` is free of I/O, threads and clocks. Audio is 48 kHz, one channel, in frames of
-//! 20 ms. What crosses the network is one packet of one size every 20 ms, from the first moment of a session to its
-//! last. Not in it: signalling and keys (TypeScript, `src/voip`), echo cancellation (later).
+//! `codec`, `rtp`, `srtp`, `jitter`, `delay`, `stretch` and `listener` take time as an argument and open nothing;
+//! `pulse` talks to the sound server; `voice` and its threads (`sending`, `receiving`, `sound`) own socket and clock.
+//! Audio is 48 kHz, one channel, in frames of 20 ms. What crosses the network is one packet of one size every 20 ms,
+//! from the first moment of a session to its last. Not in it: signalling and keys (TypeScript, `src/voip`), echo
+//! cancellation (later).
 
 pub mod codec;
+mod delay;
+pub mod device;
+pub mod jitter;
+pub mod listener;
+mod pulse;
+mod realtime;
+mod receiving;
 pub mod rtp;
+mod sending;
+mod shared;
+mod sound;
 pub mod srtp;
+mod stretch;
+pub mod voice;

@@ -1,0 +1,252 @@
+//! PulseAudio (and pipewire-pulse): one connection with a capture and a playback stream, driven by the caller's thread.
+//!
+//! The main loop is the plain one: the owning thread calls [`Pulse::step`] with a time limit, then looks at what can be
+//! read and written. So no callback runs our code on a foreign thread, a daemon that dies is a state that the next step
+//! reports, and nothing can hang. Server: PULSE_SERVER, else the user's default. Latency asked for: 10 ms fragments in,
+//! 20 ms of buffer out. Not in it: retrying, threads.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use libpulse_binding as pulse;
+use pulse::callbacks::ListResult;
+use pulse::context::{Context, FlagSet as ContextFlags, State as ContextState};
+use pulse::def::BufferAttr;
+use pulse::mainloop::standard::Mainloop;
+use pulse::sample::{Format, Spec};
+use pulse::stream::{FlagSet, PeekResult, SeekMode, State, Stream};
+use pulse::time::MicroSeconds;
+
+use crate::codec::SAMPLE_RATE;
+use crate::device::{DeviceError, DeviceInfo, DeviceKind};
+
+const SAMPLE_BYTES: usize = size_of::<f32>();
+const fn ms(milliseconds: u32) -> u32 {
+    SAMPLE_RATE / 1000 * milliseconds * SAMPLE_BYTES as u32
+}
+
+/// A connection. The order of the fields is the order in which libpulse wants them to go.
+pub(crate) struct Pulse {
+    capture: Option<Stream>,
+    playback: Option<Stream>,
+    context: Context,
+    mainloop: Mainloop,
+    bytes: Vec<u8>,
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.capture = None;
+        self.playback = None;
+        self.context.disconnect();
+    }
+}
+
+impl Pulse {
+    /// Begins to connect; [`Self::step`] until [`Self::is_ready`].
+    ///
+    /// # Errors
+    /// No server, as far as can be said at once.
+    pub(crate) fn connect() -> Result<Self, DeviceError> {
+        let out_of_memory = || DeviceError::Server("out of memory".to_owned());
+        let mainloop = Mainloop::new().ok_or_else(out_of_memory)?;
+        let mut context = Context::new(&mainloop, "voice").ok_or_else(out_of_memory)?;
+        context
+            .connect(None, ContextFlags::NOAUTOSPAWN, None)
+            .map_err(|error| DeviceError::Server(error.to_string().unwrap_or_default()))?;
+        Ok(Self { capture: None, playback: None, context, mainloop, bytes: Vec::new() })
+    }
+
+    /// Waits at most `limit` for something to happen and handles it.
+    ///
+    /// # Errors
+    /// The connection has failed or ended.
+    pub(crate) fn step(&mut self, limit: Duration) -> Result<(), DeviceError> {
+        let limit = MicroSeconds(u64::try_from(limit.as_micros()).unwrap_or(0).min(1_000_000));
+        self.mainloop
+            .prepare(Some(limit))
+            .and_then(|()| self.mainloop.poll())
+            .and_then(|_| self.mainloop.dispatch())
+            .map_err(|error| DeviceError::Server(error.to_string().unwrap_or_default()))?;
+        match self.context.get_state() {
+            ContextState::Failed | ContextState::Terminated => Err(DeviceError::Server(self.reason())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether streams can be opened.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.context.get_state() == ContextState::Ready
+    }
+
+    fn reason(&self) -> String {
+        self.context.errno().to_string().unwrap_or_default()
+    }
+
+    /// Opens (or opens anew) one of the two streams on the named device or the default one.
+    ///
+    /// # Errors
+    /// The stream cannot be made; refusals of the server come later, by [`Self::check`].
+    pub(crate) fn open(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<(), DeviceError> {
+        let spec = Spec { format: Format::FLOAT32NE, channels: 1, rate: SAMPLE_RATE };
+        let label = match kind {
+            DeviceKind::Input => "microphone",
+            DeviceKind::Output => "loudspeaker",
+        };
+        let failed = |reason| DeviceError::Stream { name: name.unwrap_or("default").to_owned(), reason };
+        let mut stream =
+            Stream::new(&mut self.context, label, &spec, None).ok_or_else(|| failed("refused".to_owned()))?;
+        let attributes = BufferAttr {
+            maxlength: u32::MAX,
+            tlength: ms(20),
+            prebuf: ms(10),
+            minreq: ms(5),
+            fragsize: ms(10),
+        };
+        let flags = FlagSet::ADJUST_LATENCY;
+        match kind {
+            DeviceKind::Input => stream.connect_record(name, Some(&attributes), flags),
+            DeviceKind::Output => stream.connect_playback(name, Some(&attributes), flags, None, None),
+        }
+        .map_err(|error| failed(error.to_string().unwrap_or_default()))?;
+        *self.slot(kind) = Some(stream);
+        Ok(())
+    }
+
+    fn slot(&mut self, kind: DeviceKind) -> &mut Option<Stream> {
+        match kind {
+            DeviceKind::Input => &mut self.capture,
+            DeviceKind::Output => &mut self.playback,
+        }
+    }
+
+    /// Name of the device of a stream that runs, `None` while it is being opened or is not open.
+    ///
+    /// # Errors
+    /// The stream has failed; it is gone afterwards.
+    pub(crate) fn check(&mut self, kind: DeviceKind) -> Result<Option<String>, DeviceError> {
+        let reason = self.reason();
+        let slot = self.slot(kind);
+        let Some(stream) = slot else { return Ok(None) };
+        match stream.get_state() {
+            State::Ready => Ok(Some(stream.get_device_name().unwrap_or_default().into_owned())),
+            State::Failed | State::Terminated => {
+                let name = stream.get_device_name().unwrap_or_default().into_owned();
+                *slot = None;
+                Err(DeviceError::Stream { name, reason })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Hands over everything that was recorded, in pieces of any length; a gap comes as zeroes.
+    pub(crate) fn capture(&mut self, mut take: impl FnMut(f32)) {
+        let Some(stream) = self.capture.as_mut().filter(|stream| stream.get_state() == State::Ready) else {
+            return;
+        };
+        loop {
+            match stream.peek() {
+                Ok(PeekResult::Data(bytes)) => {
+                    for sample in bytes.as_chunks::<SAMPLE_BYTES>().0 {
+                        let sample = f32::from_ne_bytes(*sample);
+                        take(if sample.is_finite() { sample } else { 0.0 });
+                    }
+                }
+                Ok(PeekResult::Hole(length)) => (0..length / SAMPLE_BYTES).for_each(|_| take(0.0)),
+                Ok(PeekResult::Empty) | Err(_) => return,
+            }
+            if stream.discard().is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How many samples the loudspeaker wants now.
+    pub(crate) fn wanted(&self) -> usize {
+        self.playback
+            .as_ref()
+            .filter(|stream| stream.get_state() == State::Ready)
+            .and_then(Stream::writable_size)
+            .map_or(0, |bytes| bytes / SAMPLE_BYTES)
+    }
+
+    /// Gives the loudspeaker samples; failures show in the next [`Self::check`].
+    pub(crate) fn play(&mut self, samples: &[f32]) {
+        self.bytes.clear();
+        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_ne_bytes()));
+        if let Some(stream) = &mut self.playback {
+            let _ = stream.write_copy(&self.bytes, 0, SeekMode::Relative);
+        }
+    }
+}
+
+/// All sources and sinks of the sound server.
+///
+/// # Errors
+/// No server, or no answer within two seconds.
+pub fn list_devices() -> Result<Vec<DeviceInfo>, DeviceError> {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    let mut pulse = Pulse::connect()?;
+    let step = |pulse: &mut Pulse| {
+        if Instant::now() > deadline {
+            return Err(DeviceError::Timeout);
+        }
+        pulse.step(Duration::from_millis(50))
+    };
+    while !pulse.is_ready() {
+        step(&mut pulse)?;
+    }
+    #[derive(Default)]
+    struct Answer {
+        devices: Vec<DeviceInfo>,
+        defaults: Option<(String, String)>,
+        ended: u32,
+    }
+    let answer = Rc::new(RefCell::new(Answer::default()));
+    let text = |value: Option<&std::borrow::Cow<'_, str>>| value.map(|it| it.to_string()).unwrap_or_default();
+    let introspector = pulse.context.introspect();
+    let into = Rc::clone(&answer);
+    let _sinks = introspector.get_sink_info_list(move |item| match item {
+        ListResult::Item(sink) => into.borrow_mut().devices.push(DeviceInfo {
+            kind: DeviceKind::Output,
+            name: text(sink.name.as_ref()),
+            description: text(sink.description.as_ref()),
+            default: false,
+            monitor: false,
+        }),
+        _ => into.borrow_mut().ended += 1,
+    });
+    let into = Rc::clone(&answer);
+    let _sources = introspector.get_source_info_list(move |item| match item {
+        ListResult::Item(source) => into.borrow_mut().devices.push(DeviceInfo {
+            kind: DeviceKind::Input,
+            name: text(source.name.as_ref()),
+            description: text(source.description.as_ref()),
+            default: false,
+            monitor: source.monitor_of_sink.is_some(),
+        }),
+        _ => into.borrow_mut().ended += 1,
+    });
+    let into = Rc::clone(&answer);
+    let _server = introspector.get_server_info(move |server| {
+        into.borrow_mut().defaults =
+            Some((text(server.default_source_name.as_ref()), text(server.default_sink_name.as_ref())));
+    });
+    loop {
+        step(&mut pulse)?;
+        let mut answer = answer.borrow_mut();
+        if answer.ended >= 2
+            && let Some((source, sink)) = answer.defaults.take()
+        {
+            let mut devices = std::mem::take(&mut answer.devices);
+            for device in &mut devices {
+                device.default = match device.kind {
+                    DeviceKind::Input => device.name == source,
+                    DeviceKind::Output => device.name == sink,
+                };
+            }
+            return Ok(devices);
+        }
+    }
+}

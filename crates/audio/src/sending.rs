@@ -1,0 +1,110 @@
+//! The sending thread: a packet every 20 ms by the system's clock, whatever the microphone does.
+//!
+//! The moments follow a timer, not the microphone, so that the rate on the wire is the same with speech, silence, mute
+//! and a dead device. The timer is pulled by at most 2.5 % towards the microphone's rhythm, so that samples neither pile
+//! up nor run out. After a stall of the host the missed packets are left out (their sequence numbers too) and not sent
+//! in a burst. Not in it: the device, keys.
+
+use std::net::UdpSocket;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::codec::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_BYTES};
+use crate::device::DeviceKind;
+use crate::shared::{Shared, count};
+use crate::srtp::Sender;
+use crate::stretch::mean_square;
+
+const PERIOD: Duration = Duration::from_millis(FRAME_MS as u64);
+/// Samples that should be there when a frame is taken: the frame and half a device fragment.
+const WANTED: f64 = FRAME_SAMPLES as f64 + 360.0;
+/// More than this is dropped down to [`WANTED`] at once.
+const TOO_MANY: usize = 3 * FRAME_SAMPLES;
+/// Largest change of one period, as a share of it.
+const MAX_PULL: f64 = 0.025;
+/// A thread that is this late leaves packets out.
+const STALL: Duration = Duration::from_millis(100);
+/// Amplitude of the comfort noise: about -75 dBFS.
+const NOISE: f32 = 3e-4;
+
+pub(crate) struct Talker {
+    encoder: Encoder,
+    sender: Sender,
+    noise: u32,
+    fill: f64,
+}
+
+impl Talker {
+    pub(crate) fn new(encoder: Encoder, sender: Sender) -> Self {
+        Self { encoder, sender, noise: 0x9e37_79b9, fill: WANTED }
+    }
+
+    /// Runs until the session ends.
+    ///
+    /// # Errors
+    /// The codec or SRTP failed: a bug, the session cannot go on.
+    pub(crate) fn run(mut self, shared: &Shared, socket: &UdpSocket) -> Result<(), String> {
+        let mut moment = Instant::now();
+        let mut packet = [0; MAX_PACKET_BYTES];
+        while shared.is_running() {
+            let (frame, pull) = self.frame(shared);
+            shared.show_level(DeviceKind::Input, mean_square(&frame));
+            self.encoder.encode(&frame, &mut packet).map_err(|error| error.to_string())?;
+            let payload = packet.get(..self.encoder.packet_bytes()).unwrap_or_default();
+            let protected = self.sender.protect(payload).map_err(|error| error.to_string())?;
+            if let Some(remote) = shared.remote() {
+                match socket.send_to(protected.as_ref(), remote) {
+                    Ok(_) => count(&shared.counters.sent),
+                    Err(_) => count(&shared.counters.send_errors),
+                }
+            }
+            moment += PERIOD.mul_f64(1.0 + pull);
+            moment = self.wait_until(moment);
+        }
+        Ok(())
+    }
+
+    fn wait_until(&mut self, moment: Instant) -> Instant {
+        let now = Instant::now();
+        let late = now.saturating_duration_since(moment);
+        if late > STALL {
+            self.sender.leave_out((late.as_micros() / PERIOD.as_micros()) as u32);
+            return now;
+        }
+        std::thread::sleep(moment.saturating_duration_since(now));
+        moment
+    }
+
+    /// The next frame, and by which share the next period should be longer.
+    fn frame(&mut self, shared: &Shared) -> (Frame, f64) {
+        let mut frame: Frame = core::array::from_fn(|_| self.comfort_noise());
+        let muted = shared.muted.load(Ordering::Relaxed);
+        let mut recorded = shared.recorded();
+        let available = recorded.len();
+        if available > TOO_MANY {
+            recorded.drain(..available - WANTED as usize);
+        }
+        if recorded.len() >= FRAME_SAMPLES {
+            for (sample, recorded) in frame.iter_mut().zip(recorded.drain(..FRAME_SAMPLES)) {
+                if !muted {
+                    *sample += recorded.clamp(-1.0, 1.0);
+                }
+            }
+        }
+        drop(recorded);
+        if available == 0 {
+            self.fill = WANTED;
+            return (frame, 0.0);
+        }
+        self.fill += (available.min(TOO_MANY) as f64 - self.fill) / 32.0;
+        let pull = ((WANTED - self.fill) / FRAME_SAMPLES as f64 / 20.0).clamp(-MAX_PULL, MAX_PULL);
+        (frame, pull)
+    }
+
+    fn comfort_noise(&mut self) -> f32 {
+        self.noise ^= self.noise << 13;
+        self.noise ^= self.noise >> 17;
+        self.noise ^= self.noise << 5;
+        (self.noise as f32 / u32::MAX as f32 - 0.5) * 2.0 * NOISE
+    }
+}

@@ -1,0 +1,130 @@
+//! The sound thread: keeps the two streams of the sound server open, takes what is recorded, gives what is to be heard.
+//!
+//! A device or a server that goes away is an event, and is tried again every second; the call goes on without it. Not
+//! in it: PulseAudio itself (`pulse`).
+
+use std::time::{Duration, Instant};
+
+use crate::codec::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::device::{DeviceError, DeviceKind};
+use crate::listener::Listener;
+use crate::pulse::Pulse;
+use crate::shared::Shared;
+use crate::voice::VoiceEvent;
+
+const STEP: Duration = Duration::from_millis(10);
+const RETRY: Duration = Duration::from_secs(1);
+/// A server that has not accepted a connection or stream by then counts as lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most that is given to the loudspeaker at once: 100 ms.
+const MAX_PIECE: usize = SAMPLE_RATE as usize / 10;
+
+/// Where one of the streams stands.
+enum Stage {
+    /// To be opened at this moment.
+    Closed(Instant),
+    /// Asked for at this moment.
+    Opening(Instant),
+    Open,
+}
+
+struct Device {
+    kind: DeviceKind,
+    name: Option<String>,
+    stage: Stage,
+    /// Whether its loss has been told, so that it is told once.
+    lost: bool,
+}
+
+impl Device {
+    fn new(kind: DeviceKind, name: Option<String>) -> Self {
+        Self { kind, name, stage: Stage::Closed(Instant::now()), lost: false }
+    }
+
+    fn lose(&mut self, shared: &Shared, error: &DeviceError) {
+        self.stage = Stage::Closed(Instant::now() + RETRY);
+        if !std::mem::replace(&mut self.lost, true) {
+            shared.emit(VoiceEvent::DeviceLost { kind: self.kind, reason: error.to_string() });
+        }
+    }
+
+    fn tend(&mut self, pulse: &mut Pulse, shared: &Shared) {
+        let now = Instant::now();
+        let checked = match self.stage {
+            Stage::Closed(at) if now >= at => {
+                self.stage = Stage::Opening(now);
+                pulse.open(self.kind, self.name.as_deref())
+            }
+            Stage::Closed(_) => Ok(()),
+            Stage::Opening(since) => match pulse.check(self.kind) {
+                Ok(Some(name)) => {
+                    self.stage = Stage::Open;
+                    self.lost = false;
+                    shared.emit(VoiceEvent::DeviceReady { kind: self.kind, name });
+                    Ok(())
+                }
+                Ok(None) if now - since > PATIENCE => Err(DeviceError::Timeout),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            },
+            Stage::Open => pulse.check(self.kind).map(drop),
+        };
+        if let Err(error) = checked {
+            self.lose(shared, &error);
+        }
+    }
+}
+
+/// Runs until the session ends.
+pub(crate) fn run(input: Option<String>, output: Option<String>, mut listener: Listener, shared: &Shared) {
+    let mut devices = [Device::new(DeviceKind::Input, input), Device::new(DeviceKind::Output, output)];
+    while shared.is_running() {
+        if let Err(error) = connection(&mut devices, &mut listener, shared) {
+            for device in &mut devices {
+                device.lose(shared, &error);
+            }
+        }
+        let retry = Instant::now() + RETRY;
+        while shared.is_running() && Instant::now() < retry {
+            std::thread::sleep(STEP);
+        }
+    }
+}
+
+/// One connection to the sound server, until it fails or the session ends.
+fn connection(
+    devices: &mut [Device; 2],
+    listener: &mut Listener,
+    shared: &Shared,
+) -> Result<(), DeviceError> {
+    let mut pulse = Pulse::connect()?;
+    let begun = Instant::now();
+    for device in devices.iter_mut() {
+        device.stage = Stage::Closed(begun);
+    }
+    let mut captured = Vec::with_capacity(FRAME_SAMPLES);
+    let mut piece = vec![0.0; MAX_PIECE];
+    while shared.is_running() {
+        pulse.step(STEP)?;
+        if !pulse.is_ready() {
+            if begun.elapsed() > PATIENCE {
+                return Err(DeviceError::Timeout);
+            }
+            continue;
+        }
+        for device in devices.iter_mut() {
+            device.tend(&mut pulse, shared);
+        }
+        pulse.capture(|sample| captured.push(sample));
+        if !captured.is_empty() {
+            shared.record(&mut captured);
+        }
+        let wanted = pulse.wanted().min(MAX_PIECE);
+        if let Some(piece) = piece.get_mut(..wanted).filter(|piece| !piece.is_empty()) {
+            listener.fill(shared.now_us(), &shared.jitter, piece);
+            shared.show_level(DeviceKind::Output, listener.mean_square());
+            pulse.play(piece);
+        }
+    }
+    Ok(())
+}
