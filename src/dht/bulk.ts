@@ -12,7 +12,14 @@ import { type Contact, contactEndpoint, type UnverifiedContact, withSource } fro
 import type { Counters } from './counters.js';
 import type { ByteStream, Clock, StreamTransport, TimerHandle } from './environment.js';
 import { decodeFirst, decodeSecond, encodeFirst, encodeSecond } from './handshake-payload.js';
-import { decodeRpc, encodeRpc, isRequest, type RpcAnswer, type RpcMessage, type RpcRequest } from './rpc-message.js';
+import {
+  decodeRpc,
+  encodeRpc,
+  isRequest,
+  type RpcAnswer,
+  type RpcMessage,
+  type RpcRequest,
+} from './rpc-message.js';
 import type { ChannelKeys, SecureChannel } from './secure-channel.js';
 import { FrameReader, frame } from './stream-frames.js';
 
@@ -173,7 +180,10 @@ export class Bulk {
     );
   }
 
-  #accept(stream: ByteStream, body: Buffer): { contact: Contact; sealed: SealedFrames; request: RpcRequest } | null {
+  #accept(
+    stream: ByteStream,
+    body: Buffer,
+  ): { contact: Contact; sealed: SealedFrames; request: RpcRequest } | null {
     const { channel, certified, clock, counters, verify } = this.#o;
     const reception = channel.respond('stream', body);
     const first = reception && decodeFirst(reception.payload);

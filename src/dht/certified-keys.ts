@@ -7,7 +7,9 @@ import { BoundedMap } from './bounded-map.js';
 import type { SecureChannel } from './secure-channel.js';
 
 export class CertifiedKeys {
-  readonly #known = new BoundedMap<string, { readonly identity: Buffer; readonly expirySeconds: number }>(4096);
+  readonly #known = new BoundedMap<string, { readonly identity: Buffer; readonly expirySeconds: number }>(
+    4096,
+  );
 
   constructor(readonly channel: SecureChannel) {}
 

@@ -68,7 +68,10 @@ export function withSource(contact: UnverifiedContact, source: Endpoint): Unveri
 }
 
 /** Where to reach the contact, given the families that we can send to; null where there is none. */
-export function contactEndpoint(contact: UnverifiedContact, reaches: (family: 4 | 6) => boolean): Endpoint | null {
+export function contactEndpoint(
+  contact: UnverifiedContact,
+  reaches: (family: 4 | 6) => boolean,
+): Endpoint | null {
   if (contact.ipv4 !== null && reaches(4)) return { family: 4, host: contact.ipv4, port: contact.port };
   if (contact.ipv6 !== null && reaches(6)) return { family: 6, host: contact.ipv6, port: contact.port };
   return null;

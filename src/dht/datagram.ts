@@ -53,7 +53,13 @@ export function decodeDatagram(bytes: Buffer): Datagram | null {
         const to = reader.u32();
         const counter = Number(reader.take(8).readBigUInt64BE());
         if (!Number.isSafeInteger(counter)) return reader.fail();
-        return { type: 'sealed', to, counter, header: bytes.subarray(0, SEALED_HEADER_BYTES), body: reader.rest() };
+        return {
+          type: 'sealed',
+          to,
+          counter,
+          header: bytes.subarray(0, SEALED_HEADER_BYTES),
+          body: reader.rest(),
+        };
       }
       case TYPE.hello:
         if (bytes.length !== HELLO_BYTES) return reader.fail();

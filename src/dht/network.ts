@@ -7,6 +7,7 @@
 import type { Bulk } from './bulk.js';
 import type { Contact, UnverifiedContact } from './contact.js';
 import type { Counters } from './counters.js';
+import { SEALED_CAPACITY } from './datagram.js';
 import { compareDistance } from './distance.js';
 import type { Clock, Random } from './environment.js';
 import { Lookup } from './lookup.js';
@@ -20,7 +21,6 @@ import {
   type StoreItem,
   type StoreVerdict,
 } from './rpc-message.js';
-import { SEALED_CAPACITY } from './datagram.js';
 import type { ContentStore } from './store.js';
 
 /** Nodes asked by a full lookup, and the size of a bucket: Kademlia's k. */

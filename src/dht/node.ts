@@ -51,6 +51,8 @@ export interface DhtNodeOptions {
   /** Leading zero bits of the position puzzle; simulations take fewer. */
   readonly puzzleBits?: number;
   readonly storeLimits?: StoreLimits;
+  /** Contents to go on with, from the node that this one takes over from. */
+  readonly store?: ContentStore;
 }
 
 const REFRESH_MS = 600_000;
@@ -81,7 +83,7 @@ export class DhtNode {
     this.#o = options;
     const { clock, random, channel, self, datagrams } = options;
     const table = new RoutingTable(self.position, self.id);
-    const store = new ContentStore(options.storeLimits);
+    const store = options.store ?? new ContentStore(options.storeLimits);
     const certified = new CertifiedKeys(channel);
     const roundTrips = new RoundTrips();
     const service = new Service({ clock, table, store, kx: options.kx });
@@ -91,7 +93,8 @@ export class DhtNode {
       ...shared,
       transport: datagrams,
       roundTrips,
-      onRequest: (from, inSession, request, budget) => service.answerDatagram(from, inSession, request, budget),
+      onRequest: (from, inSession, request, budget) =>
+        service.answerDatagram(from, inSession, request, budget),
       onAlive: (contact) => this.#onAlive(contact),
       onCaller: (contact) => this.#dialBack(contact),
     });
@@ -121,9 +124,14 @@ export class DhtNode {
     return this.#state;
   }
 
-  /** Starts to join. @param alone true where there is nobody to ask: then the node counts as joined at once */
-  start(alone: boolean): void {
+  /**
+   * Starts to join.
+   * @param alone true where there is nobody to ask: then the node counts as joined at once
+   * @param seeds contacts of old, asked besides the HOSTLIST
+   */
+  start(alone: boolean, seeds: readonly UnverifiedContact[] = []): void {
     if (alone) this.#joined();
+    for (const seed of seeds) this.#onWelcome(seed);
     this.#bootstrap.start();
     this.replicator.start();
     this.#refreshedAtMs = this.#o.clock.now();
@@ -239,7 +247,8 @@ export class DhtNode {
   /** Somebody called us: they enter the table only once they have answered at the address they gave. */
   #dialBack(contact: Contact): void {
     const known = this.network.parts.table.get(contact);
-    const moved = !known || known.port !== contact.port || known.ipv4 !== contact.ipv4 || known.ipv6 !== contact.ipv6;
+    const moved =
+      !known || known.port !== contact.port || known.ipv4 !== contact.ipv4 || known.ipv6 !== contact.ipv6;
     if (moved || !known.key.equals(contact.key)) this.#ping(contact);
   }
 
@@ -305,7 +314,8 @@ export class DhtNode {
     const { clock, random } = this.#o;
     this.#upkeep = clock.setTimer(UPKEEP_MS * (0.75 + random.fraction() / 2), () => {
       const { table } = this.network.parts;
-      for (const contact of table.stale(this.network.now - STALE_MS).slice(0, PINGS_A_ROUND)) this.#ping(contact);
+      for (const contact of table.stale(this.network.now - STALE_MS).slice(0, PINGS_A_ROUND))
+        this.#ping(contact);
       if (this.network.now - this.#refreshedAtMs > REFRESH_MS) {
         this.network.search({ target: this.#o.self.position, width: K, onDone: () => {} });
         this.#refreshBuckets();

@@ -88,7 +88,14 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
 
     seal(key, counter, header, plaintext) {
       const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
-      cipher.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plaintext, header, null, nonceOf(counter), key);
+      cipher.crypto_aead_chacha20poly1305_ietf_encrypt(
+        sealed,
+        plaintext,
+        header,
+        null,
+        nonceOf(counter),
+        key,
+      );
       return sealed;
     },
 
@@ -96,7 +103,14 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
       if (sealed.length < SEAL_OVERHEAD) return null;
       const plaintext = Buffer.allocUnsafe(sealed.length - SEAL_OVERHEAD);
       try {
-        cipher.crypto_aead_chacha20poly1305_ietf_decrypt(plaintext, null, sealed, header, nonceOf(counter), key);
+        cipher.crypto_aead_chacha20poly1305_ietf_decrypt(
+          plaintext,
+          null,
+          sealed,
+          header,
+          nonceOf(counter),
+          key,
+        );
         return plaintext;
       } catch {
         return null;
@@ -104,7 +118,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
     },
 
     readCertificate(bytes, nowSeconds) {
-      return orNull('certificate', () => verifyCertificate(bytes, 'dht', nowSeconds));
+      return orNull('certificate', () => verifyCertificate(bytes, 'dht', Math.floor(nowSeconds)));
     },
   };
 }

@@ -25,7 +25,10 @@ export class RateLimit {
       bucket = { tokens: this.burst, at: nowMs };
       this.#buckets.set(source, bucket);
     }
-    bucket.tokens = Math.min(this.burst, bucket.tokens + (Math.max(0, nowMs - bucket.at) / 1000) * this.perSecond);
+    bucket.tokens = Math.min(
+      this.burst,
+      bucket.tokens + (Math.max(0, nowMs - bucket.at) / 1000) * this.perSecond,
+    );
     bucket.at = nowMs;
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;

@@ -49,7 +49,12 @@ export interface RpcOptions {
   /** Checks the position; null where it does not hold. */
   readonly verify: (contact: UnverifiedContact) => Contact | null;
   /** Answers within `budget` bytes, or null for no answer. */
-  readonly onRequest: (from: Contact, inSession: boolean, request: RpcRequest, budget: number) => RpcAnswer | null;
+  readonly onRequest: (
+    from: Contact,
+    inSession: boolean,
+    request: RpcRequest,
+    budget: number,
+  ) => RpcAnswer | null;
   /** A contact completed a round trip with us. */
   readonly onAlive: (contact: Contact) => void;
   /** A contact made a handshake with us; its address is unproven. */
@@ -329,7 +334,13 @@ export class Rpc {
     this.#succeed(pending, message, false);
   }
 
-  #answer(from: Contact, inSession: boolean, requestId: number, request: RpcRequest, budget: number): Buffer | null {
+  #answer(
+    from: Contact,
+    inSession: boolean,
+    requestId: number,
+    request: RpcRequest,
+    budget: number,
+  ): Buffer | null {
     const message = this.#o.onRequest(from, inSession, request, budget);
     if (!message) return null;
     const encoded = encodeRpc({ requestId, message });

@@ -10,7 +10,7 @@ import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import { sealedHeader } from './datagram.js';
 import type { Endpoint, Random } from './environment.js';
-import { ReplayWindow } from './replay-window.js';
+import type { ReplayWindow } from './replay-window.js';
 import type { ChannelKeys, SecureChannel } from './secure-channel.js';
 
 export const SESSION_LIFETIME_MS = 3_600_000;
@@ -104,7 +104,12 @@ export class SessionTable {
       return 'unknown-session';
     }
     if (!session.window.fresh(datagram.counter)) return 'replayed';
-    const plaintext = this.channel.open(session.keys.receiveKey, datagram.counter, datagram.header, datagram.body);
+    const plaintext = this.channel.open(
+      session.keys.receiveKey,
+      datagram.counter,
+      datagram.header,
+      datagram.body,
+    );
     if (!plaintext) return 'forged';
     session.window.accept(datagram.counter);
     if (!session.confirmed) {

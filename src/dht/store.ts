@@ -114,7 +114,9 @@ export class ContentStore {
     this.expireKey(key, nowMs);
     const shelf = this.#shelves.get(key.toString('latin1'));
     if (!shelf) return [];
-    return [...shelf.contents.values()].sort((a, b) => Number(b.sequence !== null) - Number(a.sequence !== null));
+    return [...shelf.contents.values()].sort(
+      (a, b) => Number(b.sequence !== null) - Number(a.sequence !== null),
+    );
   }
 
   /** 16 bytes that are equal for equal sets of contents; null for none. */
@@ -133,7 +135,9 @@ export class ContentStore {
 
   /** Keys whose contents nobody has brought to their place since `beforeMs`. */
   unchecked(beforeMs: number): Buffer[] {
-    return [...this.#shelves.values()].filter((shelf) => shelf.checkedAtMs < beforeMs).map((shelf) => shelf.key);
+    return [...this.#shelves.values()]
+      .filter((shelf) => shelf.checkedAtMs < beforeMs)
+      .map((shelf) => shelf.key);
   }
 
   keys(): Buffer[] {
@@ -149,12 +153,14 @@ export class ContentStore {
   expireKey(key: Buffer, nowMs: number): void {
     const shelf = this.#shelves.get(key.toString('latin1'));
     if (!shelf) return;
-    for (const entry of [...shelf.contents.values()]) if (entry.expiresAtMs <= nowMs) this.#remove(shelf, entry);
+    for (const entry of [...shelf.contents.values()])
+      if (entry.expiresAtMs <= nowMs) this.#remove(shelf, entry);
   }
 
   #insert(shelf: Shelf | undefined, entry: StoredContent, nowMs: number): StoreVerdict {
     const older = [...(shelf?.contents.values() ?? [])].find((held) => held.sequence !== null);
-    if (entry.sequence !== null && older?.sequence != null && older.sequence >= entry.sequence) return 'stale';
+    if (entry.sequence !== null && older?.sequence != null && older.sequence >= entry.sequence)
+      return 'stale';
     const replaced = entry.sequence !== null ? older : undefined;
     const bytes = (shelf?.bytes ?? 0) - (replaced?.content.length ?? 0) + entry.content.length;
     const count = (shelf?.contents.size ?? 0) - (replaced ? 1 : 0) + 1;
@@ -205,7 +211,12 @@ export class ContentStore {
 
   #add(entry: StoredContent, nowMs: number): void {
     const id = entry.key.toString('latin1');
-    const shelf = this.#shelves.get(id) ?? { key: entry.key, contents: new Map(), bytes: 0, checkedAtMs: nowMs };
+    const shelf = this.#shelves.get(id) ?? {
+      key: entry.key,
+      contents: new Map(),
+      bytes: 0,
+      checkedAtMs: nowMs,
+    };
     this.#shelves.set(id, shelf);
     shelf.contents.set(entry.hash.toString('latin1'), entry);
     shelf.bytes += entry.content.length;

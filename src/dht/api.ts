@@ -1,0 +1,86 @@
+/**
+ * The DHT's API requests (Spec 3.1.1–3.1.6) on a node.
+ *
+ * Invariants: a GET's replies go out as contents arrive; ERROR comes only when the search has ended with nothing
+ * (GET), nobody could store (PUT) or there is no other peer (TRACE); a PUT that worked has no answer. Requests that
+ * come before the node has joined wait for that, but not longer than JOIN_WAIT_MS.
+ * Not here: framing and API violations (src/api).
+ */
+import type { ApiConnection } from '../api/server.js';
+import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
+import type { DhtNode } from './node.js';
+import { MAX_TTL_MS } from './store.js';
+
+/** Longest wait of a request for the node to join, in milliseconds. */
+export const JOIN_WAIT_MS = 5_000;
+/** What fits into one message (Spec 3.1.5): (65 535 − 36) / 56. */
+const MAX_HOPS = 1169;
+
+export interface DhtApiOptions {
+  /** The node of now; the promise resolves when it has started, to null where it never will. */
+  readonly node: () => Promise<DhtNode | null>;
+  /** Used where a PUT says 0. */
+  readonly replication: number;
+}
+
+export class DhtApi {
+  readonly counts = { put: 0, get: 0, trace: 0, errors: 0 };
+
+  constructor(readonly options: DhtApiOptions) {}
+
+  /** Serves one request; resolves when it is served. Never rejects for what a client or another peer does. */
+  async handle(client: ApiConnection, message: ApiMessage): Promise<void> {
+    if (message.type !== 'dht-put' && message.type !== 'dht-get' && message.type !== 'dht-trace') return;
+    const node = await this.options.node();
+    await node?.ready(JOIN_WAIT_MS);
+    let served = false;
+    let requestType: number;
+    switch (message.type) {
+      case 'dht-put':
+        requestType = MESSAGE_TYPE.dhtPut;
+        this.counts.put += 1;
+        served = node !== null && (await this.#put(node, message));
+        break;
+      case 'dht-get':
+        requestType = MESSAGE_TYPE.dhtGet;
+        this.counts.get += 1;
+        served = node !== null && (await this.#get(node, client, message.key));
+        break;
+      case 'dht-trace':
+        requestType = MESSAGE_TYPE.dhtTrace;
+        this.counts.trace += 1;
+        served = node !== null && (await this.#trace(node, client, message.key));
+        break;
+    }
+    if (served) return;
+    this.counts.errors += 1;
+    client.send({ type: 'dht-error', requestType, key: message.key });
+  }
+
+  async #put(node: DhtNode, put: ApiMessage & { type: 'dht-put' }): Promise<boolean> {
+    const ttlMs = Math.min(put.ttlSeconds * 1000, MAX_TTL_MS);
+    if (ttlMs === 0) return false;
+    const replication = put.replication === 0 ? this.options.replication : put.replication;
+    return (await node.put({ key: put.key, ttlMs, replication, content: put.content })) > 0;
+  }
+
+  async #get(node: DhtNode, client: ApiConnection, key: Buffer): Promise<boolean> {
+    const found = await node.get(key, (content) => {
+      client.send({ type: 'dht-get-reply', key, content });
+    });
+    return found > 0;
+  }
+
+  async #trace(node: DhtNode, client: ApiConnection, key: Buffer): Promise<boolean> {
+    const path = await node.trace(key);
+    if (!path) return false;
+    const hops = path.slice(0, MAX_HOPS).map(({ identity, kx }) => ({
+      identity,
+      kxPort: kx.port,
+      ipv4: kx.ipv4,
+      ipv6: kx.ipv6,
+    }));
+    client.send({ type: 'dht-trace-reply', key, hops });
+    return true;
+  }
+}
