@@ -92,6 +92,9 @@ impl Talker {
             }
         }
         drop(recorded);
+        if (1..FRAME_SAMPLES).contains(&available) {
+            count(&shared.counters.capture_gaps);
+        }
         if available == 0 {
             self.fill = WANTED;
             return (frame, 0.0);

@@ -41,6 +41,7 @@ pub(crate) struct Counters {
     pub(crate) send_errors: AtomicU64,
     pub(crate) rejected: AtomicU64,
     pub(crate) capture_overflows: AtomicU64,
+    pub(crate) capture_gaps: AtomicU64,
     pub(crate) realtime_threads: AtomicU32,
 }
 
@@ -135,6 +136,7 @@ impl Shared {
             merged: jitter.merged,
             skipped: jitter.skipped,
             capture_overflows: load(&self.counters.capture_overflows),
+            capture_gaps: load(&self.counters.capture_gaps),
             jitter_ms,
             buffer_ms,
             target_ms,

@@ -117,6 +117,8 @@ pub struct VoiceStatistics {
     pub skipped: u64,
     /// Times that recorded samples were given up.
     pub capture_overflows: u64,
+    /// Frames that a working microphone did not give in time (noise was sent).
+    pub capture_gaps: u64,
     /// Interarrival jitter in ms (RFC 3550).
     pub jitter_ms: f64,
     /// Present delay of the jitter buffer in ms.
