@@ -102,7 +102,10 @@ export class Network {
           const send = (again: boolean) =>
             this.request(contact, request, {
               onAnswer: (answer, inHandshake) => {
-                if (answer.kind !== 'found') return on.onFailed();
+                if (answer.kind !== 'found') {
+                  on.onFailed();
+                  return;
+                }
                 const contacts = answer.contacts.map(this.parts.verify).filter((one) => one !== null);
                 on.onContacts(contacts);
                 // What rode in a handshake had little room: the session just made has more.

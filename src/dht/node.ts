@@ -183,7 +183,10 @@ export class DhtNode {
     this.counters.add('bytesIn', bytes.length);
     try {
       const datagram = decodeDatagram(bytes);
-      if (!datagram || this.#state === 'closed') return this.counters.add('dropMalformed');
+      if (!datagram || this.#state === 'closed') {
+        this.counters.add('dropMalformed');
+        return;
+      }
       if (datagram.type === 'hello') this.#onHello(from, datagram.token);
       else if (datagram.type === 'welcome') {
         const known = this.#bootstrap.handleWelcome(datagram.token, from, datagram.contact);
@@ -222,7 +225,10 @@ export class DhtNode {
   }
 
   #onHello(from: Endpoint, token: Buffer): void {
-    if (!this.#helloLimit.allow(from.host, this.#o.clock.now())) return this.counters.add('dropRateLimited');
+    if (!this.#helloLimit.allow(from.host, this.#o.clock.now())) {
+      this.counters.add('dropRateLimited');
+      return;
+    }
     this.#send(from, welcomeDatagram(token, this.#o.self));
   }
 

@@ -230,19 +230,34 @@ export class Rpc {
   #handleInitiation(from: Endpoint, remoteId: number, handshake: Buffer): void {
     const { channel, certified, clock, counters, verify, onCaller } = this.#o;
     const now = clock.now();
-    if (!this.#handshakeLimit.allow(sourceKey(from), now)) return counters.add('dropRateLimited');
+    if (!this.#handshakeLimit.allow(sourceKey(from), now)) {
+      counters.add('dropRateLimited');
+      return;
+    }
     const reception = channel.respond('datagram', handshake);
     const first = reception && decodeFirst(reception.payload);
-    if (!reception || !first) return counters.add('dropHandshake');
+    if (!reception || !first) {
+      counters.add('dropHandshake');
+      return;
+    }
     const claimed = withSource(first.contact, from);
     const proven =
       claimed.key.equals(reception.remoteKey) &&
       certified.proves(first.certificate, claimed.key, claimed.identity, now / 1000);
-    if (!proven) return counters.add('dropCertificate');
+    if (!proven) {
+      counters.add('dropCertificate');
+      return;
+    }
     const contact = verify(claimed);
-    if (!contact) return counters.add('dropPosition');
+    if (!contact) {
+      counters.add('dropPosition');
+      return;
+    }
     const framed = decodeRpc(first.request);
-    if (!framed || !isRequest(framed.message)) return counters.add('dropMalformed');
+    if (!framed || !isRequest(framed.message)) {
+      counters.add('dropMalformed');
+      return;
+    }
 
     const budget = RECEPTION_CAPACITY - 1 - (first.holdsCertificate ? 0 : CERTIFICATE_BYTES);
     const answer = this.#answer(contact, false, framed.requestId, framed.message, budget);
@@ -269,19 +284,26 @@ export class Rpc {
   #handleReception(datagram: Datagram & { type: 'reception' }): void {
     const { certified, clock, counters } = this.#o;
     const started = this.#handshakes.peek(datagram.to);
-    if (!started) return counters.add('dropUnknownSession');
+    if (!started) {
+      counters.add('dropUnknownSession');
+      return;
+    }
     const { pending, holdsCertificate } = started;
     const { contact } = pending;
     const finished = started.initiation.finish(datagram.handshake);
     if (!finished) {
       // A Noise state that failed is dead. Only somebody on the path could have known the session id.
       this.#handshakes.delete(datagram.to);
-      return counters.add('dropHandshake');
+      counters.add('dropHandshake');
+      return;
     }
     this.#handshakes.delete(datagram.to);
     const second = decodeSecond(finished.payload);
     const framed = second && decodeRpc(second.answer);
-    if (!second || !framed || isRequest(framed.message)) return counters.add('dropMalformed');
+    if (!second || !framed || isRequest(framed.message)) {
+      counters.add('dropMalformed');
+      return;
+    }
     const now = clock.now();
     const proven =
       (holdsCertificate && certified.holds(contact.key, contact.identity, now / 1000)) ||
@@ -289,7 +311,8 @@ export class Rpc {
         certified.proves(second.certificate, contact.key, contact.identity, now / 1000));
     if (!proven) {
       counters.add('dropCertificate');
-      return this.#fail(pending, 'wrong-identity');
+      this.#fail(pending, 'wrong-identity');
+      return;
     }
     const session: Session = {
       contact,
@@ -307,30 +330,54 @@ export class Rpc {
       if (this.#pending.has(pending.requestId)) this.#sendSealed(session, pending);
       return;
     }
-    if (framed.requestId !== pending.requestId) return counters.add('dropUnknownAnswer');
+    if (framed.requestId !== pending.requestId) {
+      counters.add('dropUnknownAnswer');
+      return;
+    }
     this.#succeed(pending, framed.message, true);
   }
 
   #handleSealed(from: Endpoint, datagram: Datagram & { type: 'sealed' }): void {
     const { clock, counters } = this.#o;
     const opened = this.sessions.open(datagram, clock.now());
-    if (opened === 'unknown-session') return counters.add('dropUnknownSession');
-    if (opened === 'replayed') return counters.add('dropReplayed');
-    if (opened === 'forged') return counters.add('dropForged');
+    if (opened === 'unknown-session') {
+      counters.add('dropUnknownSession');
+      return;
+    }
+    if (opened === 'replayed') {
+      counters.add('dropReplayed');
+      return;
+    }
+    if (opened === 'forged') {
+      counters.add('dropForged');
+      return;
+    }
     const { session, plaintext } = opened;
     const framed = decodeRpc(plaintext);
-    if (!framed) return counters.add('dropMalformed');
+    if (!framed) {
+      counters.add('dropMalformed');
+      return;
+    }
     const { requestId, message } = framed;
     if (isRequest(message)) {
       // A session belongs to the endpoint that made it; elsewhere its answers would be somebody's flood.
-      if (endpointKey(from) !== endpointKey(session.endpoint)) return counters.add('dropForged');
-      if (!this.#requestLimit.allow(session.contact.id, clock.now())) return counters.add('dropRateLimited');
+      if (endpointKey(from) !== endpointKey(session.endpoint)) {
+        counters.add('dropForged');
+        return;
+      }
+      if (!this.#requestLimit.allow(session.contact.id, clock.now())) {
+        counters.add('dropRateLimited');
+        return;
+      }
       const answer = this.#answer(session.contact, true, requestId, message, SEALED_CAPACITY);
       if (answer) this.#send(session.endpoint, this.sessions.seal(session, answer));
       return;
     }
     const pending = this.#pending.get(requestId);
-    if (pending?.contact.id !== session.contact.id) return counters.add('dropUnknownAnswer');
+    if (pending?.contact.id !== session.contact.id) {
+      counters.add('dropUnknownAnswer');
+      return;
+    }
     this.#succeed(pending, message, false);
   }
 
