@@ -40,6 +40,7 @@ const cli = Cli.from(
     VoipCommand,
   ],
   {
+    enableColors: process.stdout.isTTY === true,
     binaryLabel: 'peer: anonymous peer-to-peer telephone',
     binaryName: 'peer',
     binaryVersion: manifest.version,
