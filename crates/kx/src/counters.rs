@@ -1,0 +1,60 @@
+//! What happened, counted. Hostile input is dropped and counted here, never logged one by one.
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Totals since start.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub struct Counters { $($(#[$doc])* pub $name: u64),* }
+
+        impl Counters {
+            /// Name and value of each counter.
+            pub fn named(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    datagrams_received,
+    datagrams_sent,
+    /// Wrong size or kind.
+    datagrams_malformed,
+    /// For no link of ours.
+    datagrams_unknown_link,
+    /// AEAD did not hold.
+    datagrams_forged,
+    /// Seen before on the link, or too old.
+    datagrams_replayed,
+    cookies_refused,
+    handshakes_refused,
+    handshakes_over_limit,
+    links_up,
+    links_failed,
+    /// A peer proved another identity than it was dialled for.
+    identities_refused,
+    cells_relayed,
+    cells_unknown_circuit,
+    /// Sequence number seen before, or too old.
+    cells_replayed,
+    cells_too_far_ahead,
+    /// Noise after the last layer: altered, or under a wrong key.
+    cells_unrecognised,
+    cells_malformed,
+    circuits_relayed,
+    circuits_refused,
+    registrations,
+    registrations_refused,
+    splices,
+    splices_refused,
+    flows_refused,
+    /// End-to-end AEAD or window did not hold.
+    tunnel_cells_refused,
+    packets_from_tun,
+    packets_to_tun,
+    /// Not TCP or UDP, a fragment, malformed, or for no tunnel.
+    packets_from_tun_dropped,
+    /// A port that the delivery rules do not open.
+    packets_to_tun_dropped,
+}

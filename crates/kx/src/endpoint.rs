@@ -1,0 +1,114 @@
+//! The end-to-end layer: what the exchange point cannot look into.
+//!
+//! ```text
+//! payload 316 | flow 4 | kind 1 | zero 3 | counter 8 | plaintext 284 (sealed) | tag 16 |
+//! ```
+//!
+//! Handshake messages stand where counter and plaintext would. Every sealed payload has one size.
+
+use crate::noise::{Handshake, Pattern, Secrets, derive};
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use cell::layout::{PAYLOAD_BYTES, TAG_BYTES, read_u64};
+use cell::window::ReplayWindow;
+
+/// Kind byte of message 1.
+pub const CALL: u8 = 1;
+/// Kind byte of message 2.
+pub const ANSWER: u8 = 2;
+/// Kind byte of sealed payload.
+pub const SEALED: u8 = 3;
+/// Where the kind stands in a payload.
+pub const KIND_AT: usize = 4;
+/// Where handshake messages stand, and the counter of sealed ones.
+pub const MESSAGE_AT: usize = 8;
+const TEXT_AT: usize = 16;
+/// Plaintext of one cell.
+pub const PLAIN_BYTES: usize = PAYLOAD_BYTES - TEXT_AT - TAG_BYTES;
+
+/// Keys and windows of an established end-to-end session.
+pub struct Endpoint {
+    send: LessSafeKey,
+    receive: LessSafeKey,
+    next_counter: u64,
+    window: ReplayWindow,
+}
+
+impl Endpoint {
+    /// For the caller's side if `caller`.
+    pub fn new(secrets: &Secrets, caller: bool) -> Self {
+        let key =
+            |secret: &[u8; 32]| match UnboundKey::new(&AES_128_GCM, &derive::<16>(secret, b"end to end")) {
+                Ok(key) => LessSafeKey::new(key),
+                Err(_) => unreachable!("16 bytes are an AES-128 key"),
+            };
+        let (send, receive) = if caller {
+            (&secrets.initiator, &secrets.responder)
+        } else {
+            (&secrets.responder, &secrets.initiator)
+        };
+        Self { send: key(send), receive: key(receive), next_counter: 0, window: ReplayWindow::new(0) }
+    }
+
+    /// Answers a caller's message 1: the session and message 2.
+    pub fn answer(message: &[u8]) -> Option<(Self, Vec<u8>)> {
+        let (mut handshake, answer) = Handshake::respond(Pattern::EndToEnd, None, message, &[]).ok()?;
+        Some((Self::new(&handshake.secrets()?, false), answer))
+    }
+
+    /// Seals `plain` into `payload` for `flow`.
+    pub fn seal(&mut self, flow: u32, plain: &[u8; PLAIN_BYTES], payload: &mut [u8; PAYLOAD_BYTES]) {
+        let counter = self.next_counter;
+        self.next_counter += 1;
+        payload[..4].copy_from_slice(&flow.to_be_bytes());
+        payload[4..8].copy_from_slice(&[SEALED, 0, 0, 0]);
+        payload[8..16].copy_from_slice(&counter.to_be_bytes());
+        let (text, tag) = payload[TEXT_AT..].split_at_mut(PLAIN_BYTES);
+        text.copy_from_slice(plain);
+        match self.send.seal_in_place_separate_tag(nonce(counter), Aad::from([SEALED]), text) {
+            Ok(sealed) => tag.copy_from_slice(sealed.as_ref()),
+            Err(_) => unreachable!("a cell is shorter than any limit of GCM"),
+        }
+    }
+
+    /// Opens a sealed payload; `None` when it is not genuine or was seen before.
+    pub fn open(&mut self, payload: &[u8]) -> Option<[u8; PLAIN_BYTES]> {
+        let mut payload: [u8; PAYLOAD_BYTES] = payload.try_into().ok()?;
+        let counter = read_u64(&payload, MESSAGE_AT);
+        self.window.check(counter, u64::MAX).ok()?;
+        let text =
+            self.receive.open_in_place(nonce(counter), Aad::from([SEALED]), &mut payload[TEXT_AT..]).ok()?;
+        let plain = <&[u8]>::try_into(text).ok()?;
+        self.window.accept(counter);
+        Some(plain)
+    }
+}
+
+fn nonce(counter: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&counter.to_be_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_read_each_other_and_a_replay_or_change_is_refused() {
+        let (mut handshake, call) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
+        let (mut callee, answer) = Endpoint::answer(&call).unwrap();
+        handshake.read_answer(&answer).unwrap();
+        let mut caller = Endpoint::new(&handshake.secrets().unwrap(), true);
+        let mut payload = [0; PAYLOAD_BYTES];
+        caller.seal(7, &[5; PLAIN_BYTES], &mut payload);
+        let mut altered = payload;
+        altered[40] ^= 1;
+        assert!(callee.open(&altered).is_none());
+        assert_eq!(callee.open(&payload), Some([5; PLAIN_BYTES]));
+        assert!(callee.open(&payload).is_none());
+        callee.seal(7, &[6; PLAIN_BYTES], &mut payload);
+        assert!(callee.open(&payload).is_none());
+        assert_eq!(caller.open(&payload), Some([6; PLAIN_BYTES]));
+        assert!(caller.open(&payload[1..]).is_none());
+    }
+}

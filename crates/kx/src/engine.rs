@@ -1,0 +1,327 @@
+//! The engine: all state of a KX peer, fed with datagrams, packets, commands and time.
+//!
+//! Sans-IO: it opens no socket, reads no clock and keeps no thread. Cells are dispatched here; what they do stands in
+//! `relay`, `exchange`, `own` and `flows`.
+
+use crate::counters::Counters;
+use crate::event::{Command as Order, Event, Failure, TunnelId};
+use crate::exchange::Registration;
+use crate::flows::Flow;
+use crate::links::{LinkClosed, LinkId, LinkIdentity, Links};
+use crate::outbox::Outbox;
+use crate::own::{Goal, Own};
+use crate::peer::Identity;
+use crate::relay::{Creating, RELAY_IDLE, Relayed};
+use cell::layout::{CellHeader, Command, DATAGRAM_BYTES, Datagram};
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+/// A place in one of the tables.
+pub type Slot = usize;
+/// Most circuits of our own.
+pub const MAX_OWN: usize = 1024;
+const TICK: Duration = Duration::from_millis(200);
+
+/// What a circuit number on a link means to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// A relayed circuit, seen from its builder's side.
+    Previous(Slot),
+    /// A relayed circuit, seen from its far side (there or being extended to).
+    Next(Slot),
+    /// A circuit of our own.
+    Own(Slot),
+}
+
+/// The TUN device's side of the configuration.
+#[derive(Clone, Debug)]
+pub struct Tun {
+    /// This machine's address on the device.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// Protocol and port that callers may reach; `None`: any.
+    pub allow: Option<Vec<(u8, u16)>>,
+}
+
+/// The keys of one purpose.
+pub struct HopIdentity {
+    /// X25519 secret.
+    pub secret: [u8; 32],
+    /// Certificate of its public half.
+    pub certificate: Vec<u8>,
+}
+
+/// A source of random numbers.
+pub type Random = Box<dyn FnMut() -> u64 + Send>;
+
+/// Everything that an engine needs to know.
+pub struct EngineConfig {
+    /// This peer.
+    pub identity: Identity,
+    /// Its link keys.
+    pub link: LinkIdentity,
+    /// Its hop keys.
+    pub hop: HopIdentity,
+    /// Its TUN device, where it has one.
+    pub tun: Option<Tun>,
+    /// Unix seconds when the engine's clock says zero.
+    pub unix_start: u64,
+    /// Secret for cookies.
+    pub cookie_secret: [u8; 32],
+    /// For numbers that need not be secret keys.
+    pub random: Random,
+}
+
+/// A KX peer.
+pub struct Engine {
+    pub(crate) identity: Identity,
+    pub(crate) links: Links,
+    pub(crate) hop: HopIdentity,
+    pub(crate) tun: Option<Tun>,
+    pub(crate) unix_start: u64,
+    pub(crate) random: Random,
+    pub(crate) counters: Counters,
+    pub(crate) sides: HashMap<(LinkId, u32), Side>,
+    pub(crate) creating: HashMap<(LinkId, u32), Creating>,
+    pub(crate) relayed: Slab<Relayed>,
+    pub(crate) registrations: HashMap<Identity, Registration>,
+    pub(crate) own: Slab<Own>,
+    pub(crate) tunnels: HashMap<TunnelId, Slot>,
+    pub(crate) flows: Slab<Flow>,
+    pub(crate) flow_numbers: HashMap<(Slot, u32), Slot>,
+    pub(crate) flow_addresses: HashMap<IpAddr, Slot>,
+    pub(crate) serial: u64,
+    next_host: u32,
+    next_tick: Option<Duration>,
+}
+
+/// How much there is of what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Sizes {
+    pub links: usize,
+    pub relayed: usize,
+    pub registrations: usize,
+    pub own: usize,
+    pub flows: usize,
+}
+
+impl Engine {
+    /// An engine without any links.
+    pub fn new(config: EngineConfig) -> Self {
+        Self {
+            identity: config.identity,
+            links: Links::new(config.link, &config.cookie_secret, config.unix_start),
+            hop: config.hop,
+            tun: config.tun,
+            unix_start: config.unix_start,
+            random: config.random,
+            counters: Counters::default(),
+            sides: HashMap::new(),
+            creating: HashMap::new(),
+            relayed: Slab::new(),
+            registrations: HashMap::new(),
+            own: Slab::new(),
+            tunnels: HashMap::new(),
+            flows: Slab::new(),
+            flow_numbers: HashMap::new(),
+            flow_addresses: HashMap::new(),
+            serial: 0,
+            next_host: 0,
+            next_tick: None,
+        }
+    }
+
+    /// Totals since start.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Table sizes now.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            links: self.links.up(),
+            relayed: self.relayed.len(),
+            registrations: self.registrations.len(),
+            own: self.own.len(),
+            flows: self.flows.len(),
+        }
+    }
+
+    /// A datagram of the one size from the network. It is used as scratch space.
+    pub fn handle_datagram(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) {
+        self.counters.datagrams_received += 1;
+        let random = (self.random)();
+        if let Some((link, header)) = self.links.receive(now, from, datagram, random, &mut self.counters, out)
+        {
+            self.handle_cell(now, link, header, datagram, out);
+        }
+        self.handle_closed(now, out);
+        self.schedule(now);
+    }
+
+    /// A datagram of another size: counted.
+    pub fn handle_malformed_datagram(&mut self) {
+        self.counters.datagrams_received += 1;
+        self.counters.datagrams_malformed += 1;
+    }
+
+    /// Something the orchestration wants.
+    pub fn handle_command(&mut self, now: Duration, order: Order, out: &mut Outbox) {
+        match order {
+            Order::BuildIncoming { tunnel, pseudo_identity, path, token } => {
+                self.build(now, tunnel, path, Goal::Incoming { pseudo_identity, token }, out);
+            }
+            Order::BuildOutgoing { tunnel, pseudo_identity, path } if self.tun.is_some() => {
+                self.build(now, tunnel, path, Goal::Outgoing { pseudo_identity }, out);
+            }
+            Order::BuildOutgoing { tunnel, .. } => {
+                out.events.push(Event::TunnelFailed { tunnel, failure: Failure::Exhausted, hop: 0 });
+            }
+            Order::Destroy { tunnel } => {
+                if let Some(&slot) = self.tunnels.get(&tunnel) {
+                    self.remove_own(now, slot, out);
+                }
+            }
+        }
+        self.schedule(now);
+    }
+
+    /// When [`Engine::handle_timeout`] wants to be called; `None`: not before the next input.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        [self.next_tick, self.links.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) {
+        self.links.tick(now, &mut self.counters, out);
+        self.handle_closed(now, out);
+        if self.next_tick.is_some_and(|at| at <= now) {
+            self.next_tick = None;
+            self.tick_own(now, out);
+            self.tick_flows(now, out);
+            self.tick_relayed(now, out);
+        }
+        self.schedule(now);
+    }
+
+    fn handle_cell(
+        &mut self,
+        now: Duration,
+        link: LinkId,
+        header: CellHeader,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) {
+        let side = self.sides.get(&(link, header.circuit)).copied();
+        match (header.command, side) {
+            (Command::Relay, Some(Side::Previous(slot))) => {
+                self.receive_forward(now, slot, header, datagram, out)
+            }
+            (Command::Relay, Some(Side::Next(slot))) => {
+                self.receive_backward(now, slot, header, datagram, out)
+            }
+            (Command::Relay, Some(Side::Own(slot))) => self.receive_own(now, slot, header, datagram, out),
+            (Command::Relay, None) => {
+                self.counters.cells_unknown_circuit += 1;
+                self.send_destroy(now, link, header.circuit, out);
+            }
+            (Command::Create, _) => self.receive_create(now, link, header, datagram, out),
+            (Command::Created, Some(Side::Own(slot))) => {
+                self.receive_created(now, slot, header, datagram, out)
+            }
+            (Command::Created, Some(Side::Next(slot))) => {
+                self.receive_extended(now, slot, header, datagram, out)
+            }
+            (Command::Destroy, Some(Side::Previous(slot))) => self.remove_relayed(now, slot, out),
+            (Command::Destroy, Some(Side::Next(slot))) => self.next_lost(now, slot, None, out),
+            (Command::Destroy, Some(Side::Own(slot))) => self.fail_own(now, slot, Failure::Destroyed, out),
+            (Command::Created | Command::Destroy | Command::Padding, _) => {}
+        }
+    }
+
+    fn handle_closed(&mut self, now: Duration, out: &mut Outbox) {
+        for LinkClosed { link, end } in self.links.take_closed() {
+            self.creating.retain(|(other, _), _| *other != link);
+            let sides: Vec<Side> =
+                self.sides.iter().filter(|((other, _), _)| *other == link).map(|(_, side)| *side).collect();
+            for side in sides {
+                match side {
+                    Side::Previous(slot) => self.remove_relayed(now, slot, out),
+                    Side::Next(slot) => self.next_lost(now, slot, Some(end), out),
+                    Side::Own(slot) => self.own_link_lost(now, slot, end, out),
+                }
+            }
+        }
+    }
+
+    fn tick_relayed(&mut self, now: Duration, out: &mut Outbox) {
+        self.creating.retain(|_, creating| !creating.is_over(now));
+        let idle: Vec<Slot> = self
+            .relayed
+            .iter()
+            .filter(|(_, relayed)| now >= relayed.last_forward + RELAY_IDLE)
+            .map(|(slot, _)| slot)
+            .collect();
+        for slot in idle {
+            self.remove_relayed(now, slot, out);
+        }
+    }
+
+    pub(crate) fn send_destroy(&mut self, now: Duration, link: LinkId, circuit: u32, out: &mut Outbox) {
+        let mut datagram = [0; DATAGRAM_BYTES];
+        CellHeader { circuit, command: Command::Destroy, sequence: 0 }.write(&mut datagram);
+        self.links.send(now, link, &mut datagram, out);
+    }
+
+    /// An unused circuit number from our half of the link's numbers.
+    pub(crate) fn free_circuit(&mut self, link: LinkId) -> Option<u32> {
+        let half = if self.links.is_dialled(link) { 0 } else { 1 << 31 };
+        (0..16).find_map(|_| {
+            let circuit = ((self.random)() as u32 & !(1 << 31)) | half;
+            (!self.sides.contains_key(&(link, circuit))).then_some(circuit)
+        })
+    }
+
+    /// An unused address of the TUN device's network.
+    pub(crate) fn free_address(&mut self) -> Option<IpAddr> {
+        let tun = self.tun.as_ref()?;
+        let family_bits = if tun.address.is_ipv4() { 32 } else { 128 };
+        let host_bits = u32::from(family_bits - tun.prefix.min(family_bits)).min(16);
+        let hosts = 1_u32 << host_bits;
+        for _ in 0..hosts {
+            self.next_host = (self.next_host + 1) % hosts;
+            // Neither the network's own address nor, in IPv4, its broadcast address.
+            if self.next_host == 0 || (tun.address.is_ipv4() && self.next_host == hosts - 1) {
+                continue;
+            }
+            let mask = hosts - 1;
+            let address: IpAddr = match tun.address {
+                IpAddr::V4(own) => Ipv4Addr::from(u32::from(own) & !mask | self.next_host).into(),
+                IpAddr::V6(own) => {
+                    Ipv6Addr::from(u128::from(own) & !u128::from(mask) | u128::from(self.next_host)).into()
+                }
+            };
+            if address != tun.address && !self.flow_addresses.contains_key(&address) {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    fn schedule(&mut self, now: Duration) {
+        let idle = self.own.is_empty() && self.relayed.is_empty() && self.creating.is_empty();
+        if !idle {
+            self.next_tick.get_or_insert(now + TICK);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What crosses the border to the orchestration: commands in, events out. Never a packet.
+
+use crate::peer::{Identity, Peer};
+use std::net::IpAddr;
+
+/// The caller's number for a tunnel.
+pub type TunnelId = u32;
+
+/// What the orchestration asks for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Build a circuit along `path` and register `pseudo_identity` at its last hop.
+    BuildIncoming {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Whom callers ask for.
+        pseudo_identity: Identity,
+        /// Hops, the exchange point last.
+        path: Vec<Peer>,
+        /// Secret that lets a later circuit of the same owner take the registration over.
+        token: [u8; 32],
+    },
+    /// Build a circuit along `path` and ask its last hop for `pseudo_identity`.
+    BuildOutgoing {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Whom to reach.
+        pseudo_identity: Identity,
+        /// Hops, the exchange point last.
+        path: Vec<Peer>,
+    },
+    /// Free everything of a tunnel, at every hop.
+    Destroy {
+        /// The caller's number.
+        tunnel: TunnelId,
+    },
+}
+
+/// Why a tunnel was not built, or is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No answer within the bounded retries.
+    Timeout,
+    /// A peer could not be reached by the hop before it.
+    Unreachable,
+    /// A hop proved another identity than the one asked for, or none.
+    WrongIdentity,
+    /// A hop refused, or has no room.
+    Refused,
+    /// Nobody has registered the pseudo-identity there.
+    UnknownPseudoIdentity,
+    /// Another owner has registered the pseudo-identity there.
+    Taken,
+    /// A hop tore the circuit down.
+    Destroyed,
+    /// This peer has no room: tables or addresses.
+    Exhausted,
+    /// The command itself makes no sense (path too short, number in use).
+    Invalid,
+}
+
+/// What the orchestration hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A tunnel works.
+    TunnelReady {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// The address that stands for the callee (outgoing tunnels only).
+        address: Option<IpAddr>,
+    },
+    /// A tunnel could not be built.
+    TunnelFailed {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Why.
+        failure: Failure,
+        /// Which hop did not come about, from 0.
+        hop: u8,
+    },
+    /// A tunnel that worked is gone.
+    TunnelClosed {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Why.
+        failure: Failure,
+    },
+}

@@ -1,0 +1,315 @@
+//! Flows: end-to-end sessions and the addresses that stand for them on this machine.
+//!
+//! An outgoing tunnel has one flow; an incoming one has one for each caller. Delivery is narrow: only TCP and UDP, only
+//! to this machine's own TUN address, only to ports that the rules or our own packets have opened.
+
+use crate::control;
+use crate::endpoint::{ANSWER, CALL, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
+use crate::engine::{Engine, Slot};
+use crate::event::{Event, Failure};
+use crate::ip::{build, check_transport, parse, ports};
+use crate::noise::{Handshake, Pattern};
+use crate::outbox::Outbox;
+use crate::own::Goal;
+use crate::pieces::{MAX_PACKET_BYTES, PIECE_BYTES, Reassembly, write};
+use cell::layout::{
+    BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, PAYLOAD_BYTES, body_mut, read_u32, write_body,
+};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const MAX_FLOWS: usize = 1024;
+const RECENT_PORTS: usize = 32;
+const REPEAT_AFTER: Duration = Duration::from_millis(600);
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+const FLOW_IDLE: Duration = Duration::from_secs(600);
+
+enum Session {
+    Calling {
+        handshake: Box<Handshake>,
+        message: Vec<u8>,
+        started: Duration,
+        repeat_at: Duration,
+        wait: Duration,
+    },
+    /// `answered`: message 1 and our answer, repeated while the caller repeats itself.
+    Up { endpoint: Box<Endpoint>, answered: Option<(Vec<u8>, Vec<u8>)> },
+}
+
+/// One end-to-end session.
+pub struct Flow {
+    own: Slot,
+    number: u32,
+    session: Session,
+    address: IpAddr,
+    outgoing: bool,
+    /// Local ports that have sent into an outgoing flow, newest first.
+    opened: Vec<(u8, u16)>,
+    reassembly: Reassembly,
+    next_packet: u16,
+    last_used: Duration,
+}
+
+impl Engine {
+    /// The exchange point has spliced: starts the end-to-end handshake as the caller.
+    pub(crate) fn call_flow(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Ok((handshake, message)) = Handshake::initiate(Pattern::EndToEnd, None) else {
+            return self.fail_own(now, slot, Failure::Refused, out);
+        };
+        let session = Session::Calling {
+            handshake: Box::new(handshake),
+            message,
+            started: now,
+            repeat_at: now + REPEAT_AFTER,
+            wait: REPEAT_AFTER,
+        };
+        match self.insert_flow(now, slot, 0, session, true) {
+            Some(flow) => self.send_call(now, flow, out),
+            None => self.fail_own(now, slot, Failure::Exhausted, out),
+        }
+    }
+
+    fn send_call(&mut self, now: Duration, flow: Slot, out: &mut Outbox) {
+        let Some(Flow { own, number, session: Session::Calling { message, .. }, .. }) = self.flows.get(flow)
+        else {
+            return;
+        };
+        let (own, payload) = (*own, handshake_payload(*number, CALL, message));
+        self.send_payload(now, own, &payload, out);
+    }
+
+    /// DATA from the last hop of one of our circuits.
+    pub(crate) fn receive_flow(&mut self, now: Duration, slot: Slot, payload: &[u8], out: &mut Outbox) {
+        if payload.len() < MESSAGE_AT {
+            self.counters.cells_malformed += 1;
+            return;
+        }
+        let number = read_u32(payload, 0);
+        match payload[KIND_AT] {
+            CALL => self.receive_call(now, slot, number, &payload[MESSAGE_AT..], out),
+            ANSWER => self.receive_answer(now, slot, number, &payload[MESSAGE_AT..], out),
+            SEALED => self.receive_sealed_flow(now, slot, number, payload, out),
+            _ => self.counters.cells_malformed += 1,
+        }
+    }
+
+    fn receive_call(&mut self, now: Duration, slot: Slot, number: u32, message: &[u8], out: &mut Outbox) {
+        let incoming =
+            self.own.get(slot).is_some_and(|own| own.ready && matches!(own.goal, Goal::Incoming { .. }));
+        if !incoming {
+            self.counters.flows_refused += 1;
+            return;
+        }
+        if let Some(&flow) = self.flow_numbers.get(&(slot, number)) {
+            if let Some(Flow { session: Session::Up { answered: Some((call, answer)), .. }, .. }) =
+                self.flows.get(flow)
+                && call == message
+            {
+                let payload = handshake_payload(number, ANSWER, answer);
+                self.send_payload(now, slot, &payload, out);
+            }
+            return;
+        }
+        let Some((endpoint, answer)) = Endpoint::answer(message) else {
+            self.counters.flows_refused += 1;
+            return;
+        };
+        let payload = handshake_payload(number, ANSWER, &answer);
+        let session =
+            Session::Up { endpoint: Box::new(endpoint), answered: Some((message.to_vec(), answer)) };
+        if self.insert_flow(now, slot, number, session, false).is_some() {
+            self.send_payload(now, slot, &payload, out);
+        } else {
+            self.counters.flows_refused += 1;
+        }
+    }
+
+    fn receive_answer(&mut self, now: Duration, slot: Slot, number: u32, message: &[u8], out: &mut Outbox) {
+        let Some(flow) = self.flow_numbers.get(&(slot, number)).and_then(|&flow| self.flows.get_mut(flow))
+        else {
+            return;
+        };
+        let Session::Calling { handshake, .. } = &mut flow.session else { return };
+        let secrets = match handshake.read_answer(message) {
+            Ok(_) => handshake.secrets(),
+            Err(_) => None,
+        };
+        let Some(secrets) = secrets else {
+            return self.fail_own(now, slot, Failure::Refused, out);
+        };
+        flow.session = Session::Up { endpoint: Box::new(Endpoint::new(&secrets, true)), answered: None };
+        let address = flow.address;
+        if let Some(own) = self.own.get_mut(slot) {
+            own.ready = true;
+            out.events.push(Event::TunnelReady { tunnel: own.tunnel, address: Some(address) });
+        }
+    }
+
+    fn receive_sealed_flow(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        number: u32,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) {
+        let Some(tun) = &self.tun else { return };
+        let Some(flow) = self.flow_numbers.get(&(slot, number)).and_then(|&flow| self.flows.get_mut(flow))
+        else {
+            self.counters.tunnel_cells_refused += 1;
+            return;
+        };
+        let Session::Up { endpoint, answered } = &mut flow.session else { return };
+        let Some(plain) = endpoint.open(payload) else {
+            self.counters.tunnel_cells_refused += 1;
+            return;
+        };
+        *answered = None;
+        flow.last_used = now;
+        let Some((&protocol, transport)) = flow.reassembly.take(&plain).and_then(<[u8]>::split_first) else {
+            return;
+        };
+        if !check_transport(protocol, transport) {
+            self.counters.packets_to_tun_dropped += 1;
+            return;
+        }
+        let port = ports(transport).1;
+        let allowed = if flow.outgoing {
+            flow.opened.contains(&(protocol, port))
+        } else {
+            tun.allow.as_ref().is_none_or(|allow| allow.contains(&(protocol, port)))
+        };
+        if !allowed {
+            self.counters.packets_to_tun_dropped += 1;
+            return;
+        }
+        self.counters.packets_to_tun += 1;
+        out.packet(|bytes| build(bytes, protocol, flow.address, tun.address, transport));
+    }
+
+    /// A packet from the TUN device.
+    pub fn handle_packet(&mut self, now: Duration, bytes: &[u8], out: &mut Outbox) {
+        self.counters.packets_from_tun += 1;
+        if self.send_packet(now, bytes, out).is_none() {
+            self.counters.packets_from_tun_dropped += 1;
+        }
+    }
+
+    fn send_packet(&mut self, now: Duration, bytes: &[u8], out: &mut Outbox) -> Option<()> {
+        let packet = parse(bytes)?;
+        if self.tun.as_ref()?.address != packet.source || packet.transport.len() + 1 > MAX_PACKET_BYTES {
+            return None;
+        }
+        let flow = self.flows.get_mut(*self.flow_addresses.get(&packet.destination)?)?;
+        let Session::Up { endpoint, .. } = &mut flow.session else { return None };
+        flow.last_used = now;
+        if flow.outgoing {
+            let port = (packet.protocol, ports(packet.transport).0);
+            if !flow.opened.contains(&port) {
+                flow.opened.truncate(RECENT_PORTS - 1);
+                flow.opened.insert(0, port);
+            }
+        }
+        let (own, packet_number) = (flow.own, flow.next_packet);
+        flow.next_packet = flow.next_packet.wrapping_add(1);
+        let total = packet.transport.len() + 1;
+        let count = total.div_ceil(PIECE_BYTES);
+        let mut content = [0; MAX_PACKET_BYTES];
+        content[0] = packet.protocol;
+        content[1..total].copy_from_slice(packet.transport);
+        let mut sealed: [Option<[u8; PAYLOAD_BYTES]>; crate::pieces::MAX_PIECES] =
+            [None; crate::pieces::MAX_PIECES];
+        for (index, (piece, sealed)) in content[..total].chunks(PIECE_BYTES).zip(&mut sealed).enumerate() {
+            let mut plain = [0; PLAIN_BYTES];
+            write(&mut plain, packet_number, index as u8, count as u8, piece);
+            let mut payload = [0; PAYLOAD_BYTES];
+            endpoint.seal(flow.number, &plain, &mut payload);
+            *sealed = Some(payload);
+        }
+        for payload in sealed.iter().flatten() {
+            self.send_payload(now, own, payload, out);
+        }
+        Some(())
+    }
+
+    fn send_payload(&mut self, now: Duration, own: Slot, payload: &[u8], out: &mut Outbox) {
+        let mut datagram = [0; DATAGRAM_BYTES];
+        write_body(body_mut(&mut datagram), control::DATA, payload);
+        debug_assert!(BODY_AT + BODY_HEADER_BYTES + payload.len() <= DATAGRAM_BYTES);
+        self.send_forward(now, own, &mut datagram, out);
+    }
+
+    fn insert_flow(
+        &mut self,
+        now: Duration,
+        own: Slot,
+        number: u32,
+        session: Session,
+        outgoing: bool,
+    ) -> Option<Slot> {
+        if self.flows.len() >= MAX_FLOWS {
+            return None;
+        }
+        let address = self.free_address()?;
+        let flow = self.flows.insert(Flow {
+            own,
+            number,
+            session,
+            address,
+            outgoing,
+            opened: Vec::new(),
+            reassembly: Reassembly::default(),
+            next_packet: 0,
+            last_used: now,
+        });
+        self.flow_numbers.insert((own, number), flow);
+        self.flow_addresses.insert(address, flow);
+        Some(flow)
+    }
+
+    /// The exchange point says that a caller is gone.
+    pub(crate) fn close_flow(&mut self, own: Slot, number: u32) {
+        if let Some(flow) = self.flow_numbers.remove(&(own, number)) {
+            let flow = self.flows.remove(flow);
+            self.flow_addresses.remove(&flow.address);
+        }
+    }
+
+    /// A circuit of ours is gone.
+    pub(crate) fn close_flows(&mut self, own: Slot) {
+        let numbers: Vec<u32> =
+            self.flow_numbers.keys().filter(|(slot, _)| *slot == own).map(|(_, number)| *number).collect();
+        for number in numbers {
+            self.close_flow(own, number);
+        }
+    }
+
+    /// Repeats calls, forgets unused flows.
+    pub(crate) fn tick_flows(&mut self, now: Duration, out: &mut Outbox) {
+        let slots: Vec<Slot> = self.flows.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let Some(flow) = self.flows.get_mut(slot) else { continue };
+            let (own, number) = (flow.own, flow.number);
+            match &mut flow.session {
+                Session::Calling { started, repeat_at, wait, .. } => {
+                    if now >= *started + CALL_TIMEOUT {
+                        self.fail_own(now, own, Failure::Timeout, out);
+                    } else if now >= *repeat_at {
+                        *wait = *wait * 3 / 2;
+                        *repeat_at = now + *wait;
+                        self.send_call(now, slot, out);
+                    }
+                }
+                Session::Up { .. } => {
+                    if !flow.outgoing && now >= flow.last_used + FLOW_IDLE {
+                        self.close_flow(own, number);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn handshake_payload(flow: u32, kind: u8, message: &[u8]) -> Vec<u8> {
+    [&flow.to_be_bytes()[..], &[kind, 0, 0, 0], message].concat()
+}

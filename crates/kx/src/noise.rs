@@ -1,0 +1,416 @@
+//! Noise handshakes made hybrid with ML-KEM-768.
+//!
+//! Noise itself is `snow`; the primitives behind it are aws-lc's (half the time of snow's own). The ML-KEM public key
+//! rides as the payload of message 1, the ciphertext in front of message 2, and the shared secret enters at `psk2`, so
+//! everything from the payload of message 2 on needs both X25519 and ML-KEM broken. What the payloads of messages 2 and
+//! 3 mean is the caller's business.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768};
+use aws_lc_rs::{digest, hkdf, rand};
+use snow::params::{CipherChoice, DHChoice, HashChoice};
+use snow::resolvers::CryptoResolver;
+use snow::types::{Cipher, Dh, Hash, Random};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+const KEM_PUBLIC_BYTES: usize = 1184;
+const KEM_CIPHERTEXT_BYTES: usize = 1088;
+/// No message of ours comes near; bounds what a buffer must hold.
+const MESSAGE_LIMIT: usize = 8192;
+
+/// Which handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Between two peers: both show their static key. Noise XX, hybrid.
+    Link,
+    /// From an anonymous builder to a hop. Noise NX, hybrid.
+    Hop,
+    /// Between the two ends of a spliced tunnel, neither known. Noise NN.
+    EndToEnd,
+}
+
+impl Pattern {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Link => "Noise_XXpsk2_25519_AESGCM_SHA256",
+            Self::Hop => "Noise_NXpsk2_25519_AESGCM_SHA256",
+            Self::EndToEnd => "Noise_NN_25519_AESGCM_SHA256",
+        }
+    }
+
+    fn prologue(self) -> &'static [u8] {
+        match self {
+            Self::Link => b"peer kx link v1",
+            Self::Hop => b"peer kx hop v1",
+            Self::EndToEnd => b"peer kx end to end v1",
+        }
+    }
+
+    fn is_hybrid(self) -> bool {
+        self != Self::EndToEnd
+    }
+}
+
+/// A handshake message was not what the protocol allows, or not genuine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoiseError {
+    /// Truncated, of the wrong shape, or failing authentication.
+    #[error("handshake message refused: {0}")]
+    Refused(snow::Error),
+    /// The ML-KEM part is malformed.
+    #[error("handshake message with a malformed ML-KEM part")]
+    Kem,
+}
+
+impl From<snow::Error> for NoiseError {
+    fn from(error: snow::Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// What both sides share afterwards: one secret a direction.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Secrets {
+    /// For what the initiator sends.
+    pub initiator: [u8; 32],
+    /// For what the responder sends.
+    pub responder: [u8; 32],
+}
+
+/// One side of a running handshake.
+pub struct Handshake {
+    state: snow::HandshakeState,
+    kem: Option<DecapsulationKey>,
+    pattern: Pattern,
+}
+
+impl Handshake {
+    /// Begins as initiator; returns the handshake and message 1.
+    pub fn initiate(pattern: Pattern, static_key: Option<&[u8; 32]>) -> Result<(Self, Vec<u8>), NoiseError> {
+        let state = build(pattern, static_key, true)?;
+        let mut handshake = Self { state, kem: None, pattern };
+        let mut payload = Vec::new();
+        if pattern.is_hybrid() {
+            let kem = DecapsulationKey::generate(&ML_KEM_768).map_err(|_| NoiseError::Kem)?;
+            let public =
+                kem.encapsulation_key().and_then(|key| key.key_bytes()).map_err(|_| NoiseError::Kem)?;
+            payload.extend_from_slice(public.as_ref());
+            handshake.kem = Some(kem);
+        }
+        let message = handshake.write(&payload)?;
+        Ok((handshake, message))
+    }
+
+    /// Answers message 1 with message 2, which carries `payload`.
+    pub fn respond(
+        pattern: Pattern,
+        static_key: Option<&[u8; 32]>,
+        message: &[u8],
+        payload: &[u8],
+    ) -> Result<(Self, Vec<u8>), NoiseError> {
+        let mut handshake = Self { state: build(pattern, static_key, false)?, kem: None, pattern };
+        let kem_public = handshake.read(message)?;
+        let mut answer = Vec::new();
+        if pattern.is_hybrid() {
+            if kem_public.len() != KEM_PUBLIC_BYTES {
+                return Err(NoiseError::Kem);
+            }
+            let key = EncapsulationKey::new(&ML_KEM_768, &kem_public).map_err(|_| NoiseError::Kem)?;
+            let (ciphertext, shared) = key.encapsulate().map_err(|_| NoiseError::Kem)?;
+            handshake.mix_shared(shared.as_ref(), ciphertext.as_ref())?;
+            answer.extend_from_slice(ciphertext.as_ref());
+        }
+        answer.extend_from_slice(&handshake.write(payload)?);
+        Ok((handshake, answer))
+    }
+
+    /// Takes message 2 as initiator; returns its payload.
+    pub fn read_answer(&mut self, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut rest = message;
+        if self.pattern.is_hybrid() {
+            let (ciphertext, noise) =
+                message.split_at_checked(KEM_CIPHERTEXT_BYTES).ok_or(NoiseError::Kem)?;
+            let kem = self.kem.take().ok_or(NoiseError::Kem)?;
+            let shared = kem.decapsulate(Ciphertext::from(ciphertext)).map_err(|_| NoiseError::Kem)?;
+            self.mix_shared(shared.as_ref(), ciphertext)?;
+            rest = noise;
+        }
+        self.read(rest)
+    }
+
+    /// Writes the next message, where the pattern has a third.
+    pub fn write(&mut self, payload: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut message = vec![0; MESSAGE_LIMIT];
+        let length = self.state.write_message(payload, &mut message)?;
+        message.truncate(length);
+        Ok(message)
+    }
+
+    /// Reads the next message; returns its payload.
+    pub fn read(&mut self, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
+        let mut payload = vec![0; MESSAGE_LIMIT];
+        let length = self.state.read_message(message, &mut payload)?;
+        payload.truncate(length);
+        Ok(payload)
+    }
+
+    /// The static key that the other side has proven to hold.
+    pub fn remote_static(&self) -> Option<[u8; 32]> {
+        self.state.get_remote_static().and_then(|key| key.try_into().ok())
+    }
+
+    /// The secrets; `None` while messages are missing.
+    pub fn secrets(&mut self) -> Option<Secrets> {
+        if !self.state.is_handshake_finished() {
+            return None;
+        }
+        let (initiator, responder) = self.state.dangerously_get_raw_split();
+        Some(Secrets { initiator, responder })
+    }
+
+    fn mix_shared(&mut self, shared: &[u8], ciphertext: &[u8]) -> Result<(), NoiseError> {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"peer hybrid v1");
+        context.update(shared);
+        context.update(ciphertext);
+        let mut psk = Zeroizing::new([0; 32]);
+        psk.copy_from_slice(context.finish().as_ref());
+        Ok(self.state.set_psk(2, psk.as_slice())?)
+    }
+}
+
+/// Derives `N` bytes for `label` from a shared secret (HKDF-SHA-256).
+pub fn derive<const N: usize>(secret: &[u8], label: &'static [u8]) -> [u8; N] {
+    struct Length(usize);
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let mut out = [0; N];
+    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, b"peer kx v1").extract(secret);
+    match prk.expand(&[label], Length(N)).and_then(|okm| okm.fill(&mut out)) {
+        Ok(()) => out,
+        Err(_) => unreachable!("no key of ours reaches the limit of HKDF"),
+    }
+}
+
+/// The X25519 public key of a secret one; `None` when the bytes are no key.
+pub fn public_key(secret: &[u8; 32]) -> Option<[u8; 32]> {
+    let key = PrivateKey::from_private_key(&X25519, secret).ok()?;
+    key.compute_public_key().ok()?.as_ref().try_into().ok()
+}
+
+fn build(
+    pattern: Pattern,
+    static_key: Option<&[u8; 32]>,
+    initiator: bool,
+) -> Result<snow::HandshakeState, NoiseError> {
+    let params = pattern.name().parse().map_err(NoiseError::Refused)?;
+    let mut builder = snow::Builder::with_resolver(params, Box::new(AwsLc)).prologue(pattern.prologue())?;
+    if let Some(key) = static_key {
+        builder = builder.local_private_key(key)?;
+    }
+    Ok(if initiator { builder.build_initiator()? } else { builder.build_responder()? })
+}
+
+/// aws-lc's primitives for snow.
+struct AwsLc;
+
+impl CryptoResolver for AwsLc {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(SystemRandom))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519Key::default()) as Box<dyn Dh>)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        matches!(choice, HashChoice::SHA256).then(|| Box::new(Sha256::default()) as Box<dyn Hash>)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        matches!(choice, CipherChoice::AESGCM).then(|| Box::new(Aes256Gcm(None)) as Box<dyn Cipher>)
+    }
+}
+
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
+        rand::fill(dest).map_err(|_| snow::Error::Rng)
+    }
+}
+
+#[derive(Default, ZeroizeOnDrop)]
+struct X25519Key {
+    secret: [u8; 32],
+    public: [u8; 32],
+}
+
+impl Dh for X25519Key {
+    fn name(&self) -> &'static str {
+        "25519"
+    }
+
+    fn pub_len(&self) -> usize {
+        32
+    }
+
+    fn priv_len(&self) -> usize {
+        32
+    }
+
+    fn set(&mut self, privkey: &[u8]) {
+        self.secret.copy_from_slice(privkey);
+        self.public = public_key(&self.secret).unwrap_or_default();
+    }
+
+    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
+        rng.try_fill_bytes(&mut self.secret)?;
+        self.public = public_key(&self.secret).ok_or(snow::Error::Rng)?;
+        Ok(())
+    }
+
+    fn pubkey(&self) -> &[u8] {
+        &self.public
+    }
+
+    fn privkey(&self) -> &[u8] {
+        &self.secret
+    }
+
+    fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
+        let key = PrivateKey::from_private_key(&X25519, &self.secret).map_err(|_| snow::Error::Dh)?;
+        // Small-order points give the all-zero secret, which aws-lc refuses.
+        agree(&key, UnparsedPublicKey::new(&X25519, &pubkey[..32]), snow::Error::Dh, |shared| {
+            out[..32].copy_from_slice(shared);
+            Ok(())
+        })
+    }
+}
+
+struct Sha256(digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Hash for Sha256 {
+    fn name(&self) -> &'static str {
+        "SHA256"
+    }
+
+    fn block_len(&self) -> usize {
+        64
+    }
+
+    fn hash_len(&self) -> usize {
+        32
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn input(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn result(&mut self, out: &mut [u8]) {
+        out[..32].copy_from_slice(self.0.clone().finish().as_ref());
+    }
+}
+
+struct Aes256Gcm(Option<LessSafeKey>);
+
+impl Cipher for Aes256Gcm {
+    fn name(&self) -> &'static str {
+        "AESGCM"
+    }
+
+    fn set(&mut self, key: &[u8; 32]) {
+        self.0 = UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new);
+    }
+
+    fn encrypt(&self, nonce: u64, authtext: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
+        let (text, rest) = out.split_at_mut(plaintext.len());
+        text.copy_from_slice(plaintext);
+        let sealed = self
+            .0
+            .as_ref()
+            .and_then(|key| key.seal_in_place_separate_tag(wide(nonce), Aad::from(authtext), text).ok());
+        let Some(tag) = sealed else { unreachable!("snow sets a key before it encrypts") };
+        rest[..16].copy_from_slice(tag.as_ref());
+        plaintext.len() + 16
+    }
+
+    fn decrypt(
+        &self,
+        nonce: u64,
+        authtext: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, snow::Error> {
+        let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
+        let mut text = Zeroizing::new(ciphertext.to_vec());
+        let plain = key
+            .open_in_place(wide(nonce), Aad::from(authtext), text.as_mut_slice())
+            .map_err(|_| snow::Error::Decrypt)?;
+        out.get_mut(..plain.len()).ok_or(snow::Error::Decrypt)?.copy_from_slice(plain);
+        Ok(plain.len())
+    }
+}
+
+fn wide(nonce: u64) -> Nonce {
+    let mut bytes = [0; 12];
+    bytes[4..].copy_from_slice(&nonce.to_be_bytes());
+    Nonce::assume_unique_for_key(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hybrid_link_handshake_agrees_on_secrets_and_static_keys() {
+        let (alice, bob) = ([1; 32], [2; 32]);
+        let (mut initiator, first) = Handshake::initiate(Pattern::Link, Some(&alice)).unwrap();
+        let (mut responder, second) =
+            Handshake::respond(Pattern::Link, Some(&bob), &first, b"certificate of bob").unwrap();
+        assert_eq!(initiator.read_answer(&second).unwrap(), b"certificate of bob");
+        let third = initiator.write(b"certificate of alice").unwrap();
+        assert_eq!(responder.read(&third).unwrap(), b"certificate of alice");
+        assert_eq!(initiator.remote_static(), public_key(&bob));
+        assert_eq!(responder.remote_static(), public_key(&alice));
+        let (left, right) = (initiator.secrets().unwrap(), responder.secrets().unwrap());
+        assert_eq!(left.initiator, right.initiator);
+        assert_eq!(left.responder, right.responder);
+        assert_ne!(left.initiator, left.responder);
+    }
+
+    #[test]
+    fn every_altered_byte_of_an_answer_is_refused() {
+        let bob = [2; 32];
+        for at in [0, 500, 1087, 1088, 1100, 1125, 1180] {
+            let (mut initiator, first) = Handshake::initiate(Pattern::Hop, None).unwrap();
+            let (_, mut second) = Handshake::respond(Pattern::Hop, Some(&bob), &first, &[9; 40]).unwrap();
+            second[at] ^= 1;
+            assert!(initiator.read_answer(&second).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn garbage_never_passes_and_never_panics() {
+        for length in [0, 1, 31, 32, 33, 1215, 1216, 1217, 4000] {
+            assert!(Handshake::respond(Pattern::Hop, Some(&[2; 32]), &vec![0; length], b"").is_err());
+        }
+        let (mut initiator, _) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
+        assert!(initiator.read_answer(&[0; 48]).is_err());
+    }
+}

@@ -1,0 +1,418 @@
+//! The builder's side of circuits: telescoping, control requests, peeling, keepalive.
+//!
+//! A circuit is built hop by hop; each hop's certificate must match the identity asked for. Control is driven from
+//! here: requests are repeated until answered, a bounded number of times.
+
+use crate::certificate::{Purpose, verify};
+use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
+use crate::engine::{Engine, Side, Slot};
+use crate::event::{Event, Failure, TunnelId};
+use crate::fragments::{Assembly, split};
+use crate::hop::HopKeys;
+use crate::links::{LinkEnd, LinkId};
+use crate::noise::{Handshake, Pattern};
+use crate::outbox::Outbox;
+use crate::peer::{Identity, Peer};
+use crate::relay::{CREATE_FRAGMENT_BYTES, read_create, write_create};
+use cell::layer::Direction;
+use cell::layout::{
+    CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, write_body,
+};
+use cell::window::{MAX_AHEAD, ReplayWindow};
+use std::time::Duration;
+
+/// Longest path.
+pub const MAX_HOPS: usize = 8;
+/// First repetition; later ones wait half as long again each, up to the longest.
+const REPEAT_AFTER: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_millis(1000);
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+const BUILD_TIMEOUT: Duration = Duration::from_secs(25);
+const PING_EVERY: Duration = Duration::from_secs(15);
+
+/// What a circuit is built for.
+#[derive(Clone, Copy, Debug)]
+pub enum Goal {
+    /// To be found under a pseudo-identity.
+    Incoming {
+        /// Whose.
+        pseudo_identity: Identity,
+        /// Owner's secret.
+        token: [u8; 32],
+    },
+    /// To reach a pseudo-identity.
+    Outgoing {
+        /// Whose.
+        pseudo_identity: Identity,
+    },
+}
+
+struct Hop {
+    keys: HopKeys,
+    /// Added by this hop to backward numbers, once there is a hop behind it.
+    backward_offset: u64,
+}
+
+/// A request, or the CREATE of the first hop, under way.
+struct Pending {
+    id: u16,
+    /// `None`: the CREATE.
+    request: Option<Request>,
+    message: Vec<u8>,
+    answer: Assembly,
+    started: Duration,
+    repeat_at: Duration,
+    wait: Duration,
+}
+
+/// A circuit of our own.
+pub struct Own {
+    /// The tunnel that it serves.
+    pub tunnel: TunnelId,
+    /// Link to the first hop.
+    pub link: LinkId,
+    /// Circuit on that link.
+    pub circuit: u32,
+    /// What for.
+    pub goal: Goal,
+    /// READY was told.
+    pub ready: bool,
+    path: Vec<Peer>,
+    hops: Vec<Hop>,
+    handshake: Option<Box<Handshake>>,
+    forward_next: u64,
+    backward: Option<ReplayWindow>,
+    pending: Option<Pending>,
+    last_id: u16,
+    started: Duration,
+    ping_at: Duration,
+}
+
+impl Engine {
+    /// Starts building; failures come as events.
+    pub(crate) fn build(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        path: Vec<Peer>,
+        goal: Goal,
+        out: &mut Outbox,
+    ) {
+        match self.open_own(now, tunnel, path, goal, out) {
+            Ok((slot, message)) => self.start(now, slot, None, message, out),
+            Err(failure) => out.events.push(Event::TunnelFailed { tunnel, failure, hop: 0 }),
+        }
+    }
+
+    fn open_own(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        path: Vec<Peer>,
+        goal: Goal,
+        out: &mut Outbox,
+    ) -> Result<(Slot, Vec<u8>), Failure> {
+        let first = *path.first().ok_or(Failure::Invalid)?;
+        if path.len() > MAX_HOPS || self.tunnels.contains_key(&tunnel) {
+            return Err(Failure::Invalid);
+        }
+        if self.own.len() >= crate::engine::MAX_OWN {
+            return Err(Failure::Exhausted);
+        }
+        let (handshake, message) = Handshake::initiate(Pattern::Hop, None).map_err(|_| Failure::Refused)?;
+        let random = (self.random)();
+        let link = self.links.connect(now, first, random, out).ok_or(Failure::Exhausted)?;
+        let circuit = self.free_circuit(link).ok_or(Failure::Exhausted)?;
+        let forward_next = (self.random)() >> 16;
+        let slot = self.own.insert(Own {
+            tunnel,
+            link,
+            circuit,
+            goal,
+            ready: false,
+            path,
+            hops: Vec::new(),
+            handshake: Some(Box::new(handshake)),
+            forward_next,
+            backward: None,
+            pending: None,
+            last_id: 0,
+            started: now,
+            ping_at: now + PING_EVERY,
+        });
+        self.sides.insert((link, circuit), Side::Own(slot));
+        self.tunnels.insert(tunnel, slot);
+        Ok((slot, message))
+    }
+
+    fn start(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        request: Option<Request>,
+        message: Vec<u8>,
+        out: &mut Outbox,
+    ) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        own.last_id = own.last_id.wrapping_add(1);
+        own.pending = Some(Pending {
+            id: own.last_id,
+            request,
+            message,
+            answer: Assembly::default(),
+            started: now,
+            repeat_at: now + REPEAT_AFTER,
+            wait: REPEAT_AFTER,
+        });
+        self.send_pending(now, slot, out);
+    }
+
+    fn request(&mut self, now: Duration, slot: Slot, request: Request, out: &mut Outbox) {
+        let message = request.encode();
+        self.start(now, slot, Some(request), message, out);
+    }
+
+    fn send_pending(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let Some(pending) = own.pending.take() else { return };
+        if pending.request.is_none() {
+            let header =
+                CellHeader { circuit: own.circuit, command: Command::Create, sequence: own.forward_next };
+            for fragment in split(&pending.message, CREATE_FRAGMENT_BYTES) {
+                self.links.send(now, own.link, &mut write_create(header, fragment), out);
+            }
+        } else {
+            for fragment in split(&pending.message, CONTROL_FRAGMENT_BYTES) {
+                let mut datagram = [0; DATAGRAM_BYTES];
+                let payload = control::encode_fragment(pending.id, fragment);
+                write_body(body_mut(&mut datagram), control::REQUEST, &payload);
+                self.send_forward(now, slot, &mut datagram, out);
+            }
+        }
+        if let Some(own) = self.own.get_mut(slot) {
+            own.pending = Some(pending);
+        }
+    }
+
+    /// Puts all layers around the recognisable body in `datagram` and sends it to the last hop.
+    pub(crate) fn send_forward(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let first = own.forward_next;
+        own.forward_next += 1;
+        let mut sequences = [0; MAX_HOPS];
+        let mut sequence = first;
+        for (hop, at) in own.hops.iter().zip(&mut sequences) {
+            *at = sequence;
+            sequence = sequence.wrapping_add(hop.keys.forward_offset);
+        }
+        for (hop, &sequence) in own.hops.iter().zip(&sequences).rev() {
+            hop.keys.layer.encrypt(Direction::Forward, sequence, body_mut(datagram));
+        }
+        CellHeader { circuit: own.circuit, command: Command::Relay, sequence: first }.write(datagram);
+        let link = own.link;
+        self.links.send(now, link, datagram, out);
+    }
+
+    /// A CREATED fragment from the first hop.
+    pub(crate) fn receive_created(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        header: CellHeader,
+        datagram: &Datagram,
+        out: &mut Outbox,
+    ) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let Some(pending) = own.pending.as_mut().filter(|pending| pending.request.is_none()) else { return };
+        let Some(fragment) = read_create(datagram) else {
+            self.counters.cells_malformed += 1;
+            return;
+        };
+        let Some(message) = pending.answer.add(fragment) else { return };
+        own.backward = Some(ReplayWindow::new(header.sequence));
+        self.complete_hop(now, slot, &message, None, out);
+    }
+
+    /// Message 2 of a hop handshake is here: checks it and takes the next step.
+    fn complete_hop(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        message: &[u8],
+        base: Option<u64>,
+        out: &mut Outbox,
+    ) {
+        let unix_now = self.unix_start + now.as_secs();
+        let Some(own) = self.own.get_mut(slot) else { return };
+        own.pending = None;
+        let Some(mut handshake) = own.handshake.take() else { return };
+        let expected = own.path[own.hops.len()].identity;
+        let keys = handshake.read_answer(message).ok().and_then(|certificate| {
+            let certified = verify(&certificate, Purpose::Hop, unix_now).ok()?;
+            let genuine = Some(certified.key) == handshake.remote_static() && certified.identity == expected;
+            genuine.then(|| handshake.secrets()).flatten().map(|secrets| HopKeys::new(&secrets))
+        });
+        let Some(keys) = keys else {
+            self.counters.identities_refused += 1;
+            return self.fail_own(now, slot, Failure::WrongIdentity, out);
+        };
+        if let (Some(base), Some(last)) = (base, own.hops.last_mut()) {
+            last.backward_offset = base.wrapping_sub(keys.backward_start);
+        }
+        own.hops.push(Hop { keys, backward_offset: 0 });
+        match own.path.get(own.hops.len()).copied() {
+            Some(peer) => {
+                let Ok((handshake, message)) = Handshake::initiate(Pattern::Hop, None) else {
+                    return self.fail_own(now, slot, Failure::Refused, out);
+                };
+                own.handshake = Some(Box::new(handshake));
+                self.request(now, slot, Request::Extend { peer, handshake: message }, out);
+            }
+            None => {
+                let request = match own.goal {
+                    Goal::Incoming { pseudo_identity, token } => Request::Register { pseudo_identity, token },
+                    Goal::Outgoing { pseudo_identity } => Request::Connect { pseudo_identity },
+                };
+                self.request(now, slot, request, out);
+            }
+        }
+    }
+
+    /// A backward cell of our own circuit: peels until a hop's layer shows the recogniser.
+    pub(crate) fn receive_own(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        header: CellHeader,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let Some(window) = &mut own.backward else { return };
+        if let Err(refusal) = window.check(header.sequence, MAX_AHEAD) {
+            return self.count_refusal(refusal);
+        }
+        let mut sequence = header.sequence;
+        let mut recognised = false;
+        for hop in &own.hops {
+            hop.keys.layer.decrypt(Direction::Backward, sequence, body_mut(datagram));
+            if is_recognised(body(datagram)) {
+                recognised = true;
+                break;
+            }
+            sequence = sequence.wrapping_sub(hop.backward_offset);
+        }
+        if !recognised {
+            self.counters.cells_unrecognised += 1;
+            return;
+        }
+        window.accept(header.sequence);
+        let Some((command, payload)) = read_body(body(datagram)) else {
+            self.counters.cells_malformed += 1;
+            return;
+        };
+        match command {
+            control::RESPONSE => {
+                let response = control::decode_fragment(payload).and_then(|(id, fragment)| {
+                    let pending = own.pending.as_mut().filter(|p| p.id == id && p.request.is_some())?;
+                    pending.answer.add(fragment)
+                });
+                if let Some(message) = response {
+                    self.receive_response(now, slot, &message, out);
+                }
+            }
+            control::DATA => self.receive_flow(now, slot, payload, out),
+            control::FLOW_CLOSED if payload.len() == 4 => {
+                self.close_flow(slot, cell::layout::read_u32(payload, 0));
+            }
+            _ => self.counters.cells_malformed += 1,
+        }
+    }
+
+    fn receive_response(&mut self, now: Duration, slot: Slot, message: &[u8], out: &mut Outbox) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let Some(request) = own.pending.take().and_then(|pending| pending.request) else { return };
+        own.ping_at = now + PING_EVERY;
+        match (request, Response::decode(message)) {
+            (Request::Extend { .. }, Some(Response::Extended { base, handshake })) => {
+                self.complete_hop(now, slot, &handshake, Some(base), out);
+            }
+            (Request::Register { .. }, Some(Response::Done)) => {
+                own.ready = true;
+                out.events.push(Event::TunnelReady { tunnel: own.tunnel, address: None });
+            }
+            (Request::Connect { .. }, Some(Response::Done)) => self.call_flow(now, slot, out),
+            (Request::Ping, Some(Response::Done)) => {}
+            (_, Some(Response::Denied(denial))) => {
+                let failure = match denial {
+                    Denial::Unknown => Failure::UnknownPseudoIdentity,
+                    Denial::Taken => Failure::Taken,
+                    Denial::Unreachable => Failure::Unreachable,
+                    Denial::WrongIdentity => Failure::WrongIdentity,
+                    Denial::Full | Denial::Invalid => Failure::Refused,
+                };
+                self.fail_own(now, slot, failure, out);
+            }
+            _ => self.fail_own(now, slot, Failure::Refused, out),
+        }
+    }
+
+    /// Repeats, pings, gives up.
+    pub(crate) fn tick_own(&mut self, now: Duration, out: &mut Outbox) {
+        let slots: Vec<Slot> = self.own.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let Some(own) = self.own.get_mut(slot) else { continue };
+            if !own.ready && now >= own.started + BUILD_TIMEOUT {
+                self.fail_own(now, slot, Failure::Timeout, out);
+            } else if let Some(pending) = &mut own.pending {
+                if now >= pending.started + STEP_TIMEOUT {
+                    self.fail_own(now, slot, Failure::Timeout, out);
+                } else if now >= pending.repeat_at {
+                    pending.wait = (pending.wait * 3 / 2).min(LONGEST_WAIT);
+                    pending.repeat_at = now + pending.wait;
+                    self.send_pending(now, slot, out);
+                }
+            } else if own.ready && now >= own.ping_at {
+                own.ping_at = now + PING_EVERY;
+                self.request(now, slot, Request::Ping, out);
+            }
+        }
+    }
+
+    /// The link to the first hop is gone.
+    pub(crate) fn own_link_lost(&mut self, now: Duration, slot: Slot, end: LinkEnd, out: &mut Outbox) {
+        let failure = match end {
+            LinkEnd::WrongIdentity => Failure::WrongIdentity,
+            LinkEnd::Refused => Failure::Refused,
+            LinkEnd::Timeout | LinkEnd::Idle => Failure::Unreachable,
+        };
+        self.fail_own(now, slot, failure, out);
+    }
+
+    /// Tells the failure and forgets the circuit at every hop.
+    pub(crate) fn fail_own(&mut self, now: Duration, slot: Slot, failure: Failure, out: &mut Outbox) {
+        let Some(own) = self.own.get(slot) else { return };
+        let tunnel = own.tunnel;
+        out.events.push(if own.ready {
+            Event::TunnelClosed { tunnel, failure }
+        } else {
+            Event::TunnelFailed { tunnel, failure, hop: own.hops.len() as u8 }
+        });
+        self.remove_own(now, slot, out);
+    }
+
+    /// Forgets the circuit at every hop.
+    pub(crate) fn remove_own(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(own) = self.own.try_remove(slot) else { return };
+        self.sides.remove(&(own.link, own.circuit));
+        self.tunnels.remove(&own.tunnel);
+        self.send_destroy(now, own.link, own.circuit, out);
+        self.close_flows(slot);
+    }
+}

@@ -1,0 +1,122 @@
+//! Packets in cells: one cell each where they fit, else in pieces, put together again at the other end.
+//!
+//! ```text
+//! piece 284 | packet number 2 | index 1 | count 1 | length 2 | bytes 278 (zero-padded) |
+//! ```
+//!
+//! Bounded: [`SLOTS`] packets under way, [`MAX_PIECES`] pieces each; an older packet gives way to a newer one.
+
+use crate::endpoint::PLAIN_BYTES;
+
+const HEADER_BYTES: usize = 6;
+/// What one piece carries.
+pub const PIECE_BYTES: usize = PLAIN_BYTES - HEADER_BYTES;
+/// Pieces of the largest packet.
+pub const MAX_PIECES: usize = 8;
+/// The largest packet: protocol number and transport bytes.
+pub const MAX_PACKET_BYTES: usize = MAX_PIECES * PIECE_BYTES;
+const SLOTS: usize = 8;
+
+/// Writes piece `index` of `count` of a packet into a cell's plaintext.
+pub fn write(plain: &mut [u8; PLAIN_BYTES], number: u16, index: u8, count: u8, bytes: &[u8]) {
+    plain.fill(0);
+    plain[..2].copy_from_slice(&number.to_be_bytes());
+    plain[2] = index;
+    plain[3] = count;
+    plain[4..6].copy_from_slice(&(bytes.len() as u16).to_be_bytes());
+    plain[HEADER_BYTES..HEADER_BYTES + bytes.len()].copy_from_slice(bytes);
+}
+
+#[derive(Clone)]
+struct Partial {
+    number: u16,
+    count: u8,
+    present: u8,
+    last_bytes: usize,
+    bytes: Vec<u8>,
+}
+
+/// Puts pieces together.
+#[derive(Default)]
+pub struct Reassembly {
+    slots: [Option<Partial>; SLOTS],
+    whole: Vec<u8>,
+}
+
+impl Reassembly {
+    /// Takes a piece; the packet once whole. Impossible pieces give `None`.
+    pub fn take<'a>(&'a mut self, plain: &'a [u8; PLAIN_BYTES]) -> Option<&'a [u8]> {
+        let number = u16::from_be_bytes([plain[0], plain[1]]);
+        let (index, count) = (usize::from(plain[2]), usize::from(plain[3]));
+        let length = usize::from(u16::from_be_bytes([plain[4], plain[5]]));
+        let bytes = plain.get(HEADER_BYTES..HEADER_BYTES + length)?;
+        if count == 0 || count > MAX_PIECES || index >= count || (index + 1 < count && length != PIECE_BYTES)
+        {
+            return None;
+        }
+        if count == 1 {
+            return Some(bytes);
+        }
+        let slot = &mut self.slots[usize::from(number) % SLOTS];
+        let fresh = slot
+            .as_ref()
+            .is_none_or(|partial| partial.number != number || usize::from(partial.count) != count);
+        if fresh {
+            let mut buffer = slot.take().map(|partial| partial.bytes).unwrap_or_default();
+            buffer.resize(MAX_PACKET_BYTES, 0);
+            *slot = Some(Partial { number, count: count as u8, present: 0, last_bytes: 0, bytes: buffer });
+        }
+        let partial = slot.as_mut()?;
+        partial.bytes[index * PIECE_BYTES..index * PIECE_BYTES + length].copy_from_slice(bytes);
+        partial.present |= 1 << index;
+        if index + 1 == count {
+            partial.last_bytes = length;
+        }
+        if partial.present.count_ones() as usize != count {
+            return None;
+        }
+        let total = (count - 1) * PIECE_BYTES + partial.last_bytes;
+        self.whole.clear();
+        self.whole.extend_from_slice(&partial.bytes[..total]);
+        partial.present = 0;
+        Some(&self.whole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_packet_comes_back_whatever_the_order_of_its_pieces(
+            packet in prop::collection::vec(any::<u8>(), 1..MAX_PACKET_BYTES),
+            rotation in 0usize..8,
+        ) {
+            let pieces: Vec<_> = packet.chunks(PIECE_BYTES).collect();
+            let mut reassembly = Reassembly::default();
+            let mut found = None;
+            for step in 0..pieces.len() {
+                let index = (step + rotation) % pieces.len();
+                let mut plain = [0; PLAIN_BYTES];
+                write(&mut plain, 300, index as u8, pieces.len() as u8, pieces[index]);
+                found = reassembly.take(&plain).map(<[u8]>::to_vec).or(found);
+            }
+            prop_assert_eq!(found, Some(packet));
+        }
+
+        #[test]
+        fn arbitrary_pieces_never_panic(all in prop::collection::vec((any::<u16>(), 0u8..10, 0u8..10, 0u16..400), 0..64)) {
+            let mut reassembly = Reassembly::default();
+            for (number, index, count, length) in all {
+                let mut plain = [1; PLAIN_BYTES];
+                plain[..2].copy_from_slice(&number.to_be_bytes());
+                plain[2] = index;
+                plain[3] = count;
+                plain[4..6].copy_from_slice(&length.to_be_bytes());
+                let _ = reassembly.take(&plain);
+            }
+        }
+    }
+}

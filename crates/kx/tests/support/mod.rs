@@ -1,0 +1,215 @@
+//! A network of engines in virtual time, with real keys and certificates.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
+use cell::layout::Datagram;
+use kx::certificate::{Purpose, digest_of};
+use kx::engine::{Engine, EngineConfig, HopIdentity, Tun};
+use kx::event::{Command, Event};
+use kx::links::LinkIdentity;
+use kx::noise::public_key;
+use kx::outbox::Outbox;
+use kx::peer::Peer;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub const UNIX_START: u64 = 1_800_000_000;
+
+/// Hostkey `index`, made once and kept beside the build's other results.
+fn hostkey(index: usize) -> KeyPair {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("hostkey-{index}.der"));
+    if let Ok(key) =
+        std::fs::read(&path).map_err(|_| ()).and_then(|der| KeyPair::from_pkcs8(&der).map_err(|_| ()))
+    {
+        return key;
+    }
+    let key = KeyPair::generate(KeySize::Rsa4096).unwrap();
+    let der = key.as_der().unwrap();
+    let temporary = path.with_extension(format!("{}", std::process::id()));
+    std::fs::write(&temporary, der.as_ref()).unwrap();
+    std::fs::rename(&temporary, &path).unwrap();
+    key
+}
+
+pub fn certify(hostkey: &KeyPair, purpose: Purpose, key: &[u8; 32]) -> Vec<u8> {
+    let mut bytes = vec![1, purpose as u8];
+    // DER of RSAPublicKey: nine bytes up to the modulus.
+    bytes.extend_from_slice(&hostkey.public_key().as_ref()[9..521]);
+    bytes.extend_from_slice(key);
+    bytes.extend_from_slice(&(UNIX_START + 3600 * 24 * 30).to_be_bytes());
+    let nonce = (0_u64..)
+        .find(|nonce| {
+            let work = digest_of(&[b"peer certificate work v1", &bytes, &nonce.to_be_bytes()]);
+            work[0] == 0 && work[1] == 0
+        })
+        .unwrap();
+    bytes.extend_from_slice(&nonce.to_be_bytes());
+    let mut signature = vec![0; 512];
+    let message = [b"peer certificate v1", &bytes[..]].concat();
+    hostkey.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &message, &mut signature).unwrap();
+    bytes.extend_from_slice(&signature);
+    bytes
+}
+
+pub struct Node {
+    pub engine: Engine,
+    pub address: SocketAddr,
+    pub peer: Peer,
+    pub events: Vec<Event>,
+    pub packets: Vec<Vec<u8>>,
+    pub alive: bool,
+}
+
+/// What the network does to a datagram: nothing (`Some` unchanged), change, drop, or multiply it.
+pub type Mangle = Box<dyn FnMut(SocketAddr, SocketAddr, Datagram) -> Vec<Datagram>>;
+
+pub struct Network {
+    pub nodes: Vec<Node>,
+    pub now: Duration,
+    pub mangle: Mangle,
+    pub delivered: u64,
+    queue: BTreeMap<(Duration, u64), (SocketAddr, SocketAddr, Datagram)>,
+    serial: u64,
+}
+
+impl Network {
+    pub fn new(count: usize) -> Self {
+        let nodes = (0..count).map(node).collect();
+        Self {
+            nodes,
+            now: Duration::from_secs(1),
+            mangle: Box::new(|_, _, datagram| vec![datagram]),
+            delivered: 0,
+            queue: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+
+    pub fn peers(&self, indices: &[usize]) -> Vec<Peer> {
+        indices.iter().map(|&index| self.nodes[index].peer).collect()
+    }
+
+    pub fn command(&mut self, index: usize, command: Command) {
+        let mut out = Outbox::default();
+        self.nodes[index].engine.handle_command(self.now, command, &mut out);
+        self.drain(index, out);
+    }
+
+    pub fn packet(&mut self, index: usize, bytes: &[u8]) {
+        let mut out = Outbox::default();
+        self.nodes[index].engine.handle_packet(self.now, bytes, &mut out);
+        self.drain(index, out);
+    }
+
+    /// Hands a datagram to a node as if it came from `from`.
+    pub fn inject(&mut self, index: usize, from: SocketAddr, mut datagram: Datagram) {
+        let mut out = Outbox::default();
+        self.nodes[index].engine.handle_datagram(self.now, from, &mut datagram, &mut out);
+        self.drain(index, out);
+    }
+
+    /// Lets virtual time pass.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        self.run_until(end, |_| false);
+        self.now = end;
+    }
+
+    /// Lets time pass until `done`, at most 60 s; whether it came to that.
+    pub fn wait(&mut self, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + Duration::from_secs(60);
+        self.run_until(end, done)
+    }
+
+    fn run_until(&mut self, end: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        loop {
+            if done(self) {
+                return true;
+            }
+            let arrival = self.queue.keys().next().map(|(at, _)| *at);
+            let timer = self
+                .nodes
+                .iter()
+                .enumerate()
+                .filter(|(_, node)| node.alive)
+                .filter_map(|(index, node)| Some((node.engine.next_timeout()?, index)))
+                .min();
+            let Some(at) = arrival.into_iter().chain(timer.map(|(at, _)| at)).min().filter(|at| *at <= end)
+            else {
+                return false;
+            };
+            self.now = self.now.max(at);
+            let mut out = Outbox::default();
+            if arrival == Some(at) {
+                let (_, (from, to, mut datagram)) = self.queue.pop_first().unwrap();
+                if let Some(index) = self.nodes.iter().position(|node| node.address == to && node.alive) {
+                    self.delivered += 1;
+                    self.nodes[index].engine.handle_datagram(self.now, from, &mut datagram, &mut out);
+                    self.drain(index, out);
+                }
+            } else if let Some((_, index)) = timer {
+                self.nodes[index].engine.handle_timeout(self.now, &mut out);
+                self.drain(index, out);
+            }
+        }
+    }
+
+    fn drain(&mut self, index: usize, out: Outbox) {
+        let from = self.nodes[index].address;
+        self.nodes[index].events.extend(out.events.iter().cloned());
+        self.nodes[index].packets.extend(out.packets().map(<[u8]>::to_vec));
+        for transmit in out.datagrams {
+            for datagram in (self.mangle)(from, transmit.to, transmit.datagram) {
+                self.serial += 1;
+                let at = self.now + Duration::from_millis(10);
+                self.queue.insert((at, self.serial), (from, transmit.to, datagram));
+            }
+        }
+    }
+}
+
+fn node(index: usize) -> Node {
+    let key = hostkey(index);
+    let (link, hop) = ([index as u8 + 1; 32], [index as u8 + 101; 32]);
+    let address: SocketAddr = format!("10.0.0.{}:3001", index + 1).parse().unwrap();
+    let link_certificate = certify(&key, Purpose::Link, &public_key(&link).unwrap());
+    let hop_certificate = certify(&key, Purpose::Hop, &public_key(&hop).unwrap());
+    let identity = kx::certificate::verify(&link_certificate, Purpose::Link, UNIX_START).unwrap().identity;
+    let mut state = index as u64 + 1;
+    let engine = Engine::new(EngineConfig {
+        identity,
+        link: LinkIdentity { secret: link, certificate: link_certificate },
+        hop: HopIdentity { secret: hop, certificate: hop_certificate },
+        tun: Some(Tun {
+            address: tun_address(index),
+            prefix: if index.is_multiple_of(2) { 24 } else { 112 },
+            allow: None,
+        }),
+        unix_start: UNIX_START,
+        cookie_secret: [index as u8; 32],
+        random: Box::new(move || {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+        }),
+    });
+    Node {
+        engine,
+        address,
+        peer: Peer { identity, address },
+        events: Vec::new(),
+        packets: Vec::new(),
+        alive: true,
+    }
+}
+
+/// Even nodes have IPv4 inside, odd ones IPv6.
+pub fn tun_address(index: usize) -> std::net::IpAddr {
+    if index.is_multiple_of(2) { "10.99.0.1".parse().unwrap() } else { "fd99::1".parse().unwrap() }
+}

@@ -1,0 +1,273 @@
+//! Tunnels through a network of engines: building, splicing, packets, failures, attacks.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use cell::layout::{DATAGRAM_BYTES, Datagram};
+use kx::event::{Command, Event, Failure};
+use kx::ip::{UDP, build, parse, ports};
+use kx::peer::Peer;
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use support::{Network, tun_address};
+
+const PSEUDO: [u8; 32] = [77; 32];
+
+fn incoming(network: &Network, tunnel: u32, path: &[usize]) -> Command {
+    Command::BuildIncoming {
+        tunnel,
+        pseudo_identity: PSEUDO,
+        path: network.peers(path),
+        token: [tunnel as u8; 32],
+    }
+}
+
+fn outgoing(network: &Network, tunnel: u32, path: &[usize]) -> Command {
+    Command::BuildOutgoing { tunnel, pseudo_identity: PSEUDO, path: network.peers(path) }
+}
+
+fn ready_address(network: &Network, node: usize, wanted: u32) -> Option<Option<IpAddr>> {
+    network.nodes[node].events.iter().find_map(|event| match event {
+        Event::TunnelReady { tunnel, address } if *tunnel == wanted => Some(*address),
+        _ => None,
+    })
+}
+
+fn failure(network: &Network, node: usize) -> Option<Failure> {
+    network.nodes[node].events.iter().find_map(|event| match event {
+        Event::TunnelFailed { failure, .. } | Event::TunnelClosed { failure, .. } => Some(*failure),
+        _ => None,
+    })
+}
+
+/// Callee 0 behind 1, 2 at exchange point 3; caller 5 by way of 4 and 1. Returns the address for the callee.
+fn connect(network: &mut Network) -> IpAddr {
+    network.command(0, incoming(network, 1, &[1, 2, 3]));
+    assert!(network.wait(|n| ready_address(n, 0, 1).is_some()), "{:?}", network.nodes[0].events);
+    network.command(5, outgoing(network, 2, &[4, 1, 3]));
+    assert!(network.wait(|n| ready_address(n, 5, 2).is_some()), "{:?}", network.nodes[5].events);
+    ready_address(network, 5, 2).flatten().unwrap()
+}
+
+fn udp(
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut transport = [source_port.to_be_bytes(), destination_port.to_be_bytes()].concat();
+    transport.extend_from_slice(&(8 + payload.len() as u16).to_be_bytes());
+    transport.extend_from_slice(&[0, 0]);
+    transport.extend_from_slice(payload);
+    let mut bytes = Vec::new();
+    build(&mut bytes, UDP, source, destination, &transport);
+    bytes
+}
+
+fn counter(network: &Network, node: usize, name: &str) -> u64 {
+    network.nodes[node].engine.counters().named().find(|(other, _)| *other == name).unwrap().1
+}
+
+#[test]
+fn packets_cross_two_spliced_circuits_in_both_directions_and_leave_no_address() {
+    let mut network = Network::new(6);
+    let sizes = Rc::new(RefCell::new(std::collections::BTreeSet::new()));
+    let seen = sizes.clone();
+    network.mangle = Box::new(move |_, _, datagram| {
+        seen.borrow_mut().insert(datagram.len());
+        vec![datagram]
+    });
+    let callee = connect(&mut network);
+    // The caller has IPv6 inside, the callee IPv4; small and large packets.
+    for length in [0, 1, 160, 269, 270, 271, 1200] {
+        let payload: Vec<u8> = (0..length).map(|at| at as u8).collect();
+        network.packet(5, &udp(tun_address(5), callee, 4000, 5060, &payload));
+        assert!(network.wait(|n| !n.nodes[0].packets.is_empty()), "{length} bytes");
+        let bytes = network.nodes[0].packets.remove(0);
+        let packet = parse(&bytes).unwrap();
+        assert_eq!(packet.destination, tun_address(0));
+        assert_eq!(ports(packet.transport), (4000, 5060));
+        assert_eq!(packet.transport[8..], payload);
+        network.packet(0, &udp(tun_address(0), packet.source, 5060, 4000, &payload));
+        assert!(network.wait(|n| !n.nodes[5].packets.is_empty()));
+        let bytes = network.nodes[5].packets.remove(0);
+        let packet = parse(&bytes).unwrap();
+        assert_eq!((packet.source, packet.destination), (callee, tun_address(5)));
+        assert_eq!(packet.transport[8..], payload);
+    }
+    assert_eq!(sizes.borrow().iter().copied().collect::<Vec<_>>(), [DATAGRAM_BYTES]);
+}
+
+#[test]
+fn a_caller_reaches_only_ports_that_it_has_used_itself() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"hello"));
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+    let source = parse(&network.nodes[0].packets[0]).unwrap().source;
+    network.packet(0, &udp(tun_address(0), source, 5060, 4001, b"another port"));
+    assert!(network.wait(|n| counter(n, 5, "packets_to_tun_dropped") == 1));
+    assert!(network.nodes[5].packets.is_empty());
+}
+
+#[test]
+fn tunnels_come_about_with_an_eighth_of_all_datagrams_lost_on_every_link() {
+    let mut network = Network::new(6);
+    let mut state = 1_u64;
+    network.mangle = Box::new(move |_, _, datagram| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if state >> 33 & 7 == 0 { vec![] } else { vec![datagram] }
+    });
+    connect(&mut network);
+}
+
+#[test]
+fn an_unknown_pseudo_identity_is_told() {
+    let mut network = Network::new(4);
+    network.command(0, outgoing(&network, 1, &[1, 2, 3]));
+    assert!(network.wait(|n| failure(n, 0).is_some()));
+    assert_eq!(failure(&network, 0), Some(Failure::UnknownPseudoIdentity));
+    network.run(Duration::from_secs(2));
+    for node in &network.nodes {
+        assert_eq!(node.engine.sizes().relayed, 0);
+    }
+}
+
+#[test]
+fn an_exchange_point_that_is_down_is_told_in_bounded_time() {
+    let mut network = Network::new(4);
+    network.nodes[3].alive = false;
+    let start = network.now;
+    network.command(0, incoming(&network, 1, &[1, 2, 3]));
+    assert!(network.wait(|n| failure(n, 0).is_some()));
+    assert_eq!(failure(&network, 0), Some(Failure::Unreachable));
+    assert!(network.now - start < Duration::from_secs(12), "virtual time {:?}", network.now - start);
+}
+
+#[test]
+fn a_peer_with_another_identity_is_refused_at_every_hop() {
+    for wrong in 0..3 {
+        let mut network = Network::new(4);
+        let mut path = network.peers(&[1, 2, 3]);
+        path[wrong] = Peer { identity: [9; 32], address: path[wrong].address };
+        network
+            .command(0, Command::BuildIncoming { tunnel: 1, pseudo_identity: PSEUDO, path, token: [0; 32] });
+        assert!(network.wait(|n| failure(n, 0).is_some()));
+        assert_eq!(failure(&network, 0), Some(Failure::WrongIdentity), "hop {wrong}");
+        assert_eq!(counter(&network, wrong, "identities_refused"), 1, "hop {wrong}");
+    }
+}
+
+#[test]
+fn a_registration_cannot_be_taken_over_by_another_owner_but_by_its_own() {
+    let mut network = Network::new(6);
+    network.command(0, incoming(&network, 1, &[1, 2, 3]));
+    assert!(network.wait(|n| ready_address(n, 0, 1).is_some()));
+    network.command(5, incoming(&network, 9, &[4, 2, 3]));
+    assert!(network.wait(|n| failure(n, 5).is_some()));
+    assert_eq!(failure(&network, 5), Some(Failure::Taken));
+    let again = Command::BuildIncoming {
+        tunnel: 2,
+        pseudo_identity: PSEUDO,
+        path: network.peers(&[2, 4, 3]),
+        token: [1; 32],
+    };
+    network.command(0, again);
+    assert!(network.wait(|n| ready_address(n, 0, 2).is_some()));
+    network.run(Duration::from_secs(1));
+    assert_eq!(network.nodes[3].engine.sizes().registrations, 1);
+}
+
+#[test]
+fn destroy_frees_everything_at_every_hop() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    network.command(5, Command::Destroy { tunnel: 2 });
+    network.run(Duration::from_secs(1));
+    assert_eq!(network.nodes[0].engine.sizes().flows, 0);
+    network.command(0, Command::Destroy { tunnel: 1 });
+    network.run(Duration::from_secs(1));
+    for node in &network.nodes {
+        let sizes = node.engine.sizes();
+        assert_eq!((sizes.relayed, sizes.registrations, sizes.own, sizes.flows), (0, 0, 0, 0));
+    }
+}
+
+#[test]
+fn a_caller_hears_of_it_when_the_callee_leaves() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    network.command(0, Command::Destroy { tunnel: 1 });
+    assert!(network.wait(|n| failure(n, 5).is_some()));
+    assert_eq!(failure(&network, 5), Some(Failure::Destroyed));
+}
+
+#[test]
+fn a_dead_relay_ends_the_tunnel_within_bounded_time() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    network.nodes[4].alive = false;
+    assert!(network.wait(|n| failure(n, 5).is_some()));
+}
+
+#[test]
+fn a_tunnel_stays_up_when_nothing_is_said_and_its_links_when_they_are_used() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    network.run(Duration::from_secs(300));
+    assert_eq!((failure(&network, 0), failure(&network, 5)), (None, None));
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"still here"));
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+}
+
+/// Replays every datagram once and counts what becomes of the copies.
+#[test]
+fn replayed_datagrams_are_dropped_and_counted() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    network.mangle = Box::new(|_, _, datagram| vec![datagram, datagram]);
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"once"));
+    network.run(Duration::from_secs(1));
+    assert_eq!(network.nodes[0].packets.len(), 1);
+    assert!((0..6).all(|node| node == 5 || counter(&network, node, "datagrams_replayed") >= 1));
+}
+
+#[test]
+fn altered_datagrams_are_dropped_and_counted_and_move_no_window() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    network.mangle = Box::new(|_, _, datagram| {
+        let mut altered = datagram;
+        altered[100] ^= 1;
+        vec![altered, datagram]
+    });
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"genuine"));
+    network.run(Duration::from_secs(1));
+    assert_eq!(network.nodes[0].packets.len(), 1);
+    assert!(counter(&network, 3, "datagrams_forged") >= 1);
+}
+
+#[test]
+fn garbage_of_every_kind_disturbs_nobody() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let stranger = "10.0.0.200:9".parse().unwrap();
+    let mut state = 7_u64;
+    for round in 0..20_000_u64 {
+        let mut datagram: Datagram = [0; DATAGRAM_BYTES];
+        for byte in &mut datagram {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (state >> 56) as u8;
+        }
+        datagram[0] = (round % 6) as u8;
+        datagram[1] = (round / 6 % 5) as u8;
+        let from = if round % 3 == 0 { network.nodes[1].address } else { stranger };
+        network.inject((round % 6) as usize, from, datagram);
+    }
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"unmoved"));
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+}
