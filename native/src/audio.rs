@@ -1,0 +1,319 @@
+//! The voice path's side of the border: a call's socket and session as a class, its events as one structured enum.
+//!
+//! Invariants: no audio crosses; an event never blocks a voice thread (the queue is bounded, what does not fit is
+//! dropped and counted in the next statistics, which come every second anyway; lifecycle events are few enough to fit);
+//! key bytes are wiped on both sides as soon as they are taken; a panic is an error. Not in it: signalling.
+
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use audio::device::{DeviceError, DeviceInfo, DeviceKind, list_devices};
+use audio::voice::{VoiceConfig, VoiceError, VoiceEvent, VoiceSession, VoiceSocket};
+use napi::bindgen_prelude::{AsyncTask, Buffer, Function, Task};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Env, Error, Result, Status};
+use napi_derive::napi;
+
+/// Events that may wait for the event loop.
+const QUEUE: usize = 64;
+
+/// How a call is to be carried.
+#[napi(object, object_to_js = false)]
+pub struct VoiceOptions {
+    /// Where packets go; absent: to where the first authentic packet comes from.
+    pub remote_address: Option<String>,
+    /// Needed with `remoteAddress`.
+    pub remote_port: Option<u16>,
+    /// 16 bytes of key and 12 of salt; wiped by `start`.
+    pub send_key: Buffer,
+    /// 16 bytes of key and 12 of salt; wiped by `start`.
+    pub receive_key: Buffer,
+    /// RTP source of what is sent.
+    pub send_ssrc: u32,
+    /// Opus bit rate in bit/s, 16 000 to 64 000.
+    pub bitrate: u32,
+    /// PulseAudio source; absent: the default one.
+    pub input: Option<String>,
+    /// PulseAudio sink; absent: the default one.
+    pub output: Option<String>,
+}
+
+/// Counters since the start, and momentary values.
+#[napi(object, object_from_js = false)]
+pub struct VoiceStatistics {
+    /// Packets sent.
+    pub sent: f64,
+    /// Packets that the system refused to send.
+    pub send_errors: f64,
+    /// Authentic packets received, each once.
+    pub received: f64,
+    /// Datagrams that were not authentic, or there before.
+    pub rejected: f64,
+    /// Packets that never came.
+    pub lost: f64,
+    /// Packets that came too late to be heard.
+    pub late: f64,
+    /// Frames invented.
+    pub concealed: f64,
+    /// Frames recovered from the next packet.
+    pub fec_used: f64,
+    /// Pairs of frames shortened to reduce the delay.
+    pub merged: f64,
+    /// Packets given up because nobody listened in time.
+    pub skipped: f64,
+    /// Frames that a working microphone did not give in time.
+    pub capture_gaps: f64,
+    /// Interarrival jitter in ms.
+    pub jitter_ms: f64,
+    /// Present delay of the jitter buffer in ms.
+    pub buffer_ms: f64,
+    /// Delay that the jitter buffer aims for in ms.
+    pub target_ms: f64,
+    /// Absent: signalling measures it.
+    pub round_trip_ms: Option<f64>,
+    /// Level of what is sent, in dBFS (-100 to 0).
+    pub input_level: f64,
+    /// Level of what is heard, in dBFS (-100 to 0).
+    pub output_level: f64,
+    /// Whether all voice threads have real-time priority.
+    pub realtime: bool,
+}
+
+/// What happens in a call.
+#[napi(discriminant = "type", discriminant_case = "camelCase", object_from_js = false)]
+pub enum VoiceCallEvent {
+    /// Packets flow.
+    Started { port: u16 },
+    /// A device works (again).
+    DeviceReady {
+        #[napi(ts_type = "'input' | 'output'")]
+        device: String,
+        name: String,
+    },
+    /// A device is gone; it is tried again every second.
+    DeviceLost {
+        #[napi(ts_type = "'input' | 'output'")]
+        device: String,
+        reason: String,
+    },
+    /// Once a second.
+    Statistics { statistics: VoiceStatistics },
+    /// A bug in the voice threads; the call must be stopped.
+    Failed { reason: String },
+}
+
+/// A sound device.
+#[napi(object, object_from_js = false)]
+pub struct AudioDevice {
+    #[napi(ts_type = "'input' | 'output'")]
+    pub kind: String,
+    /// What the configuration and `VoiceOptions` take.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// The sound server's default for this direction.
+    pub is_default: bool,
+    /// A source that records what a sink plays.
+    pub is_monitor: bool,
+}
+
+fn kind_name(kind: DeviceKind) -> String {
+    match kind {
+        DeviceKind::Input => "input".to_owned(),
+        DeviceKind::Output => "output".to_owned(),
+    }
+}
+
+fn failure(status: Status, error: impl std::fmt::Display) -> Error {
+    Error::new(status, error.to_string())
+}
+
+fn voice_failure(error: VoiceError) -> Error {
+    let status = match error {
+        VoiceError::Codec(_) | VoiceError::DeviceName => Status::InvalidArg,
+        _ => Status::GenericFailure,
+    };
+    failure(status, error)
+}
+
+fn statistics(from: audio::voice::VoiceStatistics) -> VoiceStatistics {
+    VoiceStatistics {
+        sent: from.sent as f64,
+        send_errors: from.send_errors as f64,
+        received: from.received as f64,
+        rejected: from.rejected as f64,
+        lost: from.lost as f64,
+        late: from.late as f64,
+        concealed: from.concealed as f64,
+        fec_used: from.fec_used as f64,
+        merged: from.merged as f64,
+        skipped: from.skipped as f64,
+        capture_gaps: from.capture_gaps as f64,
+        jitter_ms: from.jitter_ms,
+        buffer_ms: from.buffer_ms,
+        target_ms: from.target_ms,
+        round_trip_ms: from.round_trip_ms,
+        input_level: f64::from(from.input_level),
+        output_level: f64::from(from.output_level),
+        realtime: from.realtime,
+    }
+}
+
+fn event(from: VoiceEvent) -> VoiceCallEvent {
+    match from {
+        VoiceEvent::Started { local } => VoiceCallEvent::Started { port: local.port() },
+        VoiceEvent::DeviceReady { kind, name } => {
+            VoiceCallEvent::DeviceReady { device: kind_name(kind), name }
+        }
+        VoiceEvent::DeviceLost { kind, reason } => {
+            VoiceCallEvent::DeviceLost { device: kind_name(kind), reason }
+        }
+        VoiceEvent::Statistics(values) => VoiceCallEvent::Statistics { statistics: statistics(values) },
+        VoiceEvent::Failed { reason } => VoiceCallEvent::Failed { reason },
+        _ => VoiceCallEvent::Failed { reason: "unknown event".to_owned() },
+    }
+}
+
+/// Takes key and salt out of a buffer, which is wiped.
+fn take_key(buffer: &mut Buffer, name: &str) -> Result<[u8; audio::srtp::KEY_BYTES]> {
+    let key = <[u8; audio::srtp::KEY_BYTES]>::try_from(&buffer[..]);
+    buffer.fill(0);
+    key.map_err(|_| failure(Status::InvalidArg, format!("{name} must have 28 bytes")))
+}
+
+/// One call's voice: a socket from construction on, a session between `start` and `stop`.
+#[napi]
+pub struct VoiceCall {
+    port: u16,
+    socket: Option<VoiceSocket>,
+    session: Option<Arc<VoiceSession>>,
+}
+
+#[napi]
+impl VoiceCall {
+    /// Binds a UDP socket to a local address; port 0 lets the system choose.
+    #[napi(constructor)]
+    pub fn new(local_address: String, local_port: u16) -> Result<Self> {
+        let address: IpAddr = local_address
+            .parse()
+            .map_err(|_| failure(Status::InvalidArg, "localAddress is not an IP address"))?;
+        let socket = VoiceSocket::bind(SocketAddr::new(address, local_port)).map_err(voice_failure)?;
+        Ok(Self { port: socket.local_addr().port(), socket: Some(socket), session: None })
+    }
+
+    /// The port of the socket, to be told to the other side.
+    #[napi(getter)]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the session; once in the life of the object.
+    #[napi(ts_args_type = "options: VoiceOptions, onEvent: (event: VoiceCallEvent) => void")]
+    pub fn start(&mut self, mut options: VoiceOptions, on_event: Function<VoiceCallEvent, ()>) -> Result<()> {
+        let send_key = take_key(&mut options.send_key, "sendKey");
+        let receive_key = take_key(&mut options.receive_key, "receiveKey");
+        let mut config = VoiceConfig::new(send_key?, receive_key?, options.send_ssrc);
+        config.remote = remote(&options)?;
+        config.bitrate = options.bitrate;
+        config.input = options.input;
+        config.output = options.output;
+        let events = on_event
+            .build_threadsafe_function::<VoiceCallEvent>()
+            .weak::<true>()
+            .max_queue_size::<QUEUE>()
+            .build()?;
+        let socket = self
+            .socket
+            .take()
+            .ok_or_else(|| failure(Status::GenericFailure, "the call was started before"))?;
+        let sink = move |from| {
+            events.call(event(from), ThreadsafeFunctionCallMode::NonBlocking);
+        };
+        let session = catch_unwind(AssertUnwindSafe(|| VoiceSession::start(config, socket, Box::new(sink))))
+            .map_err(|_| failure(Status::GenericFailure, "internal error"))?
+            .map_err(voice_failure)?;
+        self.session = Some(Arc::new(session));
+        Ok(())
+    }
+
+    /// Sends comfort noise instead of the microphone, or the microphone again.
+    #[napi]
+    pub fn set_muted(&self, muted: bool) {
+        if let Some(session) = &self.session {
+            session.set_muted(muted);
+        }
+    }
+
+    /// Counters and momentary values; null before `start` and after `stop`.
+    #[napi]
+    pub fn statistics(&self) -> Option<VoiceStatistics> {
+        self.session.as_ref().map(|session| statistics(session.statistics()))
+    }
+
+    /// Closes the socket and ends the threads; resolves within two seconds, to false if a thread had to be left.
+    #[napi(ts_return_type = "Promise<boolean>")]
+    pub fn stop(&mut self) -> AsyncTask<Stop> {
+        self.socket = None;
+        AsyncTask::new(Stop(self.session.take()))
+    }
+}
+
+fn remote(options: &VoiceOptions) -> Result<Option<SocketAddr>> {
+    let Some(address) = &options.remote_address else { return Ok(None) };
+    let address: IpAddr =
+        address.parse().map_err(|_| failure(Status::InvalidArg, "remoteAddress is not an IP address"))?;
+    match options.remote_port {
+        Some(port) if port > 0 => Ok(Some(SocketAddr::new(address, port))),
+        _ => Err(failure(Status::InvalidArg, "remotePort is missing")),
+    }
+}
+
+/// Stops a session off the event loop.
+pub struct Stop(Option<Arc<VoiceSession>>);
+
+impl Task for Stop {
+    type Output = bool;
+    type JsValue = bool;
+
+    fn compute(&mut self) -> Result<bool> {
+        Ok(self.0.take().is_none_or(|session| session.stop()))
+    }
+
+    fn resolve(&mut self, _env: Env, output: bool) -> Result<bool> {
+        Ok(output)
+    }
+}
+
+/// Lists the devices off the event loop.
+pub struct ListDevices;
+
+impl Task for ListDevices {
+    type Output = Vec<DeviceInfo>;
+    type JsValue = Vec<AudioDevice>;
+
+    fn compute(&mut self) -> Result<Vec<DeviceInfo>> {
+        catch_unwind(list_devices)
+            .map_err(|_| failure(Status::GenericFailure, "internal error"))?
+            .map_err(|error: DeviceError| failure(Status::GenericFailure, error))
+    }
+
+    fn resolve(&mut self, _env: Env, devices: Vec<DeviceInfo>) -> Result<Vec<AudioDevice>> {
+        Ok(devices
+            .into_iter()
+            .map(|device| AudioDevice {
+                kind: kind_name(device.kind),
+                name: device.name,
+                description: device.description,
+                is_default: device.default,
+                is_monitor: device.monitor,
+            })
+            .collect())
+    }
+}
+
+/// All microphones and loudspeakers of the sound server; rejects if there is no server.
+#[napi(ts_return_type = "Promise<Array<AudioDevice>>")]
+pub fn list_audio_devices() -> AsyncTask<ListDevices> {
+    AsyncTask::new(ListDevices)
+}
