@@ -18,7 +18,6 @@ macro_rules! counters {
 
 counters! {
     datagrams_received,
-    datagrams_sent,
     /// Wrong size or kind.
     datagrams_malformed,
     /// For no link of ours.

@@ -151,6 +151,11 @@ impl Engine {
         }
     }
 
+    /// The tunnels that are there or being built.
+    pub fn tunnels(&self) -> Vec<TunnelId> {
+        self.tunnels.keys().copied().collect()
+    }
+
     /// A datagram of the one size from the network. It is used as scratch space.
     pub fn handle_datagram(
         &mut self,
