@@ -10,7 +10,7 @@ const FIRST_HEDGE_MS = 150;
 const FIRST_TIMEOUT_MS = 500;
 const MIN_HEDGE_MS = 5;
 const MAX_HEDGE_MS = 400;
-const MIN_TIMEOUT_MS = 150;
+const MIN_TIMEOUT_MS = 250;
 const MAX_TIMEOUT_MS = 1_500;
 
 interface Estimate {

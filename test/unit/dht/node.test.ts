@@ -1,0 +1,277 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { DATAGRAM_BYTES, HELLO_BYTES } from '../../../src/dht/datagram.js';
+import { compareDistance } from '../../../src/dht/distance.js';
+import type { DhtNode } from '../../../src/dht/node.js';
+import { SeededRandom, VirtualNetwork } from './virtual-network.js';
+
+const test = suite('dht node in virtual time');
+const random = new SeededRandom('node.test');
+const HOUR_MS = 3_600_000;
+
+async function getAll(network: VirtualNetwork, node: DhtNode, key: Buffer): Promise<Buffer[]> {
+  const contents: Buffer[] = [];
+  await network.clock.until(node.get(key, (content) => contents.push(content)));
+  return contents;
+}
+
+function put(
+  network: VirtualNetwork,
+  node: DhtNode,
+  key: Buffer,
+  content: Buffer,
+  replication = 5,
+  ttlMs = HOUR_MS,
+) {
+  return network.clock.until(node.put({ key, content, replication, ttlMs }));
+}
+
+/** Indices of the nodes that hold something under the key. */
+function holders(network: VirtualNetwork, key: Buffer): number[] {
+  const now = network.clock.now();
+  return network.nodes.flatMap(({ node }, index) =>
+    node.network.parts.store.get(key, now).length > 0 ? [index] : [],
+  );
+}
+
+/** Indices of the `count` nodes closest to the key among `among`. */
+function closestNodes(
+  network: VirtualNetwork,
+  key: Buffer,
+  count: number,
+  among = network.nodes.keys(),
+): number[] {
+  const position = (index: number) => network.nodes[index]?.node.network.parts.self.position as Buffer;
+  const order = [...among].sort((a, b) => compareDistance(key, position(a), position(b)));
+  return order.slice(0, count).sort((a, b) => a - b);
+}
+
+const at = (network: VirtualNetwork, index: number) => network.nodes[index]?.node as DhtNode;
+
+test('a node alone stores for itself, finds it again, and has nobody to trace', async () => {
+  const network = new VirtualNetwork('alone');
+  const { node } = network.add();
+  const key = random.bytes(32);
+  assert.is(await put(network, node, key, Buffer.from('x')), 1);
+  assert.equal(await getAll(network, node, key), [Buffer.from('x')]);
+  assert.equal(await getAll(network, node, random.bytes(32)), []);
+  assert.is(await network.clock.until(node.trace(key)), null);
+  network.close();
+});
+
+test('twenty nodes: all find what one puts, at the nodes closest to the key', async () => {
+  const network = new VirtualNetwork('twenty');
+  await network.grow(24);
+  for (const size of [0, 1, 512, 1_300, 1_400, 20_000, 65_491]) {
+    const key = random.bytes(32);
+    const content = random.bytes(size);
+    assert.is(await put(network, at(network, size % 24), key, content), 5);
+    assert.equal(holders(network, key), closestNodes(network, key, 5), `replicas of ${size} bytes`);
+    for (const index of [0, 7, 23]) {
+      const found = await getAll(network, at(network, index), key);
+      assert.is(found.length, 1, `${size} bytes from node ${index}`);
+      assert.ok(found[0]?.equals(content));
+    }
+  }
+  network.close();
+});
+
+test('several contents under one key all arrive, each once, also when they need a stream', async () => {
+  const network = new VirtualNetwork('several');
+  await network.grow(10);
+  const key = random.bytes(32);
+  const contents = [0, 1, 700, 700, 3_000, 30_000].map((size) => random.bytes(size));
+  for (const content of contents) await put(network, at(network, 1), key, content, 4);
+  const found = await getAll(network, at(network, 8), key);
+  const names = (all: Buffer[]) => all.map((one) => one.toString('hex')).sort();
+  assert.equal(names(found), names(contents));
+  network.close();
+});
+
+test('a content is gone at the moment its TTL ends and not before', async () => {
+  const network = new VirtualNetwork('ttl');
+  await network.grow(8);
+  const key = random.bytes(32);
+  const startMs = network.clock.now();
+  await put(network, at(network, 1), key, Buffer.from('short'), 3, 30_000);
+  await network.clock.advance(startMs + 29_000 - network.clock.now());
+  assert.is((await getAll(network, at(network, 5), key)).length, 1);
+  await network.clock.advance(startMs + 30_100 - network.clock.now());
+  assert.equal(holders(network, key), []);
+  assert.equal(await getAll(network, at(network, 5), key), []);
+  network.close();
+});
+
+test('half of the nodes silent: everything is found, and no answer waits for a timeout', async () => {
+  const network = new VirtualNetwork('half silent');
+  await network.grow(24);
+  const keys = Array.from({ length: 12 }, () => random.bytes(32));
+  for (const key of keys) await put(network, at(network, 2), key, key, 20);
+  for (const [index, entry] of network.nodes.entries()) entry.silent = index % 2 === 1;
+  for (const key of keys) {
+    const startMs = network.clock.now();
+    let firstMs = Number.POSITIVE_INFINITY;
+    const node = at(network, 4);
+    const done = node.get(key, () => {
+      firstMs = Math.min(firstMs, network.clock.now() - startMs);
+    });
+    assert.is(await network.clock.until(done), 1);
+    // Virtual time: own store or a hedge, never the timeout of a silent node.
+    assert.ok(firstMs < 150, `first content after ${firstMs} virtual ms`);
+  }
+  const missing = network.clock.now();
+  assert.equal(await getAll(network, at(network, 4), random.bytes(32)), []);
+  assert.ok(network.clock.now() - missing < 5_000, 'a search for nothing ends');
+  network.close();
+});
+
+test('newcomers closer to a key receive its contents; the content survives all first holders', async () => {
+  const network = new VirtualNetwork('churn');
+  await network.grow(6);
+  const key = random.bytes(32);
+  const content = random.bytes(5_000);
+  await put(network, at(network, 0), key, content, 3, 10 * HOUR_MS);
+  const first = holders(network, key);
+  await network.grow(12);
+  const wanted = closestNodes(network, key, 3);
+  const now = holders(network, key);
+  for (const index of wanted) assert.ok(now.includes(index), `node ${index} is closest and holds it`);
+  for (const index of first) if (index !== 0) (network.nodes[index] as { silent: boolean }).silent = true;
+  await network.clock.advance(25 * 60_000);
+  const living = [...network.nodes.keys()].filter((index) => !network.nodes[index]?.silent);
+  const after = holders(network, key);
+  for (const index of closestNodes(network, key, 3, living.values())) {
+    assert.ok(after.includes(index), `living node ${index} is closest and holds it`);
+  }
+  assert.equal(await getAll(network, at(network, living.at(-1) as number), key), [content]);
+  network.close();
+});
+
+test('TRACE answers with the closest other node first and the KX addresses of each hop', async () => {
+  const network = new VirtualNetwork('trace');
+  await network.grow(24);
+  const targets = new Set<string>();
+  for (let i = 0; i < 20; i++) {
+    const key = random.bytes(32);
+    const hops = await network.clock.until(at(network, 3).trace(key));
+    const others = [...network.nodes.keys()].filter((index) => index !== 3);
+    const [closest] = closestNodes(network, key, 1, others.values());
+    const target = at(network, closest as number).network.parts.self;
+    assert.ok(hops && hops.length >= 1);
+    assert.ok(hops[0]?.identity.equals(target.identity));
+    assert.is(hops[0]?.kx.port, 4000 + (closest as number));
+    assert.not.ok(hops.some((hop) => hop.identity.equals(at(network, 3).network.parts.self.identity)));
+    targets.add(target.id);
+  }
+  assert.ok(targets.size > 5, 'random keys lead to many different peers');
+  network.close();
+});
+
+test('a request made before the network answers waits for the join', async () => {
+  const network = new VirtualNetwork('early');
+  await network.grow(5);
+  const { node } = network.add();
+  assert.is(node.state, 'joining');
+  await network.clock.until(node.ready(5_000));
+  assert.is(node.state, 'joined');
+  const key = random.bytes(32);
+  assert.is(await put(network, node, key, Buffer.from('early'), 5), 5);
+  assert.equal(await getAll(network, at(network, 1), key), [Buffer.from('early')]);
+  network.close();
+});
+
+test('a node whose bootstrap host comes up later joins without being told', async () => {
+  const network = new VirtualNetwork('late host');
+  const first = network.add();
+  first.silent = true;
+  const second = network.add();
+  await network.clock.advance(60_000);
+  assert.is(second.node.state, 'joining');
+  first.silent = false;
+  await network.clock.advance(30_000);
+  assert.is(second.node.state, 'joined');
+  assert.is(first.node.network.parts.table.size, 1, 'and the host has dialled it back');
+  network.close();
+});
+
+test('lost datagrams are sent again', async () => {
+  const network = new VirtualNetwork('loss');
+  await network.grow(12);
+  const dice = new SeededRandom('loss');
+  network.filter = () => dice.fraction() > 0.2;
+  for (let i = 0; i < 10; i++) {
+    const key = random.bytes(32);
+    assert.ok((await put(network, at(network, i), key, key, 5)) >= 4);
+    assert.equal(await getAll(network, at(network, 11 - i), key), [key]);
+  }
+  network.close();
+});
+
+test('a stranger never gets more bytes than it sent, and no datagram is longer than the limit', async () => {
+  const network = new VirtualNetwork('sizes');
+  const balance = new Map<string, number>();
+  network.filter = (from, to, bytes) => {
+    assert.ok(bytes.length <= DATAGRAM_BYTES);
+    const type = bytes[0];
+    const pair = (a: string, b: string) => `${a}>${b}`;
+    if (type === 0x11 || type === 0x14) {
+      balance.set(pair(from.host, to.host), (balance.get(pair(from.host, to.host)) ?? 0) + bytes.length);
+    } else if (type === 0x12 || type === 0x15) {
+      const left = (balance.get(pair(to.host, from.host)) ?? 0) - bytes.length;
+      assert.ok(left >= 0, 'an answer to a stranger is covered by what it sent');
+      balance.set(pair(to.host, from.host), left);
+    }
+    return true;
+  };
+  await network.grow(20);
+  assert.ok(HELLO_BYTES < DATAGRAM_BYTES);
+  network.close();
+});
+
+test('captured datagrams that are sent again change nothing and are counted', async () => {
+  const network = new VirtualNetwork('replay');
+  await network.grow(4);
+  const captured: { from: (typeof network.nodes)[0]['endpoint']; bytes: Buffer }[] = [];
+  const victim = network.nodes[0] as (typeof network.nodes)[0];
+  network.filter = (from, to, bytes) => {
+    if (to.host === victim.endpoint.host && bytes[0] === 0x13)
+      captured.push({ from, bytes: Buffer.from(bytes) });
+    return true;
+  };
+  const key = random.bytes(32);
+  await put(network, at(network, 2), key, Buffer.from('once'), 4, 10_000);
+  network.filter = () => true;
+  await network.clock.advance(11_000);
+  const before = victim.node.counters.get('dropReplayed');
+  for (const { from, bytes } of captured) victim.node.handleDatagram(from, bytes);
+  assert.ok(captured.length > 0);
+  assert.is(victim.node.counters.get('dropReplayed') - before, captured.length);
+  assert.equal(holders(network, key), []);
+  network.close();
+});
+
+test('arbitrary and altered datagrams never throw and disturb nobody', async () => {
+  const network = new VirtualNetwork('junk');
+  await network.grow(5);
+  const noise = new SeededRandom('junk');
+  const from = { family: 4, host: '10.9.9.9', port: 9 } as const;
+  for (let i = 0; i < 3_000; i++) {
+    const bytes = noise.bytes(Math.floor(noise.fraction() * 1_500));
+    if (bytes.length > 0) bytes[0] = 0x10 + (i % 8);
+    at(network, 0).handleDatagram(from, bytes);
+  }
+  assert.is(at(network, 0).counters.get('internalErrors'), 0);
+  network.filter = (_from, _to, bytes) => {
+    if (noise.fraction() < 0.3) bytes[Math.floor(noise.fraction() * bytes.length)] = 7;
+    return true;
+  };
+  const key = random.bytes(32);
+  await put(network, at(network, 1), key, key, 5);
+  network.filter = () => true;
+  for (const { node } of network.nodes) assert.is(node.counters.get('internalErrors'), 0);
+  await put(network, at(network, 1), key, key, 5);
+  assert.equal(await getAll(network, at(network, 4), key), [key]);
+  network.close();
+});
+
+test.run();

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto';
+import * as fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { endpointOf, ipv6Bytes, ipv6Text, sourceKey } from '../../../src/dht/address.js';
+import { BoundedMap } from '../../../src/dht/bounded-map.js';
+import type { Contact } from '../../../src/dht/contact.js';
+import { compareDistance, idInBucket, sharedPrefixBits } from '../../../src/dht/distance.js';
+import {
+  EPOCH_GRACE_SECONDS,
+  EPOCH_SECONDS,
+  epochAt,
+  epochEndSeconds,
+  PositionSearch,
+  verifyPosition,
+} from '../../../src/dht/position.js';
+import { RateLimit } from '../../../src/dht/rate-limit.js';
+import { REPLAY_WINDOW, ReplayWindow } from '../../../src/dht/replay-window.js';
+import { RoundTrips } from '../../../src/dht/round-trip.js';
+import { BUCKET_SIZE, RoutingTable } from '../../../src/dht/routing-table.js';
+
+const test = suite('dht tables');
+
+function contactAt(position: Buffer): Contact {
+  const identity = randomBytes(32);
+  const proof = { epoch: 0, nonce: Buffer.alloc(8) };
+  const id = identity.toString('hex');
+  return { id, identity, key: randomBytes(32), proof, position, ipv4: '10.0.0.1', ipv6: null, port: 3000 };
+}
+
+const own = randomBytes(32);
+/** A contact that shares exactly `bits` leading bits with us. */
+const inBucket = (bits: number) => contactAt(idInBucket(own, bits, randomBytes(32)));
+
+test('property: an id made for a bucket shares exactly that many bits', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 255 }), (bits) => {
+      assert.is(sharedPrefixBits(own, idInBucket(own, bits, randomBytes(32))), bits);
+    }),
+  );
+  assert.is(sharedPrefixBits(own, own), 256);
+});
+
+test('closest gives the same order as sorting everything', () => {
+  const table = new RoutingTable(own, 'self');
+  const all: Contact[] = [];
+  for (let i = 0; i < 200; i++) {
+    const contact = contactAt(randomBytes(32));
+    if (table.offer(contact, 0).outcome === 'added') all.push(contact);
+  }
+  const target = randomBytes(32);
+  const expected = all.sort((a, b) => compareDistance(target, a.position, b.position)).slice(0, 20);
+  assert.equal(
+    table.closest(target, 20).map((one) => one.id),
+    expected.map((one) => one.id),
+  );
+  assert.is(table.size, all.length);
+});
+
+test('a full bucket keeps its old contacts; a newcomer enters only when the oldest fails', () => {
+  const table = new RoutingTable(own, 'self');
+  const old = Array.from({ length: BUCKET_SIZE }, () => inBucket(3));
+  old.forEach((contact, index) => {
+    assert.is(table.offer(contact, index).outcome, 'added');
+  });
+  const newcomer = inBucket(3);
+  const result = table.offer(newcomer, 100);
+  assert.is(result.outcome, 'waiting');
+  if (result.outcome === 'waiting') assert.is(result.oldest.id, old[0]?.id);
+  assert.is(table.get(newcomer), null);
+  // The oldest answers: it is renewed, and the next oldest is asked about next time.
+  table.offer(old[0] as Contact, 101);
+  const next = table.offer(inBucket(3), 102);
+  if (next.outcome === 'waiting') assert.is(next.oldest.id, old[1]?.id);
+  assert.ok(table.failed(old[1] as Contact, 103));
+  assert.is(table.get(old[1] as Contact), null);
+  assert.is(table.size, BUCKET_SIZE);
+});
+
+test('without a candidate a contact goes only after two failures in a row', () => {
+  const table = new RoutingTable(own, 'self');
+  const contact = inBucket(1);
+  table.offer(contact, 0);
+  assert.not.ok(table.failed(contact, 1));
+  table.offer(contact, 2);
+  assert.not.ok(table.failed(contact, 3));
+  assert.ok(table.failed(contact, 4));
+  assert.is(table.size, 0);
+});
+
+test('ourselves and contacts that the caps refuse do not enter', () => {
+  const self = inBucket(4);
+  const table = new RoutingTable(own, self.id, (_contact, bucket) => bucket.length < 2);
+  assert.is(table.offer(self, 0).outcome, 'refused');
+  assert.is(table.offer(contactAt(own), 0).outcome, 'refused');
+  for (const outcome of ['added', 'added', 'refused'])
+    assert.is(table.offer(inBucket(9), 0).outcome, outcome);
+});
+
+test('the replay window takes each counter once, in any order, and none that is too old', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 3_000 }), { maxLength: 300 }), (counters) => {
+      const window = new ReplayWindow();
+      const seen = new Set<number>();
+      let highest = -1;
+      for (const counter of counters) {
+        const expected = !seen.has(counter) && counter > highest - REPLAY_WINDOW;
+        assert.is(window.accept(counter), expected);
+        if (expected) seen.add(counter);
+        highest = Math.max(highest, counter);
+      }
+    }),
+  );
+});
+
+test('a bounded map drops what was used longest ago', () => {
+  const evicted: string[] = [];
+  const map = new BoundedMap<string, number>(2, (key) => evicted.push(key));
+  map.set('a', 1);
+  map.set('b', 2);
+  map.get('a');
+  map.set('c', 3);
+  assert.equal(evicted, ['b']);
+  assert.is(map.size, 2);
+});
+
+test('a rate limit gives each source its burst and then its rate', () => {
+  const limit = new RateLimit(10, 5);
+  const taken = (source: string, nowMs: number, tries: number) =>
+    Array.from({ length: tries }, () => limit.allow(source, nowMs)).filter(Boolean).length;
+  assert.is(taken('a', 0, 20), 5);
+  assert.is(taken('b', 0, 20), 5);
+  assert.is(taken('a', 200, 20), 2);
+  assert.is(taken('a', 100_000, 20), 5);
+});
+
+test('timeouts follow the measured round trips and grow with each attempt', () => {
+  const trips = new RoundTrips();
+  const before = trips.timeoutMs('x', 0);
+  for (let i = 0; i < 50; i++) trips.sample('far', 300);
+  assert.ok(trips.hedgeMs('far') >= 300);
+  assert.ok(trips.timeoutMs('far', 0) >= 600);
+  for (let i = 0; i < 50; i++) trips.sample('near', 1);
+  assert.ok(trips.hedgeMs('near') < 20);
+  assert.ok(trips.timeoutMs('near', 1) === 2 * trips.timeoutMs('near', 0));
+  assert.ok(before > 0);
+});
+
+test('a position needs the puzzle, the identity, and the epoch of now', () => {
+  const identity = randomBytes(32);
+  const now = 1_800_000_000;
+  const epoch = epochAt(identity, now);
+  const search = new PositionSearch(identity, epoch, randomBytes(8), 8);
+  let proof = null;
+  while (!proof) proof = search.step(64);
+  const position = verifyPosition(identity, proof, now, 8);
+  assert.is(position?.length, 32);
+  assert.is(verifyPosition(randomBytes(32), proof, now, 20), null);
+  assert.is(verifyPosition(identity, { ...proof, epoch: epoch + 2 }, now, 0), null);
+  assert.is(verifyPosition(identity, proof, now, 60), null);
+  const end = epochEndSeconds(identity, now);
+  assert.is(epochAt(identity, end), epoch + 1);
+  assert.is(epochAt(identity, end - 1), epoch);
+  assert.ok(end - now <= EPOCH_SECONDS);
+  assert.ok(verifyPosition(identity, proof, end + EPOCH_GRACE_SECONDS - 2, 8), 'good a little longer');
+  assert.is(verifyPosition(identity, proof, end + EPOCH_GRACE_SECONDS + 1, 8), null);
+  const another = { epoch, nonce: randomBytes(8) };
+  assert.not.equal(verifyPosition(identity, another, now, 0), position, 'each nonce is another position');
+});
+
+test('addresses: text and bytes agree; mapped addresses are IPv4; a /64 is one source', () => {
+  for (const text of ['::', '::1', '2001:db8::1', '2001:db8:0:1:2:3:4:5', 'fe80::1', '::1:0:1', '1::']) {
+    assert.is(ipv6Text(ipv6Bytes(text) as Buffer), endpointOf(text, 1)?.host ?? '', text);
+  }
+  assert.equal(endpointOf('::ffff:192.0.2.1', 5), { family: 4, host: '192.0.2.1', port: 5 });
+  assert.is(endpointOf('2001:DB8:0:0:0:0:0:1', 1)?.host, '2001:db8::1');
+  assert.is(endpointOf('name.example', 1), null);
+  const source = (host: string) =>
+    sourceKey(endpointOf(host, 1) as NonNullable<ReturnType<typeof endpointOf>>);
+  assert.is(source('2001:db8::1'), source('2001:db8::2:0:0:9'));
+  assert.is.not(source('2001:db8:0:1::1'), source('2001:db8::1'));
+});
+
+test.run();
