@@ -1,1 +1,4 @@
-//! The N-API border.
+//! The N-API border: commands in, events out; never a packet, never a sample.
+
+mod audio;
+mod kx;

@@ -1,0 +1,350 @@
+//! The KX engine's side of the border.
+//!
+//! Events wait in a queue of their own and JavaScript is woken once for all of them (one wake in flight); none is lost.
+//! Not in it: which peers a path takes, what a tunnel is for.
+
+use kx::engine::{EngineConfig, HopIdentity, Tun};
+use kx::event::{Command, Event, Failure};
+use kx::links::LinkIdentity;
+use kx::peer::{Identity, Peer};
+use napi::bindgen_prelude::{Buffer, Function};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{Error, Result, Status};
+use napi_derive::napi;
+use pump::{Pump, PumpConfig, PumpEvent, TunConfig};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// One X25519 key of this peer and its certificate.
+#[napi(object, object_to_js = false)]
+pub struct KxKey {
+    /// 32 bytes; wiped by the constructor.
+    pub secret: Buffer,
+    /// 1074 bytes.
+    pub certificate: Buffer,
+}
+
+/// A protocol and port that callers may reach.
+#[napi(object, object_to_js = false)]
+pub struct KxPort {
+    #[napi(ts_type = "'tcp' | 'udp'")]
+    pub protocol: String,
+    pub port: u16,
+}
+
+/// The TUN device.
+#[napi(object, object_to_js = false)]
+pub struct KxTun {
+    /// Interface; absent: the kernel picks a name.
+    pub name: Option<String>,
+    pub address: String,
+    pub prefix: u8,
+    /// Absent: any port.
+    pub allow: Option<Vec<KxPort>>,
+}
+
+/// An address to listen on.
+#[napi(object)]
+pub struct KxAddress {
+    pub address: String,
+    pub port: u16,
+}
+
+/// What an engine needs.
+#[napi(object, object_to_js = false)]
+pub struct KxOptions {
+    /// Peer identity, 32 bytes.
+    pub identity: Buffer,
+    pub link: KxKey,
+    pub hop: KxKey,
+    pub bind: Vec<KxAddress>,
+    pub tun: Option<KxTun>,
+}
+
+/// A peer on a path.
+#[napi(object, object_to_js = false)]
+pub struct KxHop {
+    /// 32 bytes.
+    pub identity: Buffer,
+    pub address: String,
+    pub port: u16,
+}
+
+/// What the engine is asked to do.
+#[napi(discriminant = "type", discriminant_case = "camelCase", object_to_js = false)]
+pub enum KxCommand {
+    /// Register a pseudo-identity at the last hop of `path`. `token`: 32 bytes, the same for later circuits of it.
+    BuildIncoming { tunnel: u32, pseudo_identity: Buffer, path: Vec<KxHop>, token: Buffer },
+    /// Reach a pseudo-identity at the last hop of `path`.
+    BuildOutgoing { tunnel: u32, pseudo_identity: Buffer, path: Vec<KxHop> },
+    /// Free everything of a tunnel.
+    Destroy { tunnel: u32 },
+}
+
+/// What the engine tells.
+#[napi(discriminant = "type", discriminant_case = "camelCase", object_from_js = false)]
+pub enum KxEvent {
+    /// `address`: stands for the callee; null for incoming tunnels.
+    TunnelReady { tunnel: u32, address: Option<String> },
+    /// `hop`: which did not come about, from 0.
+    TunnelFailed { tunnel: u32, failure: KxFailure, hop: u32 },
+    /// A tunnel that worked is gone.
+    TunnelClosed { tunnel: u32, failure: KxFailure },
+    /// The packet thread is gone.
+    Failed { reason: String },
+}
+
+/// A snapshot, at most half a second old.
+#[napi(object, object_from_js = false)]
+pub struct KxStatus {
+    pub counters: HashMap<String, f64>,
+    pub links: u32,
+    pub relayed: u32,
+    pub registrations: u32,
+    pub own: u32,
+    pub flows: u32,
+    pub send_failures: f64,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: Mutex<Vec<PumpEvent>>,
+    wake_in_flight: AtomicBool,
+}
+
+/// A running KX peer.
+#[napi]
+pub struct KxEngine {
+    pump: Option<Pump>,
+    queue: Arc<Queue>,
+}
+
+#[napi]
+impl KxEngine {
+    /// Opens sockets and TUN device; `wake` says that `drain` has something.
+    #[napi(constructor, ts_args_type = "options: KxOptions, wake: () => void")]
+    pub fn new(options: KxOptions, wake: Function<(), ()>) -> Result<Self> {
+        let wake = wake.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<4>().build()?;
+        let queue = Arc::new(Queue::default());
+        let filled = queue.clone();
+        let sink = move |events: Vec<PumpEvent>| {
+            lock(&filled.events).extend(events);
+            if !filled.wake_in_flight.swap(true, Ordering::AcqRel) {
+                wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        };
+        let pump = Pump::start(config(options)?, Box::new(sink)).map_err(failed)?;
+        Ok(Self { pump: Some(pump), queue })
+    }
+
+    /// Queues a command.
+    #[napi]
+    pub fn command(&self, command: KxCommand) -> Result<()> {
+        let command = match command {
+            KxCommand::BuildIncoming { tunnel, pseudo_identity, path, token } => Command::BuildIncoming {
+                tunnel,
+                pseudo_identity: bytes32(&pseudo_identity, "pseudoIdentity")?,
+                path: peers(&path)?,
+                token: bytes32(&token, "token")?,
+            },
+            KxCommand::BuildOutgoing { tunnel, pseudo_identity, path } => Command::BuildOutgoing {
+                tunnel,
+                pseudo_identity: bytes32(&pseudo_identity, "pseudoIdentity")?,
+                path: peers(&path)?,
+            },
+            KxCommand::Destroy { tunnel } => Command::Destroy { tunnel },
+        };
+        self.running()?.command(command);
+        Ok(())
+    }
+
+    /// The events since the last call, oldest first.
+    #[napi]
+    pub fn drain(&self) -> Vec<KxEvent> {
+        self.queue.wake_in_flight.store(false, Ordering::Release);
+        std::mem::take(&mut *lock(&self.queue.events)).into_iter().map(event).collect()
+    }
+
+    /// Counters and table sizes.
+    #[napi]
+    pub fn status(&self) -> Result<KxStatus> {
+        let status = self.running()?.status();
+        Ok(KxStatus {
+            counters: status.counters.named().map(|(name, value)| (name.to_owned(), value as f64)).collect(),
+            links: status.sizes.links as u32,
+            relayed: status.sizes.relayed as u32,
+            registrations: status.sizes.registrations as u32,
+            own: status.sizes.own as u32,
+            flows: status.sizes.flows as u32,
+            send_failures: status.send_failures as f64,
+        })
+    }
+
+    /// The addresses that are listened on.
+    #[napi]
+    pub fn addresses(&self) -> Result<Vec<KxAddress>> {
+        let addresses = self.running()?.addresses().iter();
+        Ok(addresses.map(|a| KxAddress { address: a.ip().to_string(), port: a.port() }).collect())
+    }
+
+    /// The TUN device's name.
+    #[napi]
+    pub fn tun_name(&self) -> Result<Option<String>> {
+        Ok(self.running()?.tun_name().map(str::to_owned))
+    }
+
+    /// Tears all tunnels down and closes everything; a second call does nothing.
+    #[napi]
+    pub fn stop(&mut self) {
+        self.pump = None;
+    }
+
+    fn running(&self) -> Result<&Pump> {
+        self.pump.as_ref().ok_or_else(|| Error::new(Status::GenericFailure, "the engine was stopped"))
+    }
+}
+
+fn config(mut options: KxOptions) -> Result<PumpConfig> {
+    let mut secret = || {
+        let mut bytes = [0; 32];
+        aws_lc_rs::rand::fill(&mut bytes).map(|()| bytes).map_err(|_| failed("no randomness"))
+    };
+    let cookie_secret = secret()?;
+    let mut random = NumberSource::new(secret()?);
+    let tun = options.tun.as_ref().map(tun).transpose()?;
+    let bind = options.bind.iter().map(|a| socket_address(&a.address, a.port)).collect::<Result<_>>()?;
+    let unix_start = SystemTime::now().duration_since(UNIX_EPOCH).map_err(failed)?.as_secs();
+    Ok(PumpConfig {
+        engine: EngineConfig {
+            identity: bytes32(&options.identity, "identity")?,
+            link: LinkIdentity {
+                secret: take_secret(&mut options.link.secret)?,
+                certificate: options.link.certificate.to_vec(),
+            },
+            hop: HopIdentity {
+                secret: take_secret(&mut options.hop.secret)?,
+                certificate: options.hop.certificate.to_vec(),
+            },
+            tun: tun.as_ref().map(|(engine, _)| engine.clone()),
+            unix_start,
+            cookie_secret,
+            random: Box::new(move || random.next()),
+        },
+        bind,
+        tun: tun.map(|(_, device)| device),
+    })
+}
+
+fn tun(options: &KxTun) -> Result<(Tun, TunConfig)> {
+    let address: IpAddr = options.address.parse().map_err(failed)?;
+    let allow = options.allow.as_ref().map(|ports| {
+        let number = |protocol: &str| if protocol == "tcp" { kx::ip::TCP } else { kx::ip::UDP };
+        ports.iter().map(|allowed| (number(&allowed.protocol), allowed.port)).collect()
+    });
+    Ok((
+        Tun { address, prefix: options.prefix, allow },
+        TunConfig { name: options.name.clone(), address, prefix: options.prefix },
+    ))
+}
+
+/// Numbers for circuit ids and the like: hashes of a seed from the system's generator and a counter.
+struct NumberSource {
+    seed: [u8; 32],
+    counter: u64,
+}
+
+impl NumberSource {
+    fn new(seed: [u8; 32]) -> Self {
+        Self { seed, counter: 0 }
+    }
+
+    /// The next 64 bits of SHA-256(seed ‖ counter).
+    fn next(&mut self) -> u64 {
+        self.counter += 1;
+        let digest = kx::certificate::digest_of(&[&self.seed, &self.counter.to_be_bytes()]);
+        cell::layout::read_u64(&digest, 0)
+    }
+}
+
+fn peers(path: &[KxHop]) -> Result<Vec<Peer>> {
+    path.iter()
+        .map(|hop| {
+            let identity: Identity = bytes32(&hop.identity, "identity")?;
+            Ok(Peer { identity, address: socket_address(&hop.address, hop.port)? })
+        })
+        .collect()
+}
+
+fn socket_address(address: &str, port: u16) -> Result<SocketAddr> {
+    let ip: IpAddr = address.parse().map_err(|_| invalid(&format!("not an IP address: {address}")))?;
+    Ok(SocketAddr::new(ip, port))
+}
+
+fn bytes32(buffer: &Buffer, name: &str) -> Result<[u8; 32]> {
+    buffer[..].try_into().map_err(|_| invalid(&format!("{name} must have 32 bytes")))
+}
+
+fn take_secret(buffer: &mut Buffer) -> Result<[u8; 32]> {
+    let secret = bytes32(buffer, "secret");
+    buffer.fill(0);
+    secret
+}
+
+fn event(from: PumpEvent) -> KxEvent {
+    match from {
+        PumpEvent::Engine(Event::TunnelReady { tunnel, address }) => {
+            KxEvent::TunnelReady { tunnel, address: address.map(|address| address.to_string()) }
+        }
+        PumpEvent::Engine(Event::TunnelFailed { tunnel, failure, hop }) => {
+            KxEvent::TunnelFailed { tunnel, failure: failure_name(failure), hop: u32::from(hop) }
+        }
+        PumpEvent::Engine(Event::TunnelClosed { tunnel, failure }) => {
+            KxEvent::TunnelClosed { tunnel, failure: failure_name(failure) }
+        }
+        PumpEvent::Failed(reason) => KxEvent::Failed { reason },
+    }
+}
+
+/// Why a tunnel failed, as `KxEvent` names it.
+#[napi(string_enum = "kebab-case")]
+pub enum KxFailure {
+    Timeout,
+    Unreachable,
+    WrongIdentity,
+    Refused,
+    UnknownPseudoIdentity,
+    Taken,
+    Destroyed,
+    Exhausted,
+    Invalid,
+}
+
+fn failure_name(failure: Failure) -> KxFailure {
+    match failure {
+        Failure::Timeout => KxFailure::Timeout,
+        Failure::Unreachable => KxFailure::Unreachable,
+        Failure::WrongIdentity => KxFailure::WrongIdentity,
+        Failure::Refused => KxFailure::Refused,
+        Failure::UnknownPseudoIdentity => KxFailure::UnknownPseudoIdentity,
+        Failure::Taken => KxFailure::Taken,
+        Failure::Destroyed => KxFailure::Destroyed,
+        Failure::Exhausted => KxFailure::Exhausted,
+        Failure::Invalid => KxFailure::Invalid,
+    }
+}
+
+fn failed(error: impl Display) -> Error {
+    Error::new(Status::GenericFailure, error.to_string())
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(Status::InvalidArg, message.to_owned())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

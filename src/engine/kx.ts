@@ -1,0 +1,132 @@
+/**
+ * Role: the packet engine as TypeScript sees it: commands down, events up.
+ *
+ * Invariants: no packet comes up here; events arrive in order and none is lost.
+ *
+ * Not here: what tunnels are for and which peers they take (src/kx).
+ */
+
+import type { KxOptions } from '../../native/binding.js';
+import { PeerError } from '../errors.js';
+import { addon } from './addon.js';
+
+export type KxFailure =
+  | 'timeout'
+  | 'unreachable'
+  | 'wrong-identity'
+  | 'refused'
+  | 'unknown-pseudo-identity'
+  | 'taken'
+  | 'destroyed'
+  | 'exhausted'
+  | 'invalid';
+
+/** A peer on a path; identity 32 bytes, address an IP address. */
+export interface Hop {
+  readonly identity: Buffer;
+  readonly address: string;
+  readonly port: number;
+}
+
+export type EngineCommand =
+  | {
+      readonly type: 'buildIncoming';
+      readonly tunnel: number;
+      readonly pseudoIdentity: Buffer;
+      readonly path: readonly Hop[];
+      readonly token: Buffer;
+    }
+  | {
+      readonly type: 'buildOutgoing';
+      readonly tunnel: number;
+      readonly pseudoIdentity: Buffer;
+      readonly path: readonly Hop[];
+    }
+  | { readonly type: 'destroy'; readonly tunnel: number };
+
+export type EngineEvent =
+  | { readonly type: 'tunnelReady'; readonly tunnel: number; readonly address?: string }
+  | {
+      readonly type: 'tunnelFailed';
+      readonly tunnel: number;
+      readonly failure: KxFailure;
+      readonly hop: number;
+    }
+  | { readonly type: 'tunnelClosed'; readonly tunnel: number; readonly failure: KxFailure }
+  | { readonly type: 'failed'; readonly reason: string };
+
+export interface EngineKey {
+  /** X25519, 32 bytes; wiped by the engine. */
+  readonly secret: Buffer;
+  /** 1074 bytes. */
+  readonly certificate: Buffer;
+}
+
+export interface EngineOptions {
+  /** Peer identity, 32 bytes. */
+  readonly identity: Buffer;
+  readonly link: EngineKey;
+  readonly hop: EngineKey;
+  readonly bind: readonly { readonly address: string; readonly port: number }[];
+  readonly tun: {
+    readonly name: string;
+    readonly address: string;
+    readonly prefix: number;
+    /** What callers may reach; absent: anything. */
+    readonly allow?: readonly { readonly protocol: 'tcp' | 'udp'; readonly port: number }[];
+  } | null;
+}
+
+export interface EngineStatus {
+  readonly counters: Readonly<Record<string, number>>;
+  readonly links: number;
+  readonly relayed: number;
+  readonly registrations: number;
+  readonly own: number;
+  readonly flows: number;
+  readonly sendFailures: number;
+}
+
+/** What the tunnel orchestration needs of an engine. */
+export interface Engine {
+  command(command: EngineCommand): void;
+  status(): EngineStatus;
+  stop(): void;
+}
+
+/**
+ * Opens sockets and TUN device and starts the packet thread.
+ *
+ * Errors: 'engine-start' (an address is taken or not of this machine, no right to open a TUN device).
+ */
+export function startEngine(options: EngineOptions, onEvent: (event: EngineEvent) => void): Engine {
+  const { tun, ...rest } = options;
+  const native = (() => {
+    try {
+      return new (addon().KxEngine)(
+        {
+          ...rest,
+          bind: [...rest.bind],
+          ...(tun === null ? {} : { tun: { ...tun, ...(tun.allow && { allow: [...tun.allow] }) } }),
+        } as KxOptions,
+        () => {
+          for (const event of native.drain()) onEvent(event as EngineEvent);
+        },
+      );
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new PeerError('engine-start', reason, { cause: error, remedy: remedyFor(reason) });
+    }
+  })();
+  return {
+    command: (command) => native.command(command as Parameters<typeof native.command>[0]),
+    status: () => native.status(),
+    stop: () => native.stop(),
+  };
+}
+
+function remedyFor(reason: string): string {
+  return reason.includes('TUN')
+    ? 'Run as root or with CAP_NET_ADMIN, and see that /dev/net/tun is there; or remove TUN_IP to only relay.'
+    : 'See that OUTREACH_HOSTNAME is an address of this machine and OUTREACH_PORT is free.';
+}
