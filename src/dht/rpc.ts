@@ -198,7 +198,7 @@ export class Rpc {
   #timedOut(pending: Pending): void {
     pending.timer = null;
     const session = this.sessions.forPeer(pending.contact, pending.endpoint, this.#o.clock.now());
-    if (session && session.createdAtMs < pending.sentAtMs) this.sessions.drop(session);
+    if (session && session.createdAtMs < pending.sentAtMs) this.sessions.retire(session);
     pending.attempt += 1;
     if (pending.attempt < pending.attempts) this.#transmit(pending);
     else this.#fail(pending, 'timeout');

@@ -79,6 +79,11 @@ export class SessionTable {
     return usable ? session : null;
   }
 
+  /** Sends nothing on the session any more; what its peer still sends on it is taken. */
+  retire(session: Session): void {
+    this.#forgetPeer(session);
+  }
+
   drop(session: Session): void {
     this.#confirmed.delete(session.localId);
     this.#unconfirmed.delete(session.localId);
