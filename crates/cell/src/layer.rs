@@ -16,7 +16,8 @@ use polyval::Polyval;
 use polyval::universal_hash::UniversalHash;
 use zeroize::Zeroize;
 
-const BODY_BYTES: usize = 336;
+use crate::layout::BODY_BYTES;
+
 const BLOCK_BYTES: usize = 16;
 const TWEAK_BYTES: usize = 16;
 
