@@ -49,7 +49,8 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
 
     network.search({
       target: item.key,
-      width: Math.max(K, item.replication),
+      // Answers hold 16 contacts at most, so a search as wide as r can miss one or two of the r closest.
+      width: Math.max(K, item.replication + 4),
       onSettled: advance,
       onDone: (lookup) => {
         searching = false;

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -39,23 +39,12 @@ const test = suite<Context>('dht network', { directory: '', peers: [] });
 const block = `127.${100 + (process.pid % 100)}.${(process.pid >> 8) % 250}`;
 const log = createLogger({ level: 'silent', name: 'dht' });
 
-function freePort(host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host, port: 0 }, () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
 /** The last peer has no [KX]; the others announce addresses that differ from those of the DHT. */
 async function startPeer(directory: string, index: number): Promise<Peer> {
   const overlayHost = `${block}.${index + 1}`;
   const hostkeyPath = await testHostkeyPath(index % COUNT);
   const { identity } = await loadHostkey(hostkeyPath);
-  const api = { host: overlayHost, port: await freePort(overlayHost) };
+  const api = { host: overlayHost, port: 3086 };
   const config = {
     file: join(directory, `peer-${index}.ini`),
     hostkeyPath,

@@ -250,6 +250,55 @@ test('captured datagrams that are sent again change nothing and are counted', as
   network.close();
 });
 
+for (const lies of ['identity', 'position'] as const) {
+  test(`a node whose certificate or proof does not fit its ${lies} gets no answer and enters no table`, async () => {
+    const network = new VirtualNetwork(`liar ${lies}`);
+    await network.grow(4);
+    const liar = network.add(lies);
+    await network.clock.advance(120_000);
+    assert.is(liar.node.network.parts.rpc.sessions.size.confirmed, 0);
+    const { id } = liar.node.network.parts.self;
+    for (const { node } of network.nodes.slice(0, 4)) {
+      assert.not.ok(node.network.parts.table.contacts().some((contact) => contact.id === id));
+    }
+    const counter = lies === 'identity' ? 'dropCertificate' : 'dropPosition';
+    assert.ok(at(network, 0).counters.get(counter) > 0);
+    network.close();
+  });
+}
+
+test('a bootstrap host that claims an identity which its certificate does not have is refused', async () => {
+  const network = new VirtualNetwork('lying host');
+  network.add('identity');
+  const { node } = network.add();
+  await network.clock.advance(60_000);
+  assert.is(node.state, 'joining');
+  assert.is(node.network.parts.table.size, 0);
+  network.close();
+});
+
+test('streams that send nothing, or junk, end by themselves and are bounded for each source', async () => {
+  const network = new VirtualNetwork('streams');
+  await network.grow(2);
+  const victim = network.nodes[0] as (typeof network.nodes)[0];
+  const streams = Array.from({ length: 100 }, (_, index) => {
+    const stream = network.openStream({ family: 4, host: '10.9.9.9', port: 1_000 + index }, victim.endpoint);
+    if (index % 2 === 0) stream.write(random.bytes(300));
+    return stream;
+  });
+  await network.clock.advance(1_000);
+  const { bulk } = victim.node.network.parts;
+  assert.ok(streams.length > 64 && bulk.streams.served <= 64);
+  assert.ok(victim.node.counters.get('dropStreamLimit') > 0);
+  await network.clock.advance(10_000);
+  assert.is(bulk.streams.served, 0);
+  const key = random.bytes(32);
+  const content = random.bytes(10_000);
+  await put(network, at(network, 1), key, content, 2);
+  assert.equal(await getAll(network, at(network, 1), key), [content]);
+  network.close();
+});
+
 test('arbitrary and altered datagrams never throw and disturb nobody', async () => {
   const network = new VirtualNetwork('junk');
   await network.grow(5);

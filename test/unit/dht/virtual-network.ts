@@ -221,8 +221,11 @@ export class VirtualNetwork {
     this.#random = new SeededRandom(seed);
   }
 
-  /** Adds a node that knows the first one; it starts at once. */
-  add(): VirtualNode {
+  /**
+   * Adds a node that knows the first one; it starts at once.
+   * @param lies `identity`: claims an identity that its certificate does not have; `position`: a proof of last epoch
+   */
+  add(lies: 'identity' | 'position' | 'none' = 'none'): VirtualNode {
     const index = this.nodes.length;
     const endpoint: Endpoint = { family: 4, host: `10.0.${index >> 8}.${index & 255}`, port: 3000 };
     const random = new SeededRandom(`node ${index} ${this.#random.seed}`);
@@ -231,6 +234,8 @@ export class VirtualNetwork {
     const nowSeconds = this.clock.now() / 1000;
     const proof = { epoch: epochAt(identity, nowSeconds), nonce: random.bytes(8) };
     const position = verifyPosition(identity, proof, nowSeconds, 0) as Buffer;
+    if (lies === 'position') proof.epoch -= 3;
+    const certified = lies === 'identity' ? random.bytes(32) : identity;
     const id = identity.toString('hex');
     const self = { id, identity, key, proof, position, ipv4: endpoint.host, ipv6: null, port: endpoint.port };
     const first = this.nodes[0];
@@ -239,7 +244,7 @@ export class VirtualNetwork {
       random,
       datagrams: this.#datagrams(endpoint),
       streams: this.#streams(endpoint),
-      channel: standInChannel(identity, key, random),
+      channel: standInChannel(certified, key, random),
       self,
       kx: { port: 4000 + index, ipv4: Buffer.of(10, 0, index >> 8, index & 255), ipv6: null },
       hostlist: async () => (first ? [first.endpoint] : []),
@@ -282,18 +287,16 @@ export class VirtualNetwork {
   }
 
   #streams(from: Endpoint): StreamTransport {
-    return {
-      connect: (to) => {
-        const near = new VirtualStream(this.clock, this.delayMs, to);
-        const far = new VirtualStream(this.clock, this.delayMs, from);
-        near.peer = far;
-        far.peer = near;
-        this.clock.setTimer(this.delayMs, () => {
-          const entry = this.#alive(to);
-          if (entry) entry.node.handleStream(far);
-        });
-        return near;
-      },
-    };
+    return { connect: (to) => this.openStream(from, to) };
+  }
+
+  /** A stream from anywhere to a node. */
+  openStream(from: Endpoint, to: Endpoint): ByteStream {
+    const near = new VirtualStream(this.clock, this.delayMs, to);
+    const far = new VirtualStream(this.clock, this.delayMs, from);
+    near.peer = far;
+    far.peer = near;
+    this.clock.setTimer(this.delayMs, () => this.#alive(to)?.node.handleStream(far));
+    return near;
   }
 }
