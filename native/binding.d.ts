@@ -76,17 +76,7 @@ export type KxEvent =
   | { type: 'failed'; reason: string }
 
 /** Why a tunnel failed, as `KxEvent` names it. */
-export declare const enum KxFailure {
-  Timeout = 'timeout',
-  Unreachable = 'unreachable',
-  WrongIdentity = 'wrong-identity',
-  Refused = 'refused',
-  UnknownPseudoIdentity = 'unknown-pseudo-identity',
-  Taken = 'taken',
-  Destroyed = 'destroyed',
-  Exhausted = 'exhausted',
-  Invalid = 'invalid',
-}
+export type KxFailure = 'timeout' | 'unreachable' | 'wrong-identity' | 'refused' | 'unknown-pseudo-identity' | 'taken' | 'destroyed' | 'exhausted' | 'invalid'
 
 /** A peer on a path. */
 export interface KxHop {

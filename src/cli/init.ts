@@ -7,12 +7,12 @@
  * Not here: the text of the config (init-template.ts).
  */
 
-import { access, mkdir } from 'node:fs/promises';
+import { access, mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command, Option } from 'clipanion';
 import { parseConfig } from '../config/config.js';
 import { PeerError } from '../errors.js';
-import { generateHostkeyPem, parseHostkey } from '../identity/hostkey.js';
+import { generateHostkeyPem, loadHostkey, parseHostkey } from '../identity/hostkey.js';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import { PeerCommand } from './command.js';
 import { configText } from './init-template.js';
@@ -47,6 +47,10 @@ export class InitCommand extends PeerCommand {
   tunName = Option.String('--tun-name', 'peer0', { description: 'TUN_NAME' });
   voipPort = Option.String('--voip-port', '5060', { description: 'PORT of [VOIP]' });
 
+  adopt = Option.String('--adopt-hostkey', {
+    description: 'take this hostkey (PEM, RSA 4096) instead of making one: the peer keeps its identity',
+  });
+
   override async perform(): Promise<undefined> {
     const directory = resolve(this.directory);
     const configFile = join(directory, 'peer.ini');
@@ -55,8 +59,7 @@ export class InitCommand extends PeerCommand {
     for (const path of [configFile, hostkeyPath]) await refuseExisting(path);
 
     await makeDirectory(directory);
-    this.progress('making a hostkey (RSA 4096), which takes a few seconds …');
-    const pem = await generateHostkeyPem();
+    const pem = await this.#hostkeyPem();
     await writePrivateFile(hostkeyPath, pem, { exclusive: true });
     await ensurePrivateDirectory(stateDir);
     await writePrivateFile(configFile, text, { exclusive: true });
@@ -68,6 +71,15 @@ export class InitCommand extends PeerCommand {
       `config    ${configFile}\nhostkey   ${hostkeyPath}\nstate     ${stateDir}\nidentity  ${identity}\n\nNext: ${next}`,
     );
     return undefined;
+  }
+
+  async #hostkeyPem(): Promise<string> {
+    if (this.adopt !== undefined) {
+      await loadHostkey(resolve(this.adopt));
+      return readFile(resolve(this.adopt), 'utf8');
+    }
+    this.progress('making a hostkey (RSA 4096), which takes a few seconds …');
+    return generateHostkeyPem();
   }
 
   #configText(): string {

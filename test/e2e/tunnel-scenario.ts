@@ -1,0 +1,152 @@
+/**
+ * Role: the scenario of tunnel.test.ts, run inside a sandbox: six peers with DHT and KX, tunnels between two of them.
+ *
+ *   node tunnel-scenario.js RESULT-FILE
+ */
+
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { dhtTrace } from '../../src/api/dht-client.js';
+import { KxClient } from '../../src/api/kx-client.js';
+import { BridgedHosts } from '../../src/eval/namespaces.js';
+import { type NetworkPeer, PeerNetwork } from '../../src/eval/peer-network.js';
+import { prepareInside, run, sandboxDirectory } from '../../src/eval/sandbox.js';
+import type { PeerAddress } from '../../src/wire/message.js';
+import { testHostkeyPath } from '../support/hostkeys.js';
+
+const PROBE = fileURLToPath(new URL('../support/tunnel-probe.js', import.meta.url));
+const PEERS = 6;
+const VOIP_PORT = 5060;
+const [resultFile = ''] = process.argv.slice(2);
+
+const results: Record<string, unknown> = {};
+prepareInside();
+const hosts = new BridgedHosts('peers');
+run('ip', ['addr', 'add', '10.200.255.254/16', 'dev', 'peers']);
+const directory = sandboxDirectory() ?? '';
+const network = new PeerNetwork(hosts, directory);
+
+try {
+  for (let index = 0; index < PEERS; index += 1) {
+    const hostkey = await testHostkeyPath(index);
+    // The callee's inner addresses are IPv6, everybody else's IPv4.
+    const tun = index === 0 ? 'fd42::1/112' : '10.20.0.1/16';
+    const peer = await network.add(
+      `p${index}`,
+      ['--tun-ip', tun, '--api-host', `10.200.0.${index + 1}`],
+      hostkey,
+    );
+    network.start(peer, 'dht', ['dht', '-c', peer.config.file]);
+    network.start(peer, 'kx', ['kx', '-c', peer.config.file]);
+  }
+  for (const peer of network.peers) {
+    await network.waitFor(peer, 'kx', 'the KX', () => true);
+    await network.waitFor(peer, 'dht', 'the DHT', () => true);
+  }
+  const [callee, caller, third] = network.peers as [NetworkPeer, NetworkPeer, NetworkPeer];
+  const calleeKx = await kxOf(callee);
+  const callerKx = await kxOf(caller);
+  const exchangePoint = await exchangePointFor(callee, [callee, caller]);
+  const pseudoIdentity = randomBytes(32);
+  const request = { hops: 3, pseudoIdentity, exchangePoint, timeoutMs: 40_000 };
+
+  results.unknown = await callerKx.buildOutgoing(request).catch((error) => error.code);
+  const ready = await calleeKx.buildIncoming(request);
+  results.incomingAddressIsEmpty = ready.ipv4.equals(Buffer.alloc(4)) && ready.ipv6.equals(Buffer.alloc(16));
+  const outgoing = await callerKx.buildOutgoing(request);
+  const address = [...outgoing.ipv4].join('.');
+  results.address = address;
+
+  const server = network.spawn(callee.host, 'serve', join(directory, 'serve.log'), process.execPath, [
+    PROBE,
+    'serve',
+    'fd42::1',
+    String(VOIP_PORT),
+  ]);
+  await new Promise((resolve) => server.stdout?.once('data', resolve));
+  results.tcp = await probe(caller, 'tcp', address, VOIP_PORT, 200_000);
+  results.udp = await probe(caller, 'udp', address, VOIP_PORT, 100);
+  results.closedPort = await probe(caller, 'udp', address, VOIP_PORT + 1, 5);
+
+  const wrong = { ...exchangePoint, identity: randomBytes(32) };
+  results.wrongIdentity = await calleeKx
+    .buildIncoming({ ...request, pseudoIdentity: randomBytes(32), exchangePoint: wrong })
+    .catch((error) => error.code);
+  const down = { ...exchangePoint, kxPort: 9 };
+  results.down = await calleeKx
+    .buildIncoming({ ...request, pseudoIdentity: randomBytes(32), exchangePoint: down })
+    .catch((error) => error.code);
+  const taken = await (await kxOf(third)).buildIncoming(request).catch((error) => error.code);
+  results.taken = taken;
+  callerKx.destroy(pseudoIdentity);
+  calleeKx.destroy(pseudoIdentity);
+  for (const peer of network.peers) {
+    await network.waitFor(
+      peer,
+      'kx',
+      'all circuits to be gone',
+      ({ engine }) =>
+        engine.own === 0 && engine.relayed === 0 && engine.registrations === 0 && engine.flows === 0,
+      30_000,
+    );
+  }
+  results.freed = true;
+} catch (error) {
+  results.failure = error instanceof Error ? error.stack : String(error);
+  for (const peer of network.peers) {
+    for (const log of ['dht.log', 'kx.log']) {
+      results[`${peer.host.name} ${log}`] = (
+        await readFile(join(peer.directory, log), 'utf8').catch(() => '')
+      ).slice(-1500);
+    }
+  }
+} finally {
+  await network.stop();
+  await writeFile(resultFile, JSON.stringify(results, null, 1));
+}
+process.exit(0);
+
+function kxOf(peer: NetworkPeer): Promise<KxClient> {
+  const { kx } = peer.config;
+  if (kx === null) throw new Error('no KX');
+  return KxClient.connect({ host: kx.host, port: kx.port, timeoutMs: 5_000 });
+}
+
+/** A peer that a trace shows and that is none of `others`. */
+async function exchangePointFor(peer: NetworkPeer, others: readonly NetworkPeer[]): Promise<PeerAddress> {
+  const { dht } = peer.config;
+  if (dht === null) throw new Error('no DHT');
+  const taken = others.map(({ host }) => host.ipv4);
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const hops = await dhtTrace({ host: dht.host, port: dht.port }, randomBytes(32), 5_000).catch(() => []);
+    const found = hops.find(({ ipv4 }) => ipv4 !== null && !taken.includes([...ipv4].join('.')));
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('no trace shows a peer');
+}
+
+async function probe(
+  peer: NetworkPeer,
+  mode: string,
+  address: string,
+  port: number,
+  amount: number,
+): Promise<unknown> {
+  const child = hosts.spawn(
+    peer.host,
+    process.execPath,
+    [PROBE, mode, address, String(port), String(amount)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await new Promise((resolve) => child.on('close', resolve));
+  clearTimeout(timer);
+  return output === '' ? null : JSON.parse(output);
+}
