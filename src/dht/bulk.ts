@@ -3,7 +3,8 @@
  *
  * The first frame is handshake message 1 with a ping or fetch, the second is message 2 with a pong, all further
  * ones are sealed RPC messages, counters counting from 0 in each direction. One request a stream.
- * Invariants: bounded number of streams, for each source too; a stream without progress for IDLE_MS ends; a store
+ * Invariants: bounded number of streams, for each source too; a stream without progress for IDLE_MS ends, and so does one
+ * that brings more than MAX_STREAM_BYTES or lasts longer than TOTAL_MS; a store
  * is accepted only after the handshake. Not here: sockets (tcp-transport.ts), what requests mean (node.ts).
  */
 import { sourceKey } from './address.js';
@@ -24,6 +25,12 @@ import type { ChannelKeys, SecureChannel } from './secure-channel.js';
 import { FrameReader, frame } from './stream-frames.js';
 
 const IDLE_MS = 4_000;
+/** How long the receiver of something large may take to take it in, when nothing comes back meanwhile. */
+const TRANSFER_MS = 15_000;
+/** However slowly it goes on, a stream ends after this. */
+const TOTAL_MS = 60_000;
+/** More than all contents of a key, or one store, with everything around them. */
+const MAX_STREAM_BYTES = 200_000;
 const MAX_SERVED = 256;
 const MAX_SERVED_A_SOURCE = 64;
 const NO_HEADER = Buffer.alloc(0);
@@ -133,6 +140,7 @@ export class Bulk {
         if (finished) stream.end();
         return true;
       },
+      () => request.kind === 'store' && sealed !== null,
       () => {
         this.#started.delete(stream);
         if (!finished) callbacks.onFailure();
@@ -176,6 +184,7 @@ export class Bulk {
         if (accepted.request.kind === 'fetch') answer(accepted.contact, accepted.sealed, accepted.request);
         return true;
       },
+      () => answered,
       () => this.#served.delete(stream),
     );
   }
@@ -208,27 +217,42 @@ export class Bulk {
     return { contact, sealed: new SealedFrames(channel, keys), request };
   }
 
-  /** Reads frames until `onFrame` says false, the other side ends, or nothing has come for IDLE_MS. */
-  #attend(stream: ByteStream, onFrame: (body: Buffer) => boolean, onClosed: () => void): void {
+  /**
+   * Reads frames until `onFrame` says false, the other side ends, or nothing has come for IDLE_MS (TRANSFER_MS while
+   * the other side is taking in what we sent).
+   */
+  #attend(
+    stream: ByteStream,
+    onFrame: (body: Buffer) => boolean,
+    transferring: () => boolean,
+    onClosed: () => void,
+  ): void {
     const { clock, counters } = this.#o;
     const reader = new FrameReader();
+    let received = 0;
+    const deadline = clock.setTimer(TOTAL_MS, () => stream.destroy());
     let timer: TimerHandle;
+    let closed = false;
     const restart = () => {
       clock.clearTimer(timer);
-      timer = clock.setTimer(IDLE_MS, () => stream.destroy());
+      if (closed) return;
+      timer = clock.setTimer(transferring() ? TRANSFER_MS : IDLE_MS, () => stream.destroy());
     };
     timer = clock.setTimer(IDLE_MS, () => stream.destroy());
     stream.start({
       onData: (bytes) => {
-        restart();
-        const frames = reader.push(bytes);
+        received += bytes.length;
+        const frames = received > MAX_STREAM_BYTES ? null : reader.push(bytes);
         if (!frames?.every((body) => onFrame(body))) {
           counters.add('dropMalformed');
           stream.destroy();
         }
+        restart();
       },
       onClose: () => {
+        closed = true;
         clock.clearTimer(timer);
+        clock.clearTimer(deadline);
         onClosed();
       },
     });

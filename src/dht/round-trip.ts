@@ -35,8 +35,10 @@ export class RoundTrips {
 
   /** One measured round trip of a peer, in milliseconds. */
   sample(peer: string, milliseconds: number): void {
-    this.#peers.set(peer, update(this.#peers.peek(peer), milliseconds));
-    this.#all = update(this.#all, milliseconds);
+    // Clocks are set and machines sleep: neither may spoil the estimates for long.
+    const sampleMs = clamp(milliseconds, 0, MAX_TIMEOUT_MS);
+    this.#peers.set(peer, update(this.#peers.peek(peer), sampleMs));
+    this.#all = update(this.#all, sampleMs);
   }
 
   hedgeMs(peer: string): number {

@@ -4,6 +4,7 @@
  * Target first, then who told us of it, back to a node of our own table (Spec 3.1.5). We ourselves are never a hop:
  * TRACE exists to find other peers, so the target is the closest one to the key that is not us.
  */
+import { ipv4Bytes, ipv6Bytes } from './address.js';
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
 import type { Network } from './network.js';
@@ -38,10 +39,18 @@ export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | n
       width: TRACE_WIDTH,
       wantKx: true,
       onFound: (contact, found) => {
-        if (found.kx && (found.kx.ipv4 || found.kx.ipv6)) kxOf.set(contact.id, found.kx);
+        if (found.kx) kxOf.set(contact.id, withAddresses(found.kx, contact));
       },
       onSettled: (lookup) => reply(lookup, false),
       onDone: (lookup) => reply(lookup, true),
     });
   });
+}
+
+/** A node that binds a wildcard and has no [KX] knows no address of its own: then it is where we reached it. */
+function withAddresses(kx: KxAddress, contact: Contact): KxAddress {
+  if (kx.ipv4 !== null || kx.ipv6 !== null) return kx;
+  const ipv4 = contact.ipv4 === null ? null : ipv4Bytes(contact.ipv4);
+  const ipv6 = contact.ipv6 === null ? null : ipv6Bytes(contact.ipv6);
+  return { port: kx.port, ipv4, ipv6 };
 }

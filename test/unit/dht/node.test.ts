@@ -299,6 +299,25 @@ test('streams that send nothing, or junk, end by themselves and are bounded for 
   network.close();
 });
 
+test('a holder that sends contents without end is cut off, and a stream that drips is ended', async () => {
+  const network = new VirtualNetwork('endless');
+  await network.grow(3);
+  const key = random.bytes(32);
+  const liar = at(network, 1).network.parts.store;
+  const fake = Array.from({ length: 100 }, () => ({ content: random.bytes(5_000), hash: random.bytes(32) }));
+  liar.get = () => fake as unknown as ReturnType<typeof liar.get>;
+  const found = await getAll(network, at(network, 2), key);
+  assert.ok(found.length > 0 && found.length <= 40, `${found.length} contents of 5000 bytes`);
+  const victim = network.nodes[0] as (typeof network.nodes)[0];
+  const drip = network.openStream({ family: 4, host: '10.9.9.9', port: 1 }, victim.endpoint);
+  for (let i = 0; i < 30; i++) {
+    drip.write(Buffer.alloc(1));
+    await network.clock.advance(3_000);
+  }
+  assert.is(victim.node.network.parts.bulk.streams.served, 0);
+  network.close();
+});
+
 test('arbitrary and altered datagrams never throw and disturb nobody', async () => {
   const network = new VirtualNetwork('junk');
   await network.grow(5);
