@@ -82,7 +82,13 @@ fn speech_arrives_and_a_dying_daemon_ends_nothing() {
     let spoken = speech(daemon.directory());
     let mut recorder = daemon
         .tool("parec")
-        .args(["--device=speaker.monitor", "--format=float32le", "--rate=48000", "--channels=1", "--latency-msec=50"])
+        .args([
+            "--device=speaker.monitor",
+            "--format=float32le",
+            "--rate=48000",
+            "--channels=1",
+            "--latency-msec=50",
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

@@ -15,7 +15,8 @@ pub struct Daemon {
 impl Daemon {
     /// Starts a daemon and waits until it answers. `None` with the reason where the machine has no PulseAudio.
     pub fn start(sinks: &[&str]) -> Result<Self, String> {
-        let directory = std::env::temp_dir().join(format!("voice-test-{}-{}", std::process::id(), sinks.join("-")));
+        let directory =
+            std::env::temp_dir().join(format!("voice-test-{}-{}", std::process::id(), sinks.join("-")));
         std::fs::create_dir_all(&directory).unwrap();
         let socket = directory.join("native");
         let mut command = Command::new("pulseaudio");
@@ -88,8 +89,12 @@ pub fn speech(directory: &Path) -> Vec<f32> {
         .unwrap();
     assert!(status.success());
     let bytes = std::fs::read(&file).unwrap();
-    let samples: Vec<f32> =
-        bytes[44..].as_chunks::<2>().0.iter().map(|it| f32::from(i16::from_le_bytes(*it)) / 32_768.0).collect();
+    let samples: Vec<f32> = bytes[44..]
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .map(|it| f32::from(i16::from_le_bytes(*it)) / 32_768.0)
+        .collect();
     let ratio = 22_050.0 / 48_000.0;
     (0..(samples.len() as f64 / ratio) as usize - 4)
         .map(|i| {
@@ -114,7 +119,8 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 pub fn find(needle: &[f32], haystack: &[f32]) -> (usize, f64) {
     const STEP: usize = 240;
     let envelope = |samples: &[f32]| -> Vec<f64> {
-        let powers = samples.chunks_exact(STEP).map(|chunk| chunk.iter().map(|s| f64::from(s * s)).sum::<f64>());
+        let powers =
+            samples.chunks_exact(STEP).map(|chunk| chunk.iter().map(|s| f64::from(s * s)).sum::<f64>());
         powers.map(f64::sqrt).collect()
     };
     let (needle, haystack) = (envelope(needle), envelope(haystack));
