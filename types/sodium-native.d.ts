@@ -20,6 +20,25 @@ declare module 'sodium-native' {
     /** Throws if the result is all zero (a point of small order). */
     crypto_scalarmult(shared: Buffer, secretKey: Buffer, publicKey: Buffer): void;
 
+    /** Returns the number of bytes written; `additional` may be null. */
+    crypto_aead_chacha20poly1305_ietf_encrypt(
+      sealed: Buffer,
+      plaintext: Buffer,
+      additional: Buffer | null,
+      unused: null,
+      nonce: Buffer,
+      key: Buffer,
+    ): number;
+    /** Throws if the tag does not fit. */
+    crypto_aead_chacha20poly1305_ietf_decrypt(
+      plaintext: Buffer,
+      unused: null,
+      sealed: Buffer,
+      additional: Buffer | null,
+      nonce: Buffer,
+      key: Buffer,
+    ): number;
+
     randombytes_buf(out: Buffer): void;
     sodium_memzero(buffer: Buffer): void;
     sodium_memcmp(a: Buffer, b: Buffer): boolean;

@@ -37,17 +37,3 @@ export abstract class DaemonCommand extends ConfigCommand {
     return runDaemon(module, config, log, await load());
   }
 }
-
-/** The start function of a module; `path` is relative to this file. Errors: 'module-broken'. */
-export async function loadStart(path: string, name: string): Promise<StartModule> {
-  try {
-    const loaded = (await import(path)) as Record<string, unknown>;
-    if (typeof loaded[name] === 'function') return loaded[name] as StartModule;
-    throw new TypeError(`${path} does not export ${name}`);
-  } catch (cause) {
-    throw new PeerError('module-broken', `cannot load this module: ${(cause as Error).message}`, {
-      cause,
-      remedy: 'build the program again with: scripts/setup',
-    });
-  }
-}

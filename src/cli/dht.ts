@@ -1,7 +1,7 @@
 /** Role: `peer dht`: runs the DHT module. Not here: the module (src/dht). */
 
 import { Command, Option } from 'clipanion';
-import { DaemonCommand, loadStart } from './daemon-command.js';
+import { DaemonCommand } from './daemon-command.js';
 
 export class DhtCommand extends DaemonCommand {
   static override paths = [['dht']];
@@ -14,8 +14,10 @@ export class DhtCommand extends DaemonCommand {
   overlayPort = Option.String('--overlay-port', { description: 'overrides OVERLAY_PORT' });
 
   override perform(): Promise<number> {
-    return this.runModule('dht', { overlayPort: this.overlayPort }, () =>
-      loadStart('../dht/daemon.js', 'startDht'),
+    return this.runModule(
+      'dht',
+      { overlayPort: this.overlayPort },
+      async () => (await import('../dht/daemon.js')).startDht,
     );
   }
 }

@@ -71,7 +71,7 @@ PORT = ${choices.voipPort}
 # AUDIO_INPUT =
 # AUDIO_OUTPUT =
 # Bits per second of the voice codec, constant.
-# BITRATE = 32000
+# BITRATE = 48000
 # Calls a day that only look like calls.
 # FAKE_CALLS = 0
 # How long a call rings.

@@ -1,7 +1,7 @@
 /** Role: `peer kx`: runs the KX module. Not here: the module (src/kx). */
 
 import { Command, Option } from 'clipanion';
-import { DaemonCommand, loadStart } from './daemon-command.js';
+import { DaemonCommand } from './daemon-command.js';
 
 export class KxCommand extends DaemonCommand {
   static override paths = [['kx']];
@@ -21,8 +21,10 @@ export class KxCommand extends DaemonCommand {
 
   override perform(): Promise<number> {
     const { outreachPort, hops, tunIp, tunName } = this;
-    return this.runModule('kx', { outreachPort, hops, tunIp, tunName }, () =>
-      loadStart('../kx/daemon.js', 'startKx'),
+    return this.runModule(
+      'kx',
+      { outreachPort, hops, tunIp, tunName },
+      async () => (await import('../kx/daemon.js')).startKx,
     );
   }
 }

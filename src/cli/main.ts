@@ -9,6 +9,9 @@
 import { readFileSync } from 'node:fs';
 import { Builtins, Cli } from 'clipanion';
 import { EXIT_USAGE } from './command.js';
+import { ContactAddCommand } from './contact-add.js';
+import { ContactListCommand } from './contact-list.js';
+import { ContactRemoveCommand } from './contact-remove.js';
 import { DhtCommand } from './dht.js';
 import { IdCommand } from './id.js';
 import { IdListCommand } from './id-list.js';
@@ -19,6 +22,11 @@ import { KxCommand } from './kx.js';
 import { StatusCommand } from './status.js';
 import { UpCommand } from './up.js';
 import { VoipCommand } from './voip.js';
+import { VoipAcceptCommand } from './voip-accept.js';
+import { VoipCallCommand } from './voip-call.js';
+import { VoipDeclineCommand } from './voip-decline.js';
+import { VoipHangupCommand } from './voip-hangup.js';
+import { VoipMuteCommand } from './voip-mute.js';
 
 const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -38,6 +46,14 @@ const cli = Cli.from(
     DhtCommand,
     KxCommand,
     VoipCommand,
+    VoipCallCommand,
+    VoipAcceptCommand,
+    VoipDeclineCommand,
+    VoipHangupCommand,
+    VoipMuteCommand,
+    ContactAddCommand,
+    ContactListCommand,
+    ContactRemoveCommand,
   ],
   {
     enableColors: process.stdout.isTTY === true,

@@ -5,7 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
-import { Command } from 'clipanion';
+import { Command, Option } from 'clipanion';
 import type { Config, ModuleName } from '../config/config.js';
 import { PeerError } from '../errors.js';
 import { createLogger, formatLogLine } from '../log.js';
@@ -22,6 +22,8 @@ export class UpCommand extends ConfigCommand {
     examples: [['Run this peer', '$0 up -c peer.ini']],
   });
 
+  autoAnswer = Option.Boolean('--auto-answer', false, { description: 'accept every call at once' });
+
   override async perform(): Promise<number> {
     const config = this.loadConfig();
     const modules = (['dht', 'kx', 'voip'] as const).filter((module) => config[module] !== null);
@@ -35,7 +37,7 @@ export class UpCommand extends ConfigCommand {
     const terminal = process.stderr.isTTY === true;
     const supervisor = new Supervisor({
       modules,
-      command: (module) => [process.execPath, PROGRAM, module, ...this.#arguments(config)],
+      command: (module) => [process.execPath, PROGRAM, module, ...this.#arguments(module, config)],
       onLine: (module, line) => process.stderr.write(`${presentLine(module, line, terminal)}\n`),
       log,
     });
@@ -49,14 +51,15 @@ export class UpCommand extends ConfigCommand {
     return 0;
   }
 
-  #arguments(config: Config): string[] {
+  #arguments(module: ModuleName, config: Config): string[] {
     const overrides = [
       ['--hostkey', this.hostkey === undefined ? undefined : config.hostkeyPath],
       ['--state-dir', this.stateDir === undefined ? undefined : config.stateDir],
       ['--log-level', this.logLevel],
     ] as const;
     const given = overrides.flatMap(([option, value]) => (value === undefined ? [] : [option, value]));
-    return ['-c', config.file, ...given];
+    const more = module === 'voip' && this.autoAnswer ? ['--auto-answer'] : [];
+    return ['-c', config.file, ...given, ...more];
   }
 }
 

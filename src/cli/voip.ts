@@ -1,7 +1,7 @@
 /** Role: `peer voip`: runs the VoIP module. Not here: the module (src/voip) and the verbs of its own CLI. */
 
-import { Command } from 'clipanion';
-import { DaemonCommand, loadStart } from './daemon-command.js';
+import { Command, Option } from 'clipanion';
+import { DaemonCommand } from './daemon-command.js';
 
 export class VoipCommand extends DaemonCommand {
   static override paths = [['voip']];
@@ -11,7 +11,12 @@ export class VoipCommand extends DaemonCommand {
     examples: [['Be reachable for calls', '$0 voip -c peer.ini']],
   });
 
+  autoAnswer = Option.Boolean('--auto-answer', false, { description: 'accept every call at once' });
+
   override perform(): Promise<number> {
-    return this.runModule('voip', {}, () => loadStart('../voip/daemon.js', 'startVoip'));
+    return this.runModule('voip', {}, async () => {
+      const { startVoip } = await import('../voip/daemon.js');
+      return (config, log) => startVoip(config, log, { autoAnswer: this.autoAnswer });
+    });
   }
 }

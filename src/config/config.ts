@@ -122,7 +122,7 @@ export const DEFAULT_OVERLAY_PORT = 3000;
 export const DEFAULT_OUTREACH_PORT = 3001;
 /** Spec 3.2: the minimal hop count of a tunnel. */
 export const MIN_HOPS = 3;
-const MAX_HOPS = 10;
+const MAX_HOPS = 8;
 
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   '': ['HOSTKEY', 'STATE_DIR', 'LOG_LEVEL'],
@@ -225,7 +225,7 @@ function readVoip(reader: Reader): VoipConfig {
     port: reader.optional('VOIP', 'PORT', kinds.port, 5060),
     audioInput: reader.optional('VOIP', 'AUDIO_INPUT', kinds.text, null),
     audioOutput: reader.optional('VOIP', 'AUDIO_OUTPUT', kinds.text, null),
-    bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(6_000, 64_000, 'bits per second'), 32_000),
+    bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(16_000, 64_000, 'bits per second'), 48_000),
     fakeCallsPerDay: reader.optional('VOIP', 'FAKE_CALLS', kinds.integer(0, 1_000, 'calls a day'), 0),
     ringSeconds: reader.optional('VOIP', 'RING_SECONDS', kinds.integer(5, 600, 'seconds'), 45),
   };

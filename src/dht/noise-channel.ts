@@ -9,27 +9,6 @@ import { verifyCertificate } from '../identity/certificate.js';
 import { NoiseHandshake, type NoiseKeyPair } from '../identity/noise.js';
 import { type ChannelPurpose, SEAL_OVERHEAD, type SecureChannel } from './secure-channel.js';
 
-/** The frame cipher, which types/sodium-native.d.ts does not list. Decryption throws where the tag does not fit. */
-interface FrameCipher {
-  crypto_aead_chacha20poly1305_ietf_encrypt(
-    sealed: Buffer,
-    plaintext: Buffer,
-    header: Buffer,
-    unused: null,
-    nonce: Buffer,
-    key: Buffer,
-  ): number;
-  crypto_aead_chacha20poly1305_ietf_decrypt(
-    plaintext: Buffer,
-    unused: null,
-    sealed: Buffer,
-    header: Buffer,
-    nonce: Buffer,
-    key: Buffer,
-  ): number;
-}
-const cipher = sodium as unknown as FrameCipher;
-
 const PROLOGUE: Readonly<Record<ChannelPurpose, Buffer>> = {
   datagram: Buffer.from('peer dht datagram v1', 'ascii'),
   stream: Buffer.from('peer dht stream v1', 'ascii'),
@@ -88,7 +67,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
 
     seal(key, counter, header, plaintext) {
       const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
-      cipher.crypto_aead_chacha20poly1305_ietf_encrypt(
+      sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
         sealed,
         plaintext,
         header,
@@ -103,7 +82,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
       if (sealed.length < SEAL_OVERHEAD) return null;
       const plaintext = Buffer.allocUnsafe(sealed.length - SEAL_OVERHEAD);
       try {
-        cipher.crypto_aead_chacha20poly1305_ietf_decrypt(
+        sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
           plaintext,
           null,
           sealed,

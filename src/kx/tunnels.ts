@@ -4,6 +4,8 @@
  * Invariants: each BUILD is answered by READY or ERROR in bounded time, on the connection that asked (design 8);
  * a tunnel lives until DESTROY, which any connection may send; an incoming tunnel that breaks is built again.
  *
+ * The exchange point may be this very peer: the circuit then leaves and comes back (design 8).
+ *
  * Not here: packets (the engine), the choice of hops (path.ts), the API's bytes (src/wire).
  */
 
@@ -70,7 +72,7 @@ export class Tunnels {
 
   /** A BUILD (Spec 3.2.1, 3.2.2). */
   build(client: ApiConnection, message: Build): void {
-    const { families, hops, self } = this.#options;
+    const { families, hops } = this.#options;
     const direction: Direction = message.type === 'kx-build-incoming' ? 'incoming' : 'outgoing';
     const address = reachableAddress(message.exchangePoint, families);
     const wanted = Math.max(hops, message.hops);
@@ -82,13 +84,7 @@ export class Tunnels {
       if (known.state === 'ready') this.#sendReady(known, client);
       return;
     }
-    if (
-      address === null ||
-      kxPort === 0 ||
-      identity.equals(self) ||
-      wanted > MAX_HOPS ||
-      this.#byKey.size >= MAX_TUNNELS
-    ) {
+    if (address === null || kxPort === 0 || wanted > MAX_HOPS || this.#byKey.size >= MAX_TUNNELS) {
       this.counters.failed += 1;
       client.send(errorFor(direction, message.pseudoIdentity));
       return;

@@ -1,0 +1,17 @@
+/** Role: `peer voip decline`: decline the call that is ringing. Not here: the call itself (src/voip). */
+
+import { Command } from 'clipanion';
+import { VoipVerbCommand } from './voip-command.js';
+
+export class VoipDeclineCommand extends VoipVerbCommand {
+  static override paths = [['voip', 'decline']];
+  static override usage = Command.Usage({
+    category: 'Calls',
+    description: 'decline the call that is ringing',
+    examples: [['Not now', '$0 voip decline -c peer.ini']],
+  });
+
+  override perform(): Promise<undefined> {
+    return this.act('decline');
+  }
+}

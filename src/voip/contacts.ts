@@ -1,0 +1,95 @@
+/**
+ * Role: names for other people's pseudo-identities, in STATE_DIR/contacts.json.
+ *
+ * Invariants: the file has mode 0600 and is replaced whole; a name stands for one identity.
+ *
+ * Not here: our own pseudo-identities (identity/pseudo-identity-store.ts).
+ */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { PeerError } from '../errors.js';
+import { formatPseudoIdentity, parsePseudoIdentity } from '../identity/pseudo-identity.js';
+import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
+
+const FileSchema = v.object({ version: v.literal(1), contacts: v.record(v.string(), v.string()) });
+const NAME = /^\p{L}[\p{L}\p{N} ._-]{0,63}$/u;
+
+export interface Contact {
+  readonly name: string;
+  /** Text form of the pseudo-identity. */
+  readonly id: string;
+}
+
+export class Contacts {
+  readonly #directory: string;
+  readonly #path: string;
+
+  constructor(stateDir: string) {
+    this.#directory = stateDir;
+    this.#path = join(stateDir, 'contacts.json');
+  }
+
+  /** In order of their names. Errors: 'contacts-file'. */
+  async list(): Promise<Contact[]> {
+    const contacts = await this.#read();
+    return Object.entries(contacts)
+      .map(([name, id]) => ({ name, id }))
+      .sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  /** Adds or replaces. Errors: 'contact-name', those of parsePseudoIdentity, 'contacts-file'. */
+  async add(name: string, id: string): Promise<Contact> {
+    if (!NAME.test(name)) {
+      throw new PeerError('contact-name', `${JSON.stringify(name)} cannot be the name of a contact`, {
+        remedy: 'use 1 to 64 letters, digits, spaces, dots, hyphens, starting with a letter',
+      });
+    }
+    const contact = { name, id: formatPseudoIdentity(parsePseudoIdentity(id)) };
+    await this.#write({ ...(await this.#read()), [name]: contact.id });
+    return contact;
+  }
+
+  /** Errors: 'contact-unknown', 'contacts-file'. */
+  async remove(name: string): Promise<void> {
+    const { [name]: removed, ...rest } = await this.#read();
+    if (removed === undefined) throw unknown(name);
+    await this.#write(rest);
+  }
+
+  /** The pseudo-identity that `who`, a name or the text of an identity, stands for. */
+  async resolve(who: string): Promise<Buffer> {
+    const id = (await this.#read())[who];
+    return parsePseudoIdentity(id ?? who);
+  }
+
+  /** The name under which an identity is known. */
+  async nameOf(publicKey: Buffer): Promise<string | undefined> {
+    const id = formatPseudoIdentity(publicKey);
+    return (await this.list()).find((contact) => contact.id === id)?.name;
+  }
+
+  async #read(): Promise<Record<string, string>> {
+    try {
+      return v.parse(FileSchema, JSON.parse(await readFile(this.#path, 'utf8'))).contacts;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return {};
+      throw new PeerError('contacts-file', `${this.#path} cannot be read or is damaged`, {
+        cause,
+        remedy: 'restore the file from a backup, or delete it to begin without contacts',
+      });
+    }
+  }
+
+  async #write(contacts: Record<string, string>): Promise<void> {
+    await ensurePrivateDirectory(this.#directory);
+    await writePrivateFile(this.#path, `${JSON.stringify({ version: 1, contacts }, null, 2)}\n`);
+  }
+}
+
+function unknown(name: string): PeerError {
+  return new PeerError('contact-unknown', `there is no contact named ${name}`, {
+    remedy: 'peer contact list shows those there are',
+  });
+}

@@ -1,0 +1,207 @@
+/**
+ * Role: a call's control connection: Noise XK between two pseudo-identities, then encrypted messages.
+ *
+ * Invariants: the callee proves the pseudo-identity that was dialled, the caller the one that it names; each side's
+ * keys die with the channel; there are no signatures, so nobody can prove to a third that a call took place. An
+ * altered, replayed or missing frame ends the channel.
+ *
+ * Not here: what the messages mean (call.ts, telephone.ts).
+ */
+
+import type { Socket } from 'node:net';
+import sodium from 'sodium-native';
+import { PeerError } from '../errors.js';
+import {
+  deriveKey,
+  NOISE_TAG_BYTES,
+  NoiseHandshake,
+  type NoiseResult,
+  noiseKeyPairOf,
+} from '../identity/noise.js';
+import {
+  isValidPseudoIdentity,
+  type PseudoIdentity,
+  toX25519PublicKey,
+  toX25519SecretKey,
+} from '../identity/pseudo-identity.js';
+import { type ControlMessage, decodeControlMessage, encodeControlMessage } from './control-message.js';
+import { FrameSocket } from './frame-socket.js';
+
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const NONCE_BYTES = 12;
+
+/** What SRTP is keyed with: 16 bytes of key, 12 of salt, for each direction. */
+export interface VoiceKeys {
+  readonly sendKey: Buffer;
+  readonly receiveKey: Buffer;
+}
+
+export class ControlChannel {
+  /** The other party's pseudo-identity, proven. */
+  readonly remote: Buffer;
+  /** Ours. */
+  readonly local: Buffer;
+  readonly voiceKeys: VoiceKeys;
+  /** The address that stands for the other party. */
+  readonly remoteAddress: string;
+  onMessage: (message: ControlMessage) => void = () => {};
+  /** Called once, when the connection is gone. */
+  onClose: () => void = () => {};
+  readonly #frames: FrameSocket;
+  readonly #sendKey: Buffer;
+  readonly #receiveKey: Buffer;
+  #sent = 0n;
+  #received = 0n;
+
+  private constructor(frames: FrameSocket, local: Buffer, remote: Buffer, result: NoiseResult) {
+    this.#frames = frames;
+    this.local = local;
+    this.remote = remote;
+    this.remoteAddress = frames.remoteAddress;
+    this.#sendKey = deriveKey(result.sendKey, 'voip control v1');
+    this.#receiveKey = deriveKey(result.receiveKey, 'voip control v1');
+    this.voiceKeys = { sendKey: voiceKey(result.sendKey), receiveKey: voiceKey(result.receiveKey) };
+    frames.onFrame = (frame) => this.#open(frame);
+    frames.onClose = () => this.onClose();
+  }
+
+  /** The caller's side. Errors: 'call-handshake' (nobody, or somebody else, answers there). */
+  static async call(socket: Socket, local: PseudoIdentity, remote: Buffer): Promise<ControlChannel> {
+    const handshake = new NoiseHandshake({
+      pattern: 'XK',
+      role: 'initiator',
+      keyPair: noiseKeyPairOf(toX25519SecretKey(local.secretKey)),
+      prologue: prologueFor(remote),
+      remoteKey: toX25519PublicKey(remote),
+    });
+    const frames = new FrameSocket(socket);
+    return shakeHands(
+      frames,
+      () => frames.send(handshake.write()),
+      (frame) => {
+        handshake.read(frame);
+        frames.send(handshake.write(local.publicKey));
+        return new ControlChannel(frames, local.publicKey, remote, handshake.result);
+      },
+    );
+  }
+
+  /** The callee's side: finds out which of our pseudo-identities is meant. Errors: 'call-handshake'. */
+  static async answer(socket: Socket, identities: readonly PseudoIdentity[]): Promise<ControlChannel> {
+    const frames = new FrameSocket(socket);
+    let meant: { readonly identity: PseudoIdentity; readonly handshake: NoiseHandshake } | null = null;
+    return shakeHands(
+      frames,
+      () => {},
+      (frame) => {
+        if (meant === null) {
+          meant = findMeant(frame, identities);
+          frames.send(meant.handshake.write());
+          return null;
+        }
+        const { identity, handshake } = meant;
+        const caller = Buffer.from(handshake.read(frame));
+        const result = handshake.result;
+        if (!isValidPseudoIdentity(caller) || !toX25519PublicKey(caller).equals(result.remoteKey)) {
+          throw new PeerError('call-handshake', 'the caller does not hold the pseudo-identity that it names');
+        }
+        return new ControlChannel(frames, identity.publicKey, caller, result);
+      },
+    );
+  }
+
+  send(message: ControlMessage): void {
+    const plain = encodeControlMessage(message);
+    const sealed = Buffer.alloc(plain.length + NOISE_TAG_BYTES);
+    const nonce = nonceOf(this.#sent);
+    this.#sent += 1n;
+    sodium.crypto_aead_chacha20poly1305_ietf_encrypt(sealed, plain, null, null, nonce, this.#sendKey);
+    this.#frames.send(sealed);
+  }
+
+  /** Sends what is queued and closes. */
+  end(): void {
+    this.#frames.end();
+    sodium.sodium_memzero(this.#sendKey);
+  }
+
+  #open(frame: Buffer): void {
+    const nonce = nonceOf(this.#received);
+    this.#received += 1n;
+    const plain = Buffer.alloc(Math.max(frame.length - NOISE_TAG_BYTES, 0));
+    try {
+      sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, frame, null, nonce, this.#receiveKey);
+    } catch {
+      this.#frames.destroy();
+      return;
+    }
+    const message = decodeControlMessage(plain);
+    if (message === null) this.#frames.destroy();
+    else this.onMessage(message);
+  }
+}
+
+/** Runs `step` on each frame until it returns a channel; bounded in time. */
+function shakeHands(
+  frames: FrameSocket,
+  start: () => void,
+  step: (frame: Buffer) => ControlChannel | null,
+): Promise<ControlChannel> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown) => {
+      clearTimeout(timer);
+      frames.destroy();
+      reject(new PeerError('call-handshake', 'the other party could not be authenticated', { cause }));
+    };
+    const timer = setTimeout(() => fail(new Error('timeout')), HANDSHAKE_TIMEOUT_MS);
+    frames.onClose = () => fail(new Error('the connection was closed'));
+    frames.onFrame = (frame) => {
+      try {
+        const channel = step(frame);
+        if (channel === null) return;
+        clearTimeout(timer);
+        resolve(channel);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    start();
+  });
+}
+
+/** Message 1 opens under the key of the one that is meant. */
+function findMeant(
+  frame: Buffer,
+  identities: readonly PseudoIdentity[],
+): { identity: PseudoIdentity; handshake: NoiseHandshake } {
+  for (const identity of identities) {
+    const handshake = new NoiseHandshake({
+      pattern: 'XK',
+      role: 'responder',
+      keyPair: noiseKeyPairOf(toX25519SecretKey(identity.secretKey)),
+      prologue: prologueFor(identity.publicKey),
+    });
+    try {
+      handshake.read(frame);
+      return { identity, handshake };
+    } catch {
+      // Another one is meant, or none.
+    }
+  }
+  throw new PeerError('call-handshake', 'the caller wants none of our pseudo-identities');
+}
+
+/** Binds the callee's Ed25519 encoding; the caller's follows inside message 3. */
+function prologueFor(callee: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('peer voip v1', 'ascii'), callee]);
+}
+
+function voiceKey(secret: Buffer): Buffer {
+  return deriveKey(secret, 'voip voice v1').subarray(0, 28);
+}
+
+function nonceOf(counter: bigint): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES);
+  nonce.writeBigUInt64BE(counter, 4);
+  return nonce;
+}

@@ -1,0 +1,156 @@
+/**
+ * Role: the VoIP module as a process: pseudo-identities, their registrations, the telephone, the control verbs.
+ *
+ * Not here: each of them; command line, signals and control socket (src/cli, src/api/daemon.ts).
+ */
+
+import * as v from 'valibot';
+import type { Daemon } from '../api/daemon.js';
+import type { Config } from '../config/config.js';
+import { PeerError } from '../errors.js';
+import {
+  type NamedPseudoIdentity,
+  PseudoIdentityStore,
+  publicView,
+} from '../identity/pseudo-identity-store.js';
+import type { Logger } from '../log.js';
+import { Contacts } from './contacts.js';
+import { KxLink } from './kx-link.js';
+import { Registration } from './registration.js';
+import { Telephone } from './telephone.js';
+
+/** How often new and removed pseudo-identities are noticed. */
+const IDENTITIES_EVERY_MS = 2_000;
+const STATISTICS_EVERY_MS = 1_000;
+
+const DialArguments = v.object({ to: v.string(), from: v.optional(v.string()) });
+const MuteArguments = v.object({ muted: v.boolean() });
+
+export interface VoipOptions {
+  /** Accept every call at once. */
+  readonly autoAnswer: boolean;
+}
+
+/** Starts the module. Errors: 'config', 'identity-file', 'contacts-file'. */
+export async function startVoip(config: Config, log: Logger, options: VoipOptions): Promise<Daemon> {
+  const { dht, kx, voip, tunIp } = requireSections(config);
+  const store = new PseudoIdentityStore(config.stateDir);
+  const contacts = new Contacts(config.stateDir);
+  const endpoint = { host: dht.host, port: dht.port };
+  const link = new KxLink({ host: kx.host, port: kx.port }, log);
+  const registrations = new Map<string, Registration>();
+  let broadcast: (event: string, data: unknown) => void = () => {};
+  let identities: readonly NamedPseudoIdentity[] = [];
+
+  const refresh = async () => {
+    identities = await store.list();
+    const wanted = new Map(identities.map((identity) => [identity.publicKey.toString('hex'), identity]));
+    for (const [key, registration] of registrations) {
+      if (wanted.has(key)) continue;
+      registrations.delete(key);
+      await registration.stop();
+    }
+    for (const [key, identity] of wanted) {
+      if (registrations.has(key)) continue;
+      const view = publicView(identity);
+      const registration = new Registration({
+        identity,
+        dht: endpoint,
+        kx: link,
+        hops: kx.hops,
+        voipPort: voip.port,
+        log,
+        onChange: (state) => broadcast('identity', { ...view, state }),
+      });
+      registrations.set(key, registration);
+    }
+  };
+  link.onBroken = () => {
+    for (const registration of registrations.values()) registration.restart();
+  };
+  link.onUnsolicited = (message) => {
+    if (message.type === 'kx-error') registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
+  };
+  await refresh();
+  const telephone = new Telephone({
+    config: { ...config, voip },
+    localAddress: tunIp.address,
+    dialOptions: { dht: endpoint, kx: link, hops: kx.hops },
+    contacts,
+    identities: () => identities,
+    autoAnswer: options.autoAnswer,
+    log,
+    onCall: (call) => {
+      log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
+      broadcast('call', call);
+    },
+  });
+  const refreshTimer = setInterval(() => {
+    refresh().catch((error: unknown) => log.warn({ err: error }, 'pseudo-identities cannot be read'));
+  }, IDENTITIES_EVERY_MS);
+  const statisticsTimer = setInterval(() => {
+    const statistics = telephone.statistics();
+    if (statistics !== null) broadcast('statistics', { call: telephone.call?.id, ...statistics });
+  }, STATISTICS_EVERY_MS);
+
+  return {
+    status: () => ({
+      listening: telephone.listening,
+      identities: [...registrations.values()].map(({ identity, state }) => ({
+        ...publicView(identity),
+        state,
+      })),
+      call: telephone.call,
+      statistics: telephone.statistics(),
+      counters: telephone.counters,
+    }),
+    handlers: {
+      call: async (args) => {
+        const { to, from } = parseArguments(DialArguments, args);
+        const remote = await contacts.resolve(to);
+        return telephone.dial(remote, await contacts.nameOf(remote), from);
+      },
+      accept: () => telephone.accept(),
+      decline: () => telephone.decline(),
+      hangup: () => telephone.hangUp(),
+      mute: (args) => telephone.setMuted(parseArguments(MuteArguments, args).muted),
+    },
+    attachEvents: (send) => {
+      broadcast = send;
+    },
+    close: async () => {
+      clearInterval(refreshTimer);
+      clearInterval(statisticsTimer);
+      await telephone.close();
+      await Promise.all([...registrations.values()].map((registration) => registration.stop()));
+      link.close();
+    },
+  };
+}
+
+function requireSections(config: Config) {
+  const { dht, kx, voip } = config;
+  if (dht !== null && kx !== null && voip !== null && kx.tunIp !== null)
+    return { dht, kx, voip, tunIp: kx.tunIp };
+  const missing = [
+    ...(dht === null ? ['[DHT]'] : []),
+    ...(kx === null ? ['[KX]'] : []),
+    ...(voip === null ? ['[VOIP]'] : []),
+    ...(kx !== null && kx.tunIp === null ? ['TUN_IP in [KX]'] : []),
+  ];
+  throw new PeerError('config', `${config.file}: the VoIP module needs ${missing.join(' and ')}`, {
+    remedy: 'Add what is missing; `peer init` writes an example.',
+  });
+}
+
+function parseArguments<Schema extends v.GenericSchema>(
+  schema: Schema,
+  args: unknown,
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, args);
+  if (parsed.success) return parsed.output;
+  throw new PeerError(
+    'arguments',
+    `wrong arguments: ${parsed.issues.map((issue) => issue.message).join('; ')}`,
+  );
+}

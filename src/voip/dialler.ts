@@ -1,0 +1,106 @@
+/**
+ * Role: the way from a pseudo-identity to a control connection with its owner: look-up, tunnel, TCP, handshake.
+ *
+ * Invariants: every step is bounded in time and can be broken off; every failure has a reason for a person.
+ *
+ * Not here: what is said on the connection (conversation.ts).
+ */
+
+import { connect, type Socket } from 'node:net';
+import type { ApiEndpoint } from '../api/client.js';
+import { PeerError } from '../errors.js';
+import type { PseudoIdentity } from '../identity/pseudo-identity.js';
+import type { Call, EndReason } from './call.js';
+import { ControlChannel } from './control-channel.js';
+import { lookUp } from './directory.js';
+import type { KxLink } from './kx-link.js';
+
+const BUILD_TIMEOUT_MS = 60_000;
+const CONNECT_TIMEOUT_MS = 15_000;
+
+export interface DialOptions {
+  readonly dht: ApiEndpoint;
+  readonly kx: KxLink;
+  readonly hops: number;
+  /** Address of the TUN device. */
+  readonly localAddress: string;
+}
+
+/** A dial that came to nothing: how the call ends. */
+export class DialFailure extends Error {
+  constructor(
+    readonly reason: EndReason,
+    readonly detail?: string,
+    cause?: unknown,
+  ) {
+    super(reason, { cause });
+  }
+}
+
+/**
+ * Connects `call` to `remote` as `local`. Throws DialFailure; 'hung-up' where `signal` broke it off.
+ */
+export async function dial(
+  call: Call,
+  local: PseudoIdentity,
+  remote: Buffer,
+  options: DialOptions,
+  signal: AbortSignal,
+): Promise<ControlChannel> {
+  const { dht, kx, hops, localAddress } = options;
+  const step = async <T>(reason: EndReason, work: Promise<T>): Promise<T> => {
+    try {
+      return await orAborted(work, signal);
+    } catch (error) {
+      if (signal.aborted) throw new DialFailure('hung-up');
+      throw error instanceof DialFailure ? error : new DialFailure(reason, (error as Error).message, error);
+    }
+  };
+  const record = await step('failed', lookUp(dht, remote, signal));
+  if (record === null) throw new DialFailure('unknown-identity');
+  call.go({ kind: 'building' });
+  const client = await step('failed', kx.get());
+  const { exchangePoint, voipPort } = record;
+  const request = { hops, pseudoIdentity: remote, exchangePoint, timeoutMs: BUILD_TIMEOUT_MS };
+  const ready = await step('not-reachable', client.buildOutgoing(request));
+  call.go({ kind: 'connecting' });
+  const address = readyAddress(ready);
+  const socket = await step('not-reachable', openSocket(address, voipPort, localAddress, signal));
+  return step('not-reachable', ControlChannel.call(socket, local, remote));
+}
+
+/** The mapped address in a READY (Spec 3.2.3): IPv4 first. */
+function readyAddress({ ipv4, ipv6 }: { ipv4: Buffer; ipv6: Buffer }): string {
+  if (ipv4.some((byte) => byte !== 0)) return [...ipv4].join('.');
+  const groups: string[] = [];
+  for (let at = 0; at < 16; at += 2) groups.push(ipv6.readUInt16BE(at).toString(16));
+  return groups.join(':');
+}
+
+function openSocket(host: string, port: number, localAddress: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, localAddress });
+    const fail = (error: Error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    const late = new PeerError('timeout', 'the other party did not answer the connection');
+    const timer = setTimeout(() => fail(late), CONNECT_TIMEOUT_MS);
+    signal.addEventListener('abort', () => fail(new Error('aborted')), { once: true });
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) reject(new Error('aborted'));
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
+    work.then(resolve, reject);
+  });
+}

@@ -1,0 +1,261 @@
+/**
+ * Role: the telephone: listens for callers, dials, and holds the one call that there can be.
+ *
+ * Invariants: one call at a time, a second caller hears busy; connections of strangers are bounded in number and time;
+ * an incoming call exists only after its caller has proven its pseudo-identity.
+ *
+ * Not here: registration (registration.ts), one call's course (conversation.ts).
+ */
+
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Config, VoipConfig } from '../config/config.js';
+import { PeerError } from '../errors.js';
+import { formatPseudoIdentity, type PseudoIdentity } from '../identity/pseudo-identity.js';
+import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
+import type { Logger } from '../log.js';
+import { Call, type CallView } from './call.js';
+import type { Contacts } from './contacts.js';
+import { ControlChannel } from './control-channel.js';
+import { Conversation, type ConversationStatistics } from './conversation.js';
+import { DialFailure, type DialOptions, dial } from './dialler.js';
+
+const MAX_STRANGERS = 32;
+const INVITE_TIMEOUT_MS = 10_000;
+const LISTEN_RETRY_MS = 1_000;
+
+export interface TelephoneOptions {
+  readonly config: Config & { readonly voip: VoipConfig };
+  readonly localAddress: string;
+  readonly dialOptions: Omit<DialOptions, 'localAddress'>;
+  readonly contacts: Contacts;
+  readonly identities: () => readonly NamedPseudoIdentity[];
+  readonly autoAnswer: boolean;
+  readonly log: Logger;
+  readonly onCall: (call: CallView) => void;
+}
+
+export class Telephone {
+  readonly counters = { incoming: 0, outgoing: 0, refusedStrangers: 0, busy: 0 };
+  readonly #options: TelephoneOptions;
+  readonly #server: Server;
+  readonly #strangers = new Set<Socket>();
+  #call: Call | null = null;
+  #conversation: Conversation | null = null;
+  #dialling: AbortController | null = null;
+  #listenTimer: NodeJS.Timeout | null = null;
+  #nextId = 1;
+  #closed = false;
+
+  constructor(options: TelephoneOptions) {
+    this.#options = options;
+    this.#server = createServer((socket) => this.#admit(socket));
+    this.#server.on('error', (error: NodeJS.ErrnoException) => this.#retryListen(error));
+    this.#listen();
+  }
+
+  get call(): CallView | null {
+    return this.#call?.view() ?? null;
+  }
+
+  get listening(): boolean {
+    return this.#server.listening;
+  }
+
+  statistics(): ConversationStatistics | null {
+    return this.#conversation?.statistics() ?? null;
+  }
+
+  /** Begins a call. Errors: 'call-busy', 'identity-missing'. */
+  dial(remote: Buffer, contact: string | undefined, from: string | undefined): CallView {
+    if (this.#isBusy()) {
+      throw new PeerError('call-busy', 'there is a call already', {
+        remedy: 'hang up first: peer voip hangup',
+      });
+    }
+    const local = this.#localIdentity(from);
+    this.counters.outgoing += 1;
+    const call = this.#newCall('outgoing', remote, contact);
+    void this.#run(call, local, remote);
+    return call.view();
+  }
+
+  /** Errors: 'call-none'. */
+  accept(): CallView {
+    return this.#act((conversation) => conversation.accept());
+  }
+
+  /** Errors: 'call-none'. */
+  decline(): CallView {
+    return this.#act((conversation) => conversation.decline());
+  }
+
+  /** Errors: 'call-none'. */
+  hangUp(): CallView {
+    if (this.#call === null || !this.#isBusy()) throw noCall();
+    this.#dialling?.abort();
+    this.#conversation?.hangUp();
+    return this.#call.view();
+  }
+
+  /** Errors: 'call-none'. */
+  setMuted(muted: boolean): CallView {
+    return this.#act((conversation) => {
+      conversation.setMuted(muted);
+      return true;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#listenTimer !== null) clearTimeout(this.#listenTimer);
+    if (this.#isBusy()) this.hangUp();
+    for (const socket of this.#strangers) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #run(call: Call, local: PseudoIdentity, remote: Buffer): Promise<void> {
+    const { dialOptions, localAddress, log } = this.#options;
+    const dialling = new AbortController();
+    this.#dialling = dialling;
+    try {
+      const channel = await dial(call, local, remote, { ...dialOptions, localAddress }, dialling.signal);
+      this.#converse(call, channel).invite();
+    } catch (error) {
+      const failure = error instanceof DialFailure ? error : new DialFailure('failed', String(error), error);
+      log.info({ reason: failure.reason, detail: failure.detail }, 'a call did not come about');
+      const { reason, detail } = failure;
+      call.go({ kind: 'ended', reason, ...(detail === undefined ? {} : { detail }) });
+      await this.#releaseTunnel(remote);
+    } finally {
+      this.#dialling = null;
+    }
+  }
+
+  #converse(call: Call, channel: ControlChannel): Conversation {
+    const { config, localAddress, log } = this.#options;
+    const conversation = new Conversation({
+      call,
+      channel,
+      config: config.voip,
+      localAddress,
+      log,
+      onOver: () => {
+        if (this.#conversation === conversation) this.#conversation = null;
+        if (call.direction === 'outgoing') void this.#releaseTunnel(channel.remote);
+      },
+    });
+    this.#conversation = conversation;
+    return conversation;
+  }
+
+  /** Frees the outgoing tunnel; one of our own pseudo-identities keeps its incoming one. */
+  async #releaseTunnel(remote: Buffer): Promise<void> {
+    if (this.#options.identities().some(({ publicKey }) => publicKey.equals(remote))) return;
+    const client = await this.#options.dialOptions.kx.get().catch(() => null);
+    client?.destroy(remote);
+  }
+
+  #admit(socket: Socket): void {
+    if (this.#strangers.size >= MAX_STRANGERS) {
+      this.counters.refusedStrangers += 1;
+      socket.destroy();
+      return;
+    }
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#strangers.delete(socket));
+    void this.#welcome(socket).catch((error: unknown) => {
+      this.counters.refusedStrangers += 1;
+      this.#options.log.debug({ err: error }, 'a caller was refused');
+      socket.destroy();
+    });
+  }
+
+  async #welcome(socket: Socket): Promise<void> {
+    const channel = await ControlChannel.answer(socket, this.#options.identities());
+    const voicePort = await inviteOf(channel);
+    this.#strangers.delete(socket);
+    if (this.#isBusy()) {
+      this.counters.busy += 1;
+      channel.send({ type: 'busy' });
+      channel.end();
+      return;
+    }
+    const contact = await this.#options.contacts.nameOf(channel.remote);
+    if (this.#isBusy()) return channel.end();
+    this.counters.incoming += 1;
+    const conversation = this.#converse(this.#newCall('incoming', channel.remote, contact), channel);
+    conversation.ring(voicePort);
+    if (this.#options.autoAnswer) conversation.accept();
+  }
+
+  #newCall(direction: 'incoming' | 'outgoing', remote: Buffer, contact: string | undefined): Call {
+    const call = new Call({
+      id: this.#nextId,
+      direction,
+      remote: formatPseudoIdentity(remote),
+      contact,
+      onChange: (changed) => this.#options.onCall(changed.view()),
+    });
+    this.#nextId += 1;
+    this.#call = call;
+    return call;
+  }
+
+  #localIdentity(from: string | undefined): PseudoIdentity {
+    const identities = this.#options.identities();
+    const found = from === undefined ? identities[0] : identities.find(({ name }) => name === from);
+    if (found !== undefined) return found;
+    const what =
+      from === undefined
+        ? 'there is no pseudo-identity to call from'
+        : `there is no pseudo-identity named ${from}`;
+    throw new PeerError('identity-missing', what, { remedy: 'make one with: peer id new NAME -c FILE' });
+  }
+
+  #isBusy(): boolean {
+    return this.#call !== null && this.#call.state.kind !== 'ended';
+  }
+
+  #act(action: (conversation: Conversation) => boolean): CallView {
+    if (this.#conversation === null || this.#call === null || !action(this.#conversation)) throw noCall();
+    return this.#call.view();
+  }
+
+  #listen(): void {
+    const { config, localAddress } = this.#options;
+    this.#server.listen(config.voip.port, localAddress);
+  }
+
+  /** The address appears with the KX's TUN device, which may come later or go for a while. */
+  #retryListen(error: NodeJS.ErrnoException): void {
+    if (this.#closed) return;
+    const level = error.code === 'EADDRNOTAVAIL' ? 'debug' : 'warn';
+    this.#options.log[level]({ err: error }, 'cannot listen for callers yet');
+    this.#listenTimer = setTimeout(() => this.#listen(), LISTEN_RETRY_MS);
+  }
+}
+
+/** The caller's first message, in bounded time. */
+function inviteOf(channel: ControlChannel): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      channel.end();
+      reject(new PeerError('call-handshake', 'a caller connected and said nothing'));
+    }, INVITE_TIMEOUT_MS);
+    channel.onClose = () => {
+      clearTimeout(timer);
+      reject(new PeerError('call-handshake', 'a caller connected and left'));
+    };
+    channel.onMessage = (message) => {
+      if (message.type !== 'invite') return;
+      clearTimeout(timer);
+      resolve(message.voicePort);
+    };
+  });
+}
+
+function noCall(): PeerError {
+  return new PeerError('call-none', 'there is no such call', {
+    remedy: 'peer status shows what is going on',
+  });
+}
