@@ -114,10 +114,6 @@ fn speech_arrives_and_a_dying_daemon_ends_nothing() {
     recorder.wait().unwrap();
     player.wait().unwrap();
     recorded.extend(rest);
-    if let Ok(path) = std::env::var("KEEP") {
-        std::fs::write(&path, &recorded).unwrap();
-        std::fs::write(path + ".ref", to_bytes(&spoken)).unwrap();
-    }
     let (_, likeness) = find(&spoken, &from_bytes(&recorded));
     let statistics = people.each_ref().map(|person| person.session.statistics());
     println!("likeness {likeness:.3}\n{statistics:#?}");
