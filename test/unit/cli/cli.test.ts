@@ -96,7 +96,7 @@ cli('errors of the config name file, line and parameter', async ({ config }) => 
   assert.is(outcome.code, 1);
   assert.match(
     outcome.stderr,
-    `peer: ${config}:3: [KX] HOPS: expected a whole number from 3 to 10, found "2"`,
+    `peer: ${config}:3: [KX] HOPS: expected a whole number from 3 to 8, found "2"`,
   );
   assert.match(outcome.stderr, `peer: ${config}:4: [KX] PORT: expected a port number`);
 });

@@ -162,7 +162,7 @@ meaning.run();
 const errors = suite('config errors');
 errors('name file, line, section, parameter and what is expected', () => {
   assert.equal(errorsOf(['HOSTKEY = k', '', '[KX]', 'HOPS = 2']), [
-    `${FILE}:4: [KX] HOPS: expected a whole number from 3 to 10, found "2"`,
+    `${FILE}:4: [KX] HOPS: expected a whole number from 3 to 8, found "2"`,
   ]);
 });
 errors('are reported all at once', () => {
