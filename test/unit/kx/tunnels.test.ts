@@ -1,0 +1,189 @@
+/** Tunnels against an engine whose events the test decides. */
+
+import { randomBytes } from 'node:crypto';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ApiConnection } from '../../../src/api/server.js';
+import type { Engine, EngineCommand } from '../../../src/engine/kx.js';
+import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
+import { Tunnels } from '../../../src/kx/tunnels.js';
+import { createLogger } from '../../../src/log.js';
+import { type ApiMessage, MESSAGE_TYPE, type PeerAddress } from '../../../src/wire/message.js';
+
+const test = suite('tunnels');
+const exchangePoint: PeerAddress = {
+  identity: randomBytes(32),
+  kxPort: 3001,
+  ipv4: Buffer.from([10, 0, 0, 9]),
+  ipv6: null,
+};
+
+interface Bench {
+  readonly tunnels: Tunnels;
+  readonly commands: EngineCommand[];
+  readonly forgotten: string[];
+  readonly client: ApiConnection;
+  readonly sent: ApiMessage[];
+  /** The next command of the engine, once it is there. */
+  command(): Promise<EngineCommand>;
+}
+
+function bench(peers = 6): Bench {
+  const commands: EngineCommand[] = [];
+  const forgotten: string[] = [];
+  const sent: ApiMessage[] = [];
+  let wake = () => {};
+  const engine = {
+    command: (command: EngineCommand) => {
+      commands.push(command);
+      wake();
+    },
+  } as unknown as Engine;
+  const candidates: Candidate[] = Array.from({ length: peers }, (_, index) => ({
+    identity: randomBytes(32),
+    address: `10.0.0.${index + 1}`,
+    port: 3001,
+  }));
+  const pool = {
+    peers: async () => candidates,
+    forget: (identity: Buffer) => forgotten.push(identity.toString('hex')),
+  } as unknown as PeerPool;
+  const tunnels = new Tunnels({
+    engine,
+    pool,
+    self: randomBytes(32),
+    families: { ipv4: true, ipv6: false },
+    hops: 3,
+    strictDiversity: false,
+    tokenSecret: randomBytes(32),
+    log: createLogger({ level: 'silent', name: 'test' }),
+  });
+  const client = { send: (message: ApiMessage) => sent.push(message) } as unknown as ApiConnection;
+  let taken = 0;
+  const command = async () => {
+    while (commands.length <= taken) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    taken += 1;
+    return commands[taken - 1] as EngineCommand;
+  };
+  return { tunnels, commands, forgotten, client, sent, command };
+}
+
+function build(type: 'kx-build-incoming' | 'kx-build-outgoing', pseudoIdentity: Buffer, hops = 3) {
+  return { type, hops, pseudoIdentity, exchangePoint, extension: Buffer.alloc(0) } as const;
+}
+
+test('READY goes to the connection that asked, with the address of the callee', async () => {
+  const { tunnels, client, sent, command } = bench();
+  const pseudoIdentity = randomBytes(32);
+  tunnels.build(client, build('kx-build-outgoing', pseudoIdentity));
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  assert.is(sent.length, 1);
+  const [ready] = sent;
+  assert.ok(ready?.type === 'kx-ready' && ready.ipv4.equals(Buffer.from([10, 20, 0, 2])));
+});
+
+test('the hops byte is a least number, and below three it means three', async () => {
+  for (const [asked, expected] of [
+    [0, 3],
+    [2, 3],
+    [5, 5],
+  ] as const) {
+    const { tunnels, client, command } = bench();
+    tunnels.build(client, build('kx-build-incoming', randomBytes(32), asked));
+    const sent = await command();
+    assert.ok(sent.type === 'buildIncoming' && sent.path.length === expected);
+  }
+});
+
+test('more hops than the engine can build, and an exchange point without address, are answered by ERROR', () => {
+  const { tunnels, client, sent } = bench();
+  tunnels.build(client, build('kx-build-incoming', randomBytes(32), 9));
+  const nowhere = { ...exchangePoint, ipv4: null };
+  tunnels.build(client, { ...build('kx-build-outgoing', randomBytes(32)), exchangePoint: nowhere });
+  assert.equal(
+    sent.map((message) => message.type === 'kx-error' && message.requestType),
+    [MESSAGE_TYPE.kxBuildIncoming, MESSAGE_TYPE.kxBuildOutgoing],
+  );
+});
+
+test('a relay that fails is not chosen again, and another path is tried', async () => {
+  const { tunnels, client, sent, forgotten, command } = bench();
+  tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
+  const first = await command();
+  tunnels.handleEvent({ type: 'tunnelFailed', tunnel: first.tunnel, failure: 'unreachable', hop: 1 });
+  const second = await command();
+  assert.is.not(second.tunnel, first.tunnel);
+  assert.ok(first.type === 'buildOutgoing' && forgotten[0] === first.path[1]?.identity.toString('hex'));
+  assert.is(sent.length, 0);
+});
+
+test('what the exchange point says is final', async () => {
+  for (const failure of ['unknown-pseudo-identity', 'taken', 'wrong-identity', 'unreachable'] as const) {
+    const { tunnels, client, sent, commands, command } = bench();
+    tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
+    const { tunnel } = await command();
+    tunnels.handleEvent({ type: 'tunnelFailed', tunnel, failure, hop: failure === 'taken' ? 3 : 2 });
+    assert.is(sent[0]?.type, 'kx-error', failure);
+    assert.is(commands.length, 1);
+  }
+});
+
+test('an incoming tunnel that breaks is built again without a word to the client, with the same token', async () => {
+  const { tunnels, client, sent, command } = bench();
+  tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
+  const first = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+  tunnels.handleEvent({ type: 'tunnelClosed', tunnel: first.tunnel, failure: 'destroyed' });
+  const second = await command();
+  assert.ok(first.type === 'buildIncoming' && second.type === 'buildIncoming');
+  assert.ok(first.token.equals(second.token));
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: second.tunnel });
+  assert.is(sent.length, 1);
+  assert.is(tunnels.counters.repaired, 1);
+});
+
+test('an outgoing tunnel that breaks is told', async () => {
+  const { tunnels, client, sent, command } = bench();
+  tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'timeout' });
+  assert.equal(
+    sent.map(({ type }) => type),
+    ['kx-ready', 'kx-error'],
+  );
+});
+
+test('DESTROY frees the tunnel from any connection; of something unknown it is answered by ERROR', async () => {
+  const { tunnels, client, command } = bench();
+  const pseudoIdentity = randomBytes(32);
+  tunnels.build(client, build('kx-build-incoming', pseudoIdentity));
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  const others: ApiMessage[] = [];
+  const other = { send: (message: ApiMessage) => others.push(message) } as unknown as ApiConnection;
+  tunnels.destroy(other, pseudoIdentity);
+  const destroyed = await command();
+  assert.equal(destroyed, { type: 'destroy', tunnel });
+  assert.is(others.length, 0);
+  tunnels.destroy(other, pseudoIdentity);
+  assert.ok(others[0]?.type === 'kx-error' && others[0].requestType === MESSAGE_TYPE.kxDestroy);
+});
+
+test('a second BUILD for a tunnel that is there is answered at once', async () => {
+  const { tunnels, client, sent, commands, command } = bench();
+  const message = build('kx-build-outgoing', randomBytes(32));
+  tunnels.build(client, message);
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.build(client, message);
+  assert.is(sent.length, 2);
+  assert.is(commands.length, 1);
+});
+
+test.run();

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import * as fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeControlMessage, encodeControlMessage } from '../../../src/voip/control-message.js';
+import { decodePresenceRecord, encodePresenceRecord } from '../../../src/voip/presence-record.js';
+
+const test = suite('records and messages of the VoIP module');
+
+test('a presence record reads back, with either family or both', () => {
+  for (const [ipv4, ipv6] of [
+    [Buffer.from([10, 0, 0, 1]), null],
+    [null, randomBytes(16)],
+    [Buffer.from([10, 0, 0, 1]), randomBytes(16)],
+  ] as const) {
+    const record = { exchangePoint: { identity: randomBytes(32), kxPort: 3001, ipv4, ipv6 }, voipPort: 5060 };
+    assert.equal(decodePresenceRecord(encodePresenceRecord(record)), record);
+  }
+});
+
+test('a record without address or port, of another version or length, is none', () => {
+  const exchangePoint = {
+    identity: randomBytes(32),
+    kxPort: 3001,
+    ipv4: Buffer.from([10, 0, 0, 1]),
+    ipv6: null,
+  };
+  const bytes = encodePresenceRecord({ exchangePoint, voipPort: 5060 });
+  for (const [at, value] of [
+    [0, 2],
+    [2, 0],
+    [4, 0],
+  ] as const) {
+    const other = Buffer.from(bytes);
+    other[at] = value;
+    other[at + 1] = at === 0 ? 0 : value;
+    assert.is(decodePresenceRecord(other), null);
+  }
+  assert.is(decodePresenceRecord(bytes.subarray(1)), null);
+  assert.is(
+    decodePresenceRecord(
+      encodePresenceRecord({ exchangePoint: { ...exchangePoint, ipv4: null }, voipPort: 1 }),
+    ),
+    null,
+  );
+});
+
+test('arbitrary bytes never throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+      decodePresenceRecord(Buffer.from(bytes));
+      decodeControlMessage(Buffer.from(bytes));
+    }),
+  );
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      decodeControlMessage(Buffer.from(text));
+    }),
+  );
+});
+
+test('a control message reads back; a wrong one is none', () => {
+  const message = { type: 'invite', voicePort: 5060 } as const;
+  assert.equal(decodeControlMessage(encodeControlMessage(message)), message);
+  for (const wrong of [
+    '{}',
+    '{"type":"invite"}',
+    '{"type":"invite","voicePort":0}',
+    '{"type":"other"}',
+    'x',
+  ]) {
+    assert.is(decodeControlMessage(Buffer.from(wrong)), null);
+  }
+});
+
+test.run();
