@@ -117,8 +117,11 @@ fn active_part(samples: &[f32]) -> Option<std::ops::Range<usize>> {
 
 /// Place (samples), normalised peak, and the best peak elsewhere.
 fn by_envelope(speech: &[f32], heard: &[f32]) -> (usize, f64, f64) {
-    let envelope =
-        |samples: &[f32]| samples.chunks_exact(STEP).map(|it| power(it).sqrt()).collect::<Vec<_>>();
+    // Four steps long, so that the pulses of the voice do not show.
+    let envelope = |samples: &[f32]| -> Vec<f64> {
+        let powers: Vec<f64> = samples.chunks_exact(STEP).map(power).collect();
+        powers.windows(4).map(|window| window.iter().sum::<f64>().sqrt()).collect()
+    };
     let mut wanted = envelope(speech);
     let mean = wanted.iter().sum::<f64>() / wanted.len() as f64;
     wanted.iter_mut().for_each(|value| *value -= mean);

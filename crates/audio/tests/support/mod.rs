@@ -118,10 +118,11 @@ pub fn from_bytes(bytes: &[u8]) -> Vec<f32> {
 /// normalised correlation of energy envelopes in steps of 5 ms.
 pub fn find(needle: &[f32], haystack: &[f32]) -> (usize, f64) {
     const STEP: usize = 240;
+    // Four steps long, so that the pulses of the voice do not show.
     let envelope = |samples: &[f32]| -> Vec<f64> {
-        let powers =
-            samples.chunks_exact(STEP).map(|chunk| chunk.iter().map(|s| f64::from(s * s)).sum::<f64>());
-        powers.map(f64::sqrt).collect()
+        let power = |chunk: &[f32]| chunk.iter().map(|sample| f64::from(sample * sample)).sum::<f64>();
+        let powers: Vec<f64> = samples.chunks_exact(STEP).map(power).collect();
+        powers.windows(4).map(|window| window.iter().sum::<f64>().sqrt()).collect()
     };
     let (needle, haystack) = (envelope(needle), envelope(haystack));
     let centred = |window: &[f64]| -> Vec<f64> {
