@@ -4,8 +4,7 @@
 //! through a sink that must not block. A panic ends the thread with an event, not the process.
 
 use crate::device::{Device, PACKET_BYTES, TunConfig};
-use crate::sockets::{Received, Sockets};
-use cell::layout::DATAGRAM_BYTES;
+use crate::sockets::{Inbox, Sockets};
 use kx::counters::Counters;
 use kx::engine::{Engine, EngineConfig, Sizes};
 use kx::event::{Command, Event};
@@ -23,7 +22,7 @@ use std::time::{Duration, Instant};
 
 const WAKE: Token = Token(1000);
 const TUN: Token = Token(1001);
-/// Inputs taken from one source before the others have their turn.
+/// Packets taken from the device before the others have their turn.
 const BURST: usize = 64;
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
@@ -119,6 +118,7 @@ impl Pump {
         let worker = Worker {
             poll,
             sockets,
+            inbox: Inbox::new(),
             device,
             engine: Engine::new(config.engine),
             out: Outbox::default(),
@@ -175,6 +175,7 @@ impl Drop for Pump {
 struct Worker {
     poll: Poll,
     sockets: Sockets,
+    inbox: Inbox,
     device: Option<Device>,
     engine: Engine,
     out: Outbox,
@@ -197,19 +198,26 @@ impl Worker {
     fn serve(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(64);
         let mut status_at = Instant::now();
-        let mut more = false;
+        // Polling is edge-triggered: a source stays readable until it was read to its end, a burst at a time.
+        let mut readable = vec![true; self.sockets.len()];
+        let mut packets = true;
         while !self.shared.stop.load(Ordering::Acquire) {
+            let more = packets || readable.contains(&true);
             let timeout = if more { Duration::ZERO } else { self.timeout() };
             match self.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }
-            // Polling is edge-triggered: every source is read until it is empty, a burst at a time.
-            more = false;
-            for index in 0..self.sockets.addresses().len() {
-                more |= self.receive(index);
+            for event in &events {
+                match event.token() {
+                    TUN => packets = true,
+                    Token(index) => readable.get_mut(index).into_iter().for_each(|source| *source = true),
+                }
             }
-            more |= self.read_packets();
+            for (index, source) in readable.iter_mut().enumerate().filter(|(_, source)| **source) {
+                *source = self.receive(index);
+            }
+            packets = packets && self.read_packets();
             self.take_commands();
             let now = self.start.elapsed();
             if self.engine.next_timeout().is_some_and(|at| at <= now) {
@@ -236,17 +244,12 @@ impl Worker {
 
     /// A burst from one socket; whether there may be more.
     fn receive(&mut self, index: usize) -> bool {
-        let mut datagram = [0; DATAGRAM_BYTES];
+        let more = self.sockets.receive(index, &mut self.inbox);
         let now = self.start.elapsed();
-        let mut more = true;
-        for _ in 0..BURST {
-            match self.sockets.receive(index, &mut datagram) {
-                Received::Whole(from) => self.engine.handle_datagram(now, from, &mut datagram, &mut self.out),
-                Received::Malformed => self.engine.handle_malformed_datagram(),
-                Received::Empty => {
-                    more = false;
-                    break;
-                }
+        for (from, datagram) in self.inbox.datagrams() {
+            match datagram {
+                Some(datagram) => self.engine.handle_datagram(now, from, datagram, &mut self.out),
+                None => self.engine.handle_malformed_datagram(),
             }
         }
         self.flush();
@@ -280,11 +283,7 @@ impl Worker {
     }
 
     fn flush(&mut self) {
-        for transmit in &self.out.datagrams {
-            if !self.sockets.send(transmit.to, &transmit.datagram) {
-                self.send_failures += 1;
-            }
-        }
+        self.send_failures += self.sockets.send(&self.out.datagrams);
         if let Some(device) = &self.device {
             for packet in self.out.packets() {
                 if !device.write(packet) {
