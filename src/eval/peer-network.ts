@@ -2,7 +2,7 @@
  * Role: a network of real peers, each on a host of its own with its own processes and state.
  *
  * Invariants: every process is a child of this one and is ended by `stop`; every wait has a limit and says what it
- * waited for; the first peer is the one that the others start from.
+ * waited for; the peer on the first host is the one that the others start from.
  *
  * Not here: the hosts (namespaces.ts), what the peers are used for.
  */
@@ -52,9 +52,9 @@ export class PeerNetwork {
    * With `hostkey` (a PEM file), that key takes the place of a fresh one, which takes seconds to make.
    */
   async add(name: string, arguments_: readonly string[] = [], hostkey?: string): Promise<NetworkPeer> {
+    const bootstrap = this.#hosts.hosts[0]?.ipv4;
     const host = this.#hosts.add(name);
     const directory = join(this.#directory, name);
-    const bootstrap = this.peers[0]?.host.ipv4;
     const options = ['--address', host.ipv4, ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])];
     if (hostkey !== undefined) options.push('--adopt-hostkey', hostkey);
     await this.runPeer(host, ['init', directory, ...options, ...arguments_]);

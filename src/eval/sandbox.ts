@@ -2,21 +2,29 @@
  * Role: runs a program of ours in network, mount and process namespaces of its own, as root or without.
  *
  * Invariants: whatever the program starts is gone when it ends, however it ends: its processes live in a PID
- * namespace that dies with it, its interfaces in a network namespace, its files in a directory that the outer process
- * removes. Traffic cannot leave: the namespace has no way out.
+ * namespace that dies with it, its interfaces in a network namespace, its files in a file system in memory that only
+ * its mount namespace has. It ends with the outer process, even if that is killed: a pipe between them breaks.
+ * Traffic cannot leave: the namespace has no way out.
  *
  * Not here: what runs inside (namespaces.ts, demo/).
  */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { PeerError } from '../errors.js';
 
 const INSIDE_VARIABLE = 'PEER_SANDBOX_DIRECTORY';
+/** Below the file system that prepareInside mounts; short, as paths of Unix sockets must be. */
+const DIRECTORY = '/run/sandbox';
+/** The inner process reads the end of the outer one from this descriptor. */
+const LIFELINE = 3;
+const END_MS = 10_000;
+const EXIT_INTERRUPTED = 130;
 const NAMESPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 const AS_ROOT_INSIDE = ['--user', '--map-root-user'];
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The sandbox's own directory, when this process is inside one. */
 export function sandboxDirectory(): string | null {
@@ -31,7 +39,6 @@ export function sandboxDirectory(): string | null {
 export async function runInSandbox(script: string, args: readonly string[]): Promise<number> {
   const isRoot = process.getuid?.() === 0;
   requireTools(isRoot);
-  const directory = mkdtempSync(join(tmpdir(), 'peer-'));
   const child = spawn(
     'unshare',
     [
@@ -42,33 +49,50 @@ export async function runInSandbox(script: string, args: readonly string[]): Pro
       script,
       ...args,
     ],
-    { stdio: 'inherit', env: { ...process.env, [INSIDE_VARIABLE]: directory } },
+    {
+      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+      env: { ...process.env, [INSIDE_VARIABLE]: DIRECTORY },
+    },
   );
-  // Ctrl-C reaches the inner process through the terminal; it ends by itself, or is ended here.
+  const lifeline = child.stdio[LIFELINE] as Duplex;
+  lifeline.on('error', () => {});
+  // unshare itself is deaf to these signals: the inner process is told through the lifeline, and killed with
+  // unshare if it does not end.
   let interrupted = false;
-  const end = (signal: NodeJS.Signals) => {
-    if (interrupted || signal === 'SIGTERM') child.kill('SIGKILL');
+  const end = () => {
+    if (interrupted) child.kill('SIGKILL');
     interrupted = true;
-    setTimeout(() => child.kill('SIGKILL'), 10_000).unref();
+    lifeline.destroy();
+    setTimeout(() => child.kill('SIGKILL'), END_MS).unref();
   };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
+  for (const signal of SIGNALS) process.on(signal, end);
   try {
     return await new Promise((resolve, reject) => {
       child.on('error', reject);
-      child.on('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 130));
+      child.on('exit', (code) => resolve(interrupted ? EXIT_INTERRUPTED : (code ?? 1)));
     });
   } finally {
-    process.off('SIGINT', end);
-    process.off('SIGTERM', end);
-    rmSync(directory, { recursive: true, force: true });
+    for (const signal of SIGNALS) process.off(signal, end);
+    lifeline.destroy();
   }
 }
 
-/** To be called first thing inside: makes room for network namespaces. */
-export function prepareInside(): void {
+/**
+ * To be called first thing inside: makes room for network namespaces and for files. From then on this process, and
+ * with it all that it started, ends on a signal or with the outer process, after `onEnd`.
+ */
+export function prepareInside(onEnd: () => void = () => {}): void {
+  const end = () => {
+    onEnd();
+    process.exit(EXIT_INTERRUPTED);
+  };
+  // As the first process of its PID namespace it would not notice signals without handlers.
+  for (const signal of SIGNALS) process.on(signal, end);
+  const lifeline = new Socket({ fd: LIFELINE });
+  lifeline.on('error', end).on('close', end).resume().unref();
   run('mount', ['-t', 'tmpfs', 'tmpfs', '/run']);
   mkdirSync('/run/netns');
+  mkdirSync(DIRECTORY);
   run('ip', ['link', 'set', 'lo', 'up']);
 }
 
