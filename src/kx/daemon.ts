@@ -14,6 +14,7 @@ import { PeerError } from '../errors.js';
 import { loadHostkey } from '../identity/hostkey.js';
 import { loadModuleKey } from '../identity/module-key.js';
 import type { Logger } from '../log.js';
+import { Guards } from './guards.js';
 import { PeerPool } from './peer-pool.js';
 import { Tunnels } from './tunnels.js';
 
@@ -30,6 +31,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
     ipv4: bind.some(({ address }) => isIP(address) === 4),
     ipv6: bind.some(({ address }) => isIP(address) === 6),
   };
+  const guards = await Guards.load(config.stateDir);
   let tunnels: Tunnels | null = null;
   const engine = startEngine(
     {
@@ -48,7 +50,17 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
   const self = hostkey.identity;
   const pool = new PeerPool({ dht: { host: dht.host, port: dht.port }, self, families, log });
   const strictDiversity = kx.diversity === 'on';
-  tunnels = new Tunnels({ engine, pool, self, families, hops: kx.hops, strictDiversity, tokenSecret, log });
+  tunnels = new Tunnels({
+    engine,
+    pool,
+    guards,
+    self,
+    families,
+    hops: kx.hops,
+    strictDiversity,
+    tokenSecret,
+    log,
+  });
   const server = new ApiServer({
     module: 'kx',
     host: kx.host,
@@ -57,7 +69,9 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
     log,
     onMessage: (client, message) => {
       if (message.type === 'kx-build-incoming' || message.type === 'kx-build-outgoing') {
-        tunnels?.build(client, message);
+        // Where extensions are off, a BUILD has 96 bytes and no others (Spec 3.2.1).
+        if (message.extension.length > 0 && !kx.extensions) client.close('BUILD is longer than 96 bytes');
+        else tunnels?.build(client, message);
       } else if (message.type === 'kx-destroy') {
         tunnels?.destroy(client, message.pseudoIdentity);
       }

@@ -1,14 +1,15 @@
 /**
- * Role: choosing the hops of a tunnel from the peers that are known.
+ * Role: choosing the hops of a tunnel: pinned first and second hop, relays from the pool, the exchange point.
  *
  * Invariants: the exchange point is last (design 3: it counts as a hop); no peer twice; never this peer itself;
- * no two hops in one /16 (IPv4) or /32 (IPv6) where the pool is large enough, private and loopback prefixes aside.
+ * no two hops in one /16 (IPv4) or /32 (IPv6) where there are enough peers, private and loopback prefixes aside.
  *
- * Not here: where peers come from (peer-pool.ts), guards (not there yet).
+ * Not here: where peers come from (peer-pool.ts), how pins behave (pinned-peers.ts).
  */
 
 import { isPrivateAddress } from './addresses.js';
 import type { Candidate } from './peer-pool.js';
+import type { PinnedPeers } from './pinned-peers.js';
 
 export interface PathRequest {
   readonly exchangePoint: Candidate;
@@ -17,54 +18,52 @@ export interface PathRequest {
   readonly self: Buffer;
   /** Whether prefixes of private networks count too. */
   readonly strict: boolean;
+  /** Unix milliseconds. */
+  readonly now: number;
 }
 
 /** Picks a number in [0, bound). */
 export type RandomBelow = (bound: number) => number;
 
-/** The hops in order, or `null` where the pool has too few peers. */
+/** The hops in order, or `null` where too few peers are known or up. */
 export function choosePath(
   pool: readonly Candidate[],
+  pins: { readonly first: PinnedPeers; readonly second: PinnedPeers },
   request: PathRequest,
   randomBelow: RandomBelow,
 ): Candidate[] | null {
-  const { exchangePoint, hops, self, strict } = request;
-  const candidates = shuffled(
-    pool.filter((peer) => !peer.identity.equals(self) && !peer.identity.equals(exchangePoint.identity)),
-    randomBelow,
-  );
-  if (candidates.length < hops - 1) return null;
+  const { exchangePoint, hops, self, strict, now } = request;
   const chosen: Candidate[] = [];
-  const prefixes = new Set(prefixOf(exchangePoint.address, strict));
-  for (const candidate of candidates) {
-    if (chosen.length === hops - 1) break;
-    const prefix = prefixOf(candidate.address, strict);
-    if (prefix.some((text) => prefixes.has(text))) continue;
-    chosen.push(candidate);
-    for (const text of prefix) prefixes.add(text);
+  for (let place = 0; place < hops - 1; place += 1) {
+    const taken = [...chosen, exchangePoint];
+    const free = (peer: Candidate) =>
+      !peer.identity.equals(self) && !taken.some(({ identity }) => identity.equals(peer.identity));
+    const diverse = (peer: Candidate) =>
+      free(peer) && !taken.some((other) => samePrefix(peer, other, strict));
+    const from = (fits: (peer: Candidate) => boolean) => {
+      if (place === 0) return pins.first.choose(pool, fits, now);
+      if (place === 1) return pins.second.choose(pool, fits, now);
+      return pool.filter(fits);
+    };
+    const spread = from(diverse);
+    // A small network may not have enough prefixes: then any peer will do.
+    const candidates = spread.length > 0 ? spread : from(free);
+    const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
+    if (candidate === undefined) return null;
+    const { identity, address, port } = candidate;
+    chosen.push({ identity, address, port });
   }
-  // A small network may not have enough prefixes: then any peer will do.
-  for (const candidate of candidates) {
-    if (chosen.length === hops - 1) break;
-    if (!chosen.includes(candidate)) chosen.push(candidate);
-  }
-  return [...shuffled(chosen, randomBelow), exchangePoint];
+  return [...chosen, exchangePoint];
 }
 
-/** The prefix that counts for diversity, or none for private addresses unless `strict`. */
-function prefixOf(address: string, strict: boolean): string[] {
-  if (!strict && isPrivateAddress(address)) return [];
-  if (address.includes(':')) return [address.split(':').slice(0, 2).join(':')];
-  return [address.split('.').slice(0, 2).join('.')];
+function samePrefix(a: Candidate, b: Candidate, strict: boolean): boolean {
+  const prefix = prefixOf(a.address, strict);
+  return prefix !== null && prefix === prefixOf(b.address, strict);
 }
 
-function shuffled<T>(items: readonly T[], randomBelow: RandomBelow): T[] {
-  const copy = [...items];
-  for (let index = copy.length - 1; index > 0; index -= 1) {
-    const other = randomBelow(index + 1);
-    const held = copy[index] as T;
-    copy[index] = copy[other] as T;
-    copy[other] = held;
-  }
-  return copy;
+/** The prefix that counts for diversity; none for private addresses unless `strict`. */
+function prefixOf(address: string, strict: boolean): string | null {
+  if (!strict && isPrivateAddress(address)) return null;
+  if (address.includes(':')) return address.split(':').slice(0, 2).join(':');
+  return address.split('.').slice(0, 2).join('.');
 }

@@ -15,6 +15,7 @@ import type { Engine, EngineEvent, KxFailure } from '../engine/kx.js';
 import type { Logger } from '../log.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import { type Families, reachableAddress, readyAddresses } from './addresses.js';
+import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 
@@ -48,6 +49,7 @@ interface Tunnel {
 export interface TunnelsOptions {
   readonly engine: Engine;
   readonly pool: PeerPool;
+  readonly guards: Guards;
   readonly self: Buffer;
   readonly families: Families;
   readonly hops: number;
@@ -130,6 +132,7 @@ export class Tunnels {
     if (tunnel === undefined) return;
     switch (event.type) {
       case 'tunnelReady':
+        this.#options.guards.noteSuccess(tunnel.path);
         if (tunnel.state === 'repairing') this.counters.repaired += 1;
         else this.counters.built += 1;
         if (tunnel.state === 'building') {
@@ -164,12 +167,14 @@ export class Tunnels {
   }
 
   async #attempt(tunnel: Tunnel): Promise<void> {
-    const { engine, pool, self, strictDiversity, log } = this.#options;
+    const { engine, pool, guards, self, strictDiversity, log } = this.#options;
     tunnel.attempts += 1;
     const peers = await pool.peers(tunnel.hops + 2);
     if (this.#closed || this.#byKey.get(tunnel.key) !== tunnel) return;
     const { exchangePoint, hops } = tunnel;
-    const path = choosePath(peers, { exchangePoint, hops, self, strict: strictDiversity }, randomInt);
+    const request = { exchangePoint, hops, self, strict: strictDiversity, now: Date.now() };
+    const path = choosePath(peers, guards, request, randomInt);
+    this.#saveGuards();
     if (path === null) {
       log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
       this.#handleFailure(tunnel, 'exhausted', 0);
@@ -187,6 +192,11 @@ export class Tunnels {
     );
   }
 
+  #saveGuards(): void {
+    const { guards, log } = this.#options;
+    guards.save().catch((error: unknown) => log.error({ err: error }, 'the pinned hops cannot be kept'));
+  }
+
   /** The same for every circuit of this owner at this exchange point, and for nobody else. */
   #token(tunnel: Tunnel): Buffer {
     return createHmac('sha256', this.#options.tokenSecret)
@@ -197,14 +207,18 @@ export class Tunnels {
   }
 
   #handleFailure(tunnel: Tunnel, failure: KxFailure, hop: number): void {
-    const { log, pool } = this.#options;
+    const { log, pool, guards } = this.#options;
     const failed = tunnel.path[hop];
     const atExchangePoint = hop >= tunnel.hops - 1;
     log.info(
       { direction: tunnel.direction, failure, hop, attempt: tunnel.attempts },
       'a tunnel was not built',
     );
-    if (failed !== undefined && !atExchangePoint) pool.forget(failed.identity);
+    if (failed !== undefined && !atExchangePoint) {
+      pool.forget(failed.identity);
+      guards.noteFailure(failed, Date.now());
+      this.#saveGuards();
+    }
     // What the exchange point itself says is final; a bad relay is not.
     const final =
       failure === 'unknown-pseudo-identity' ||

@@ -4,17 +4,35 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { choosePath } from '../../../src/kx/path.js';
 import type { Candidate } from '../../../src/kx/peer-pool.js';
+import { PinnedPeers } from '../../../src/kx/pinned-peers.js';
 
 const test = suite('choice of a path');
 const candidate = (address: string): Candidate => ({ identity: randomBytes(32), address, port: 3001 });
 const self = randomBytes(32);
+const DAY_MS = 86_400_000;
+const NOW = 1_800_000_000_000;
+
+function pins(wanted = 2) {
+  const options = { wanted, most: 16, lifetimeMs: { least: DAY_MS, most: 2 * DAY_MS } };
+  return { first: new PinnedPeers(options, [], randomInt), second: new PinnedPeers(options, [], randomInt) };
+}
+
+function choose(
+  pool: readonly Candidate[],
+  exchangePoint: Candidate,
+  hops: number,
+  pinned = pins(),
+  now = NOW,
+) {
+  return choosePath(pool, pinned, { exchangePoint, hops, self, strict: false, now }, randomInt);
+}
 
 test('the exchange point is last, and nobody is on a path twice', () => {
   fc.assert(
     fc.property(fc.integer({ min: 2, max: 20 }), fc.integer({ min: 3, max: 8 }), (known, hops) => {
       const pool = Array.from({ length: known }, (_, index) => candidate(`10.0.0.${index + 1}`));
       const exchangePoint = pool[0] as Candidate;
-      const path = choosePath(pool, { exchangePoint, hops, self, strict: false }, randomInt);
+      const path = choose(pool, exchangePoint, hops);
       if (known < hops) {
         assert.is(path, null);
         return;
@@ -30,14 +48,14 @@ test('this peer itself is no relay of its own tunnel', () => {
   const own = { ...candidate('10.0.0.1'), identity: self };
   const pool = [own, candidate('10.0.0.2')];
   const exchangePoint = candidate('10.0.0.3');
-  assert.is(choosePath(pool, { exchangePoint, hops: 3, self, strict: false }, randomInt), null);
+  assert.is(choose(pool, exchangePoint, 3), null);
 });
 
 test('no two hops share a /16 where the pool is large enough', () => {
   const pool = ['198.51.1.1', '198.51.2.2', '203.0.1.1', '203.0.2.2', '192.0.2.1'].map(candidate);
   for (let round = 0; round < 50; round += 1) {
     const exchangePoint = candidate('198.51.9.9');
-    const path = choosePath(pool, { exchangePoint, hops: 3, self, strict: false }, randomInt);
+    const path = choose(pool, exchangePoint, 3);
     const prefixes = path?.map(({ address }) => address.split('.').slice(0, 2).join('.'));
     assert.is(new Set(prefixes).size, 3, prefixes?.join(' '));
   }
@@ -46,21 +64,48 @@ test('no two hops share a /16 where the pool is large enough', () => {
 test('a network in one prefix still works', () => {
   const pool = ['198.51.1.1', '198.51.2.2', '198.51.3.3'].map(candidate);
   const exchangePoint = candidate('198.51.9.9');
-  const path = choosePath(pool, { exchangePoint, hops: 3, self, strict: false }, randomInt);
+  const path = choose(pool, exchangePoint, 3);
   assert.is(path?.length, 3);
 });
 
-test('every relay is chosen about equally often', () => {
-  const pool = Array.from({ length: 6 }, (_, index) => candidate(`10.0.0.${index + 1}`));
-  const exchangePoint = candidate('10.0.1.1');
-  const counts = new Map<Candidate, number>();
-  for (let round = 0; round < 3_000; round += 1) {
-    const path = choosePath(pool, { exchangePoint, hops: 3, self, strict: false }, randomInt);
-    const first = path?.[0] as Candidate;
-    counts.set(first, (counts.get(first) ?? 0) + 1);
+test('the same few peers stand first and second on all paths, until their time is over', () => {
+  const pool = Array.from({ length: 30 }, (_, index) => candidate(`10.0.0.${index + 1}`));
+  const pinned = pins();
+  const seen = [new Set<string>(), new Set<string>()];
+  const walk = (now: number) => {
+    for (let round = 0; round < 200; round += 1) {
+      const path = choose(pool, candidate('10.0.1.1'), 3, pinned, now);
+      for (const place of [0, 1]) seen[place]?.add(path?.[place]?.identity.toString('hex') ?? '');
+    }
+  };
+  walk(NOW);
+  assert.is(seen[0]?.size, 2);
+  assert.ok((seen[1]?.size ?? 9) <= 4, 'second hops');
+  walk(NOW + 3 * DAY_MS);
+  assert.ok((seen[0]?.size ?? 0) > 2);
+});
+
+test('a first hop that is down is passed over and comes back', () => {
+  const pool = Array.from({ length: 10 }, (_, index) => candidate(`10.0.0.${index + 1}`));
+  const pinned = pins(1);
+  const firstOf = (now: number) =>
+    choose(pool, candidate('10.0.1.1'), 3, pinned, now)?.[0]?.identity as Buffer;
+  const guard = firstOf(NOW);
+  assert.ok(guard.equals(firstOf(NOW)));
+  pinned.first.noteFailure(guard, NOW);
+  assert.not(guard.equals(firstOf(NOW + 1)));
+  pinned.first.noteFailure(firstOf(NOW + 1), NOW + 9_999);
+  assert.ok(guard.equals(firstOf(NOW + 10_000)));
+});
+
+test('no number of failures makes the set of first hops grow without bound', () => {
+  const pool = Array.from({ length: 200 }, (_, index) => candidate(`10.0.${index >> 7}.${index & 127}`));
+  const pinned = pins(2);
+  for (let round = 0; round < 100; round += 1) {
+    const first = choose(pool, candidate('10.9.1.1'), 3, pinned)?.[0];
+    if (first !== undefined) pinned.first.noteFailure(first.identity, NOW);
   }
-  for (const count of counts.values()) assert.ok(count > 350 && count < 650, String(count));
-  assert.is(counts.size, 6);
+  assert.is(pinned.first.members.length, 16);
 });
 
 test.run();

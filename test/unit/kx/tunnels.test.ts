@@ -1,10 +1,14 @@
 /** Tunnels against an engine whose events the test decides. */
 
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiConnection } from '../../../src/api/server.js';
 import type { Engine, EngineCommand } from '../../../src/engine/kx.js';
+import { Guards } from '../../../src/kx/guards.js';
 import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
 import { Tunnels } from '../../../src/kx/tunnels.js';
 import { createLogger } from '../../../src/log.js';
@@ -28,7 +32,7 @@ interface Bench {
   command(): Promise<EngineCommand>;
 }
 
-function bench(peers = 6): Bench {
+async function bench(peers = 6): Promise<Bench> {
   const commands: EngineCommand[] = [];
   const forgotten: string[] = [];
   const sent: ApiMessage[] = [];
@@ -51,6 +55,7 @@ function bench(peers = 6): Bench {
   const tunnels = new Tunnels({
     engine,
     pool,
+    guards: await Guards.load(mkdtempSync(join(tmpdir(), 'peer-tunnels-'))),
     self: randomBytes(32),
     families: { ipv4: true, ipv6: false },
     hops: 3,
@@ -77,7 +82,7 @@ function build(type: 'kx-build-incoming' | 'kx-build-outgoing', pseudoIdentity: 
 }
 
 test('READY goes to the connection that asked, with the address of the callee', async () => {
-  const { tunnels, client, sent, command } = bench();
+  const { tunnels, client, sent, command } = await bench();
   const pseudoIdentity = randomBytes(32);
   tunnels.build(client, build('kx-build-outgoing', pseudoIdentity));
   const { tunnel } = await command();
@@ -93,15 +98,15 @@ test('the hops byte is a least number, and below three it means three', async ()
     [2, 3],
     [5, 5],
   ] as const) {
-    const { tunnels, client, command } = bench();
+    const { tunnels, client, command } = await bench();
     tunnels.build(client, build('kx-build-incoming', randomBytes(32), asked));
     const sent = await command();
     assert.ok(sent.type === 'buildIncoming' && sent.path.length === expected);
   }
 });
 
-test('more hops than the engine can build, and an exchange point without address, are answered by ERROR', () => {
-  const { tunnels, client, sent } = bench();
+test('more hops than the engine can build, and an exchange point without address, are answered by ERROR', async () => {
+  const { tunnels, client, sent } = await bench();
   tunnels.build(client, build('kx-build-incoming', randomBytes(32), 9));
   const nowhere = { ...exchangePoint, ipv4: null };
   tunnels.build(client, { ...build('kx-build-outgoing', randomBytes(32)), exchangePoint: nowhere });
@@ -112,7 +117,7 @@ test('more hops than the engine can build, and an exchange point without address
 });
 
 test('a relay that fails is not chosen again, and another path is tried', async () => {
-  const { tunnels, client, sent, forgotten, command } = bench();
+  const { tunnels, client, sent, forgotten, command } = await bench();
   tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
   const first = await command();
   tunnels.handleEvent({ type: 'tunnelFailed', tunnel: first.tunnel, failure: 'unreachable', hop: 1 });
@@ -124,7 +129,7 @@ test('a relay that fails is not chosen again, and another path is tried', async 
 
 test('what the exchange point says is final', async () => {
   for (const failure of ['unknown-pseudo-identity', 'taken', 'wrong-identity', 'unreachable'] as const) {
-    const { tunnels, client, sent, commands, command } = bench();
+    const { tunnels, client, sent, commands, command } = await bench();
     tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
     const { tunnel } = await command();
     tunnels.handleEvent({ type: 'tunnelFailed', tunnel, failure, hop: failure === 'taken' ? 3 : 2 });
@@ -134,7 +139,7 @@ test('what the exchange point says is final', async () => {
 });
 
 test('an incoming tunnel that breaks is built again without a word to the client, with the same token', async () => {
-  const { tunnels, client, sent, command } = bench();
+  const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
   const first = await command();
   tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
@@ -148,7 +153,7 @@ test('an incoming tunnel that breaks is built again without a word to the client
 });
 
 test('an outgoing tunnel that breaks is told', async () => {
-  const { tunnels, client, sent, command } = bench();
+  const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
   const { tunnel } = await command();
   tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
@@ -160,7 +165,7 @@ test('an outgoing tunnel that breaks is told', async () => {
 });
 
 test('DESTROY frees the tunnel from any connection; of something unknown it is answered by ERROR', async () => {
-  const { tunnels, client, command } = bench();
+  const { tunnels, client, command } = await bench();
   const pseudoIdentity = randomBytes(32);
   tunnels.build(client, build('kx-build-incoming', pseudoIdentity));
   const { tunnel } = await command();
@@ -176,7 +181,7 @@ test('DESTROY frees the tunnel from any connection; of something unknown it is a
 });
 
 test('a second BUILD for a tunnel that is there is answered at once', async () => {
-  const { tunnels, client, sent, commands, command } = bench();
+  const { tunnels, client, sent, commands, command } = await bench();
   const message = build('kx-build-outgoing', randomBytes(32));
   tunnels.build(client, message);
   const { tunnel } = await command();
