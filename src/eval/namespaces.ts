@@ -1,7 +1,8 @@
 /**
  * Role: hosts as network namespaces on one bridge, inside a sandbox.
  *
- * Invariants: every host has one IPv4 and one IPv6 address on the bridge and no other way out.
+ * Invariants: every host has one IPv4 and one IPv6 address on the bridge and no other way out; what crosses the bridge
+ * are single datagrams, as on a wire.
  *
  * Not here: delay and loss between hosts (the WAN emulator is not there yet).
  */
@@ -43,6 +44,8 @@ export class BridgedHosts {
     for (const args of [
       ['addr', 'add', `${host.ipv4}/16`, 'dev', 'eth0'],
       ['addr', 'add', `${host.ipv6}/64`, 'dev', 'eth0', 'nodad'],
+      // The bridge sees what a wire would: datagrams handed over in one piece are cut apart before they leave.
+      ['link', 'set', 'eth0', 'gso_max_segs', '1'],
       ['link', 'set', 'eth0', 'up'],
       ['link', 'set', 'lo', 'up'],
     ]) {

@@ -25,15 +25,15 @@ const VOICES: Readonly<Record<string, Voice>> = {
   alice: {
     voice: 'en-us+f3',
     text:
-      'Hello Bob, this is Alice. I wanted to tell you about the small harbour that we saw last summer. ' +
-      'Seven boats were painted bright yellow, and an old man sold oranges and fresh bread on the pier. ' +
-      'Would you like to go there again with me in the second week of June?',
+      'Hello Bob, this is Alice. Do you remember the small harbour that we saw last summer? ' +
+      'Seven boats were painted bright yellow, and an old man sold oranges on the pier. ' +
+      'Would you like to go there again in June?',
   },
   bob: {
     voice: 'en-gb',
     text:
-      'Good morning, Alice, I hear you very well. June is difficult, because my sister moves house then. ' +
-      'But what about the end of August, when the water is warm and the children are back at school? ' +
+      'Good morning, Alice, I hear you very well. June is difficult, because my sister moves house. ' +
+      'But what about the end of August, when the water is warm? ' +
       'We could take the slow train along the river and stay for three nights.',
   },
 };
@@ -77,10 +77,10 @@ export async function runDemo(setting: DemoSetting): Promise<Measurements> {
   await capture.finish();
 
   progress.step('comparing what was heard with what was said');
-  const directions = [
-    await compare(setting, recordings, alice, bob, atBob.voice),
-    await compare(setting, recordings, bob, alice, atAlice.voice),
-  ];
+  const directions = await Promise.all([
+    compare(setting, recordings, alice, bob, atBob.voice),
+    compare(setting, recordings, bob, alice, atAlice.voice),
+  ]);
   return {
     peers,
     ringingAfterMs: atAlice.view.ringingAfterMs ?? null,
