@@ -29,11 +29,20 @@ import { FrameSocket } from './frame-socket.js';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const NONCE_BYTES = 12;
+/** Messages that wait for a listener. */
+const MAX_BACKLOG = 16;
 
 /** What SRTP is keyed with: 16 bytes of key, 12 of salt, for each direction. */
 export interface VoiceKeys {
   readonly sendKey: Buffer;
   readonly receiveKey: Buffer;
+}
+
+/** Who hears what arrives. */
+export interface Listener {
+  readonly onMessage: (message: ControlMessage) => void;
+  /** Called once, when the connection is gone. */
+  readonly onClose: () => void;
 }
 
 export class ControlChannel {
@@ -44,14 +53,14 @@ export class ControlChannel {
   readonly voiceKeys: VoiceKeys;
   /** The address that stands for the other party. */
   readonly remoteAddress: string;
-  onMessage: (message: ControlMessage) => void = () => {};
-  /** Called once, when the connection is gone. */
-  onClose: () => void = () => {};
   readonly #frames: FrameSocket;
   readonly #sendKey: Buffer;
   readonly #receiveKey: Buffer;
   #sent = 0n;
   #received = 0n;
+  #listener: Listener | null = null;
+  readonly #backlog: ControlMessage[] = [];
+  #closed = false;
 
   private constructor(frames: FrameSocket, local: Buffer, remote: Buffer, result: NoiseResult) {
     this.#frames = frames;
@@ -62,7 +71,10 @@ export class ControlChannel {
     this.#receiveKey = deriveKey(result.receiveKey, 'voip control v1');
     this.voiceKeys = { sendKey: voiceKey(result.sendKey), receiveKey: voiceKey(result.receiveKey) };
     frames.onFrame = (frame) => this.#open(frame);
-    frames.onClose = () => this.onClose();
+    frames.onClose = () => {
+      this.#closed = true;
+      this.#listener?.onClose();
+    };
   }
 
   /** The caller's side. Errors: 'call-handshake' (nobody, or somebody else, answers there). */
@@ -110,6 +122,20 @@ export class ControlChannel {
     );
   }
 
+  /**
+   * Hands messages and the end of the connection to `listener`, those first that came while there was none.
+   * `null`: they wait (a few; more end the connection).
+   */
+  listen(listener: Listener | null): void {
+    this.#listener = listener;
+    while (this.#listener !== null) {
+      const message = this.#backlog.shift();
+      if (message === undefined) break;
+      this.#listener.onMessage(message);
+    }
+    if (this.#closed) this.#listener?.onClose();
+  }
+
   send(message: ControlMessage): void {
     const plain = encodeControlMessage(message);
     const sealed = Buffer.alloc(plain.length + NOISE_TAG_BYTES);
@@ -136,8 +162,9 @@ export class ControlChannel {
       return;
     }
     const message = decodeControlMessage(plain);
-    if (message === null) this.#frames.destroy();
-    else this.onMessage(message);
+    if (message === null || this.#backlog.length >= MAX_BACKLOG) this.#frames.destroy();
+    else if (this.#listener === null) this.#backlog.push(message);
+    else this.#listener.onMessage(message);
   }
 }
 

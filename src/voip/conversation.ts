@@ -49,9 +49,15 @@ export class Conversation {
   constructor(options: ConversationOptions) {
     this.#options = options;
     this.call = options.call;
-    options.channel.onMessage = (message) => this.#receive(message);
-    options.channel.onClose = () => this.#end('lost');
     this.#timer = setInterval(() => this.#tick(), PING_EVERY_MS);
+  }
+
+  /** Begins to hear the other side; to be called once everything knows of this conversation. */
+  listen(): void {
+    this.#options.channel.listen({
+      onMessage: (message) => this.#receive(message),
+      onClose: () => this.#end('lost'),
+    });
   }
 
   /** The caller's first message. */
@@ -109,6 +115,7 @@ export class Conversation {
   }
 
   #receive(message: ControlMessage): void {
+    if (this.#over) return;
     const { call, channel } = this.#options;
     this.#lastHeardAt = performance.now();
     const outgoing = call.direction === 'outgoing';
@@ -201,7 +208,9 @@ export class Conversation {
       this.call.go({ kind: 'ended', reason, ...(detail === undefined ? {} : { detail }) });
       this.#options.onOver();
     };
-    if (this.#media === null) finish();
-    else void this.#media.close().then(finish, finish);
+    const media = this.#media;
+    this.#media = null;
+    if (media === null) finish();
+    else void media.close().then(finish, finish);
   }
 }

@@ -145,6 +145,7 @@ export class Telephone {
       },
     });
     this.#conversation = conversation;
+    conversation.listen();
     return conversation;
   }
 
@@ -242,15 +243,17 @@ function inviteOf(channel: ControlChannel): Promise<number> {
       channel.end();
       reject(new PeerError('call-handshake', 'a caller connected and said nothing'));
     }, INVITE_TIMEOUT_MS);
-    channel.onClose = () => {
+    const settle = (run: () => void) => {
       clearTimeout(timer);
-      reject(new PeerError('call-handshake', 'a caller connected and left'));
+      channel.listen(null);
+      run();
     };
-    channel.onMessage = (message) => {
-      if (message.type !== 'invite') return;
-      clearTimeout(timer);
-      resolve(message.voicePort);
-    };
+    channel.listen({
+      onMessage: (message) => {
+        if (message.type === 'invite') settle(() => resolve(message.voicePort));
+      },
+      onClose: () => settle(() => reject(new PeerError('call-handshake', 'a caller connected and left'))),
+    });
   });
 }
 

@@ -33,7 +33,7 @@ async function channels(): Promise<[ControlChannel, ControlChannel]> {
 
 function nextMessage(channel: ControlChannel): Promise<ControlMessage> {
   return new Promise((resolve) => {
-    channel.onMessage = resolve;
+    channel.listen({ onMessage: resolve, onClose: () => {} });
   });
 }
 
@@ -94,12 +94,29 @@ test('an altered frame ends the channel', async () => {
   ]);
   alter = true;
   const closed = new Promise<void>((resolve) => {
-    callee.onClose = resolve;
+    callee.listen({
+      onMessage: () => assert.unreachable('an altered message was delivered'),
+      onClose: resolve,
+    });
   });
-  callee.onMessage = () => assert.unreachable('an altered message was delivered');
   caller.send({ type: 'hangup' });
   await closed;
   for (const socket of [left, middleLeft, middleRight]) socket.destroy();
+});
+
+test('what arrives before anybody listens is not lost, nor is the end', async () => {
+  const [caller, callee] = await channels();
+  for (const voicePort of [1, 2, 3]) caller.send({ type: 'invite', voicePort });
+  const last = nextMessage(caller);
+  caller.send({ type: 'ping', number: 1 });
+  callee.send({ type: 'pong', number: 1 });
+  await last;
+  caller.end();
+  const heard: string[] = [];
+  await new Promise<void>((resolve) => {
+    callee.listen({ onMessage: (message) => heard.push(message.type), onClose: resolve });
+  });
+  assert.equal(heard, ['invite', 'invite', 'invite', 'ping']);
 });
 
 test('garbage instead of a handshake is refused', async () => {
