@@ -1,4 +1,6 @@
-//! Change of the sampling rate by a windowed sinc: for measurements, not for speed.
+//! Change of the sampling rate by a windowed sinc: for measurements.
+
+use std::collections::HashMap;
 
 /// Zero crossings of the sinc on each side.
 const CROSSINGS: f64 = 24.0;
@@ -13,20 +15,22 @@ pub fn resample(samples: &[f32], from: u32, to: u32) -> Vec<f32> {
     let cutoff = 0.95 / step.max(1.0);
     let reach = CROSSINGS / cutoff;
     let length = (samples.len() as f64 / step) as usize;
-    (0..length)
+    let taps = reach as i64 + 1;
+    // The kernel depends only on where between two samples its centre lies, which comes back again and again.
+    let (from, to) = (u64::from(from), u64::from(to));
+    let mut kernels: HashMap<u64, Vec<f64>> = HashMap::new();
+    (0..length as u64)
         .map(|index| {
-            let centre = index as f64 * step;
-            let first = (centre - reach).ceil().max(0.0) as usize;
-            let last = ((centre + reach) as usize + 1).min(samples.len());
-            let window = samples.get(first..last).unwrap_or_default();
-            let sum: f64 = window
-                .iter()
-                .enumerate()
-                .map(|(offset, sample)| {
-                    f64::from(*sample) * kernel((first + offset) as f64 - centre, cutoff, reach)
-                })
-                .sum();
-            sum as f32
+            let (centre, phase) = ((index * from / to) as i64, index * from % to);
+            let kernel = kernels.entry(phase).or_insert_with(|| {
+                let fraction = phase as f64 / to as f64;
+                (-taps..=taps).map(|offset| kernel(offset as f64 - fraction, cutoff, reach)).collect()
+            });
+            let first = centre - taps;
+            let skipped = first.min(0).unsigned_abs() as usize;
+            let window = samples.get(first.max(0) as usize..).unwrap_or_default();
+            let pairs = window.iter().zip(kernel.iter().skip(skipped));
+            pairs.map(|(sample, weight)| f64::from(*sample) * weight).sum::<f64>() as f32
         })
         .collect()
 }
