@@ -1,27 +1,14 @@
 /** Calls between two of six whole peers, driven as persons drive them. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runInSandbox } from '../../src/eval/sandbox.js';
+import { runScenario } from '../support/scenario.js';
 
-const SCENARIO = fileURLToPath(new URL('./call-scenario.js', import.meta.url));
 const test = suite('calls between real peers');
-// biome-ignore lint/suspicious/noExplicitAny: the scenario's results are JSON.
-let results: any;
+let results: Awaited<ReturnType<typeof runScenario>>;
 
 test.before(async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'peer-e2e-'));
-  await runInSandbox(SCENARIO, [join(directory, 'results.json')]);
-  results = JSON.parse(readFileSync(join(directory, 'results.json'), 'utf8'));
-  rmSync(directory, { recursive: true });
-});
-
-test('the scenario runs to its end', () => {
-  if (results.failure !== undefined) throw new Error(Object.entries(results).flat().join('\n'));
+  results = await runScenario(new URL('./call-scenario.js', import.meta.url));
 });
 
 test('an accepted call carries voice both ways until one side hangs up', () => {

@@ -1,27 +1,14 @@
 /** Tunnels between real peers: processes, sockets, TUN devices, the kernel's own TCP. */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runInSandbox } from '../../src/eval/sandbox.js';
+import { runScenario } from '../support/scenario.js';
 
-const SCENARIO = fileURLToPath(new URL('./tunnel-scenario.js', import.meta.url));
 const test = suite('tunnels between real peers');
-// biome-ignore lint/suspicious/noExplicitAny: the scenario's results are JSON.
-let results: any;
+let results: Awaited<ReturnType<typeof runScenario>>;
 
 test.before(async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'peer-e2e-'));
-  await runInSandbox(SCENARIO, [join(directory, 'results.json')]);
-  results = JSON.parse(readFileSync(join(directory, 'results.json'), 'utf8'));
-  rmSync(directory, { recursive: true });
-});
-
-test('the scenario runs to its end', () => {
-  if (results.failure !== undefined) throw new Error(Object.entries(results).flat().join('\n'));
+  results = await runScenario(new URL('./tunnel-scenario.js', import.meta.url));
 });
 
 test('a tunnel carries TCP without loss and UDP, from IPv4 to IPv6', () => {
