@@ -4,6 +4,10 @@
 //! the cookie. Only then does an RSA verification happen, and only for certificates not seen before. Every table is
 //! bounded. What cells on a link mean is not in here.
 
+mod accepting;
+mod connecting;
+mod session;
+
 use crate::certificate::{Certified, Purpose, digest_of, verify};
 use crate::cookie::CookieJar;
 use crate::counters::Counters;
@@ -12,8 +16,8 @@ use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
 use crate::wire::{HandshakeHeader, Step};
 use cell::layout::{CellHeader, Command, Datagram, Kind};
-use cell::link::{LinkKey, SealedHeader};
-use cell::window::ReplayWindow;
+use cell::link::SealedHeader;
+use session::Session;
 use slab::Slab;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,15 +27,8 @@ use std::time::Duration;
 pub type LinkId = u32;
 
 const MAX_LINKS: usize = 1 << 14;
-const MAX_ANSWERING: usize = 512;
-const MAX_ANSWERING_PER_SOURCE: usize = 16;
 const MAX_CACHED_CERTIFICATES: usize = 4096;
 const TICK: Duration = Duration::from_millis(500);
-/// After data came in and nothing went out for this long, padding says that we are alive.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// After data went out and nothing came in for this long, the link is dead.
-const DEAD_AFTER: Duration = Duration::from_secs(8);
-const IDLE_AFTER: Duration = Duration::from_secs(120);
 const SLOT_MASK: u32 = 0xffff;
 
 /// This peer's own keys for links.
@@ -62,23 +59,6 @@ pub struct LinkClosed {
     pub link: LinkId,
     /// Why.
     pub end: LinkEnd,
-}
-
-struct Session {
-    identity: Identity,
-    remote_index: u32,
-    send: LinkKey,
-    receive: LinkKey,
-    next_counter: u64,
-    window: ReplayWindow,
-    /// Message 3, resent until the responder's first datagram proves that it has arrived.
-    unconfirmed: Option<Box<Dialing>>,
-    last_received: Duration,
-    /// When the oldest datagram went out to which nothing has come back.
-    unanswered_since: Option<Duration>,
-    /// When the oldest cell came in after which nothing has gone out.
-    owed_since: Option<Duration>,
-    last_cell: Duration,
 }
 
 enum State {
@@ -304,176 +284,6 @@ impl Links {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn receive_first(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
-        header: &HandshakeHeader,
-        random: u64,
-        counters: &mut Counters,
-        out: &mut Outbox,
-    ) {
-        if !self.jar.holds(now, from, header.sender, &header.cookie) {
-            counters.cookies_refused += 1;
-            return;
-        }
-        let key = (from, header.sender);
-        let id = match self.answering.get(&key) {
-            Some(&id) => id,
-            None => {
-                let of_source =
-                    self.answering.keys().filter(|(address, _)| address.ip() == from.ip()).count();
-                if self.answering.len() >= MAX_ANSWERING || of_source >= MAX_ANSWERING_PER_SOURCE {
-                    counters.handshakes_over_limit += 1;
-                    return;
-                }
-                let sender = header.sender;
-                let state = |_| State::Answering(Box::new(Answering::new(now, sender)));
-                let Some(id) = self.insert(from, random, state) else {
-                    counters.handshakes_over_limit += 1;
-                    return;
-                };
-                self.answering.insert(key, id);
-                self.schedule(now);
-                id
-            }
-        };
-        let (secret, certificate) = (self.own.secret, &self.own.certificate);
-        let slot = (id & SLOT_MASK) as usize;
-        if let Some(Link { state: State::Answering(answering), .. }) = self.table.get_mut(slot) {
-            match answering.take_first(now, header.fragment(datagram), &secret, certificate) {
-                Ok(true) => answering.transmit(id, from, out),
-                Ok(false) => {}
-                Err(_) => {
-                    counters.handshakes_refused += 1;
-                    self.close(id, LinkEnd::Refused, counters);
-                }
-            }
-        }
-    }
-
-    fn receive_second(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
-        header: &HandshakeHeader,
-        counters: &mut Counters,
-        out: &mut Outbox,
-    ) {
-        let own_certificate = std::mem::take(&mut self.own.certificate);
-        let end = self.finish_dialing(now, from, datagram, header, &own_certificate, counters, out);
-        self.own.certificate = own_certificate;
-        if let Err(end) = end {
-            if end == LinkEnd::WrongIdentity {
-                counters.identities_refused += 1;
-            } else {
-                counters.handshakes_refused += 1;
-            }
-            self.close(header.receiver, end, counters);
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn finish_dialing(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
-        header: &HandshakeHeader,
-        own_certificate: &[u8],
-        counters: &mut Counters,
-        out: &mut Outbox,
-    ) -> Result<(), LinkEnd> {
-        let Some(Link { state: State::Dialing(dialing), address, .. }) = self.get_mut(header.receiver) else {
-            return Ok(());
-        };
-        if *address != from {
-            return Ok(());
-        }
-        let Some(answer) = dialing.take_second(header.fragment(datagram)).map_err(|_| LinkEnd::Refused)?
-        else {
-            return Ok(());
-        };
-        let expected = dialing.identity();
-        let certified = self.certified(now, &answer.certificate).ok_or(LinkEnd::Refused)?;
-        if Some(certified.key) != answer.proven_key {
-            return Err(LinkEnd::Refused);
-        }
-        if certified.identity != expected {
-            return Err(LinkEnd::WrongIdentity);
-        }
-        let Some(Link { state, address, .. }) = self.get_mut(header.receiver) else { return Ok(()) };
-        let State::Dialing(dialing) = state else { return Ok(()) };
-        let secrets = dialing.write_third(header.sender, own_certificate).map_err(|_| LinkEnd::Refused)?;
-        dialing.transmit(*address, out);
-        let mut kept = dialing.take_kept();
-        let mut session = Session::new(now, expected, header.sender, &secrets.initiator, &secrets.responder);
-        for datagram in &mut kept {
-            session.send_cell(now, *address, datagram, out);
-        }
-        let placeholder = State::Up(Box::new(session));
-        if let State::Dialing(dialing) = std::mem::replace(state, placeholder)
-            && let State::Up(session) = state
-        {
-            session.unconfirmed = Some(dialing);
-            session.unanswered_since = Some(now);
-        }
-        counters.links_up += 1;
-        Ok(())
-    }
-
-    fn receive_third(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
-        header: &HandshakeHeader,
-        counters: &mut Counters,
-        out: &mut Outbox,
-    ) {
-        let Some(Link { state, address, .. }) = self.get_mut(header.receiver) else {
-            counters.datagrams_unknown_link += 1;
-            return;
-        };
-        if *address != from {
-            counters.datagrams_unknown_link += 1;
-            return;
-        }
-        let answering = match state {
-            State::Answering(answering) => answering,
-            State::Up(session) => return session.confirm(from, out),
-            State::Dialing(_) => return,
-        };
-        let finished = match answering.take_third(header.fragment(datagram)) {
-            Ok(Some(finished)) => finished,
-            Ok(None) => return,
-            Err(_) => {
-                counters.handshakes_refused += 1;
-                return self.close(header.receiver, LinkEnd::Refused, counters);
-            }
-        };
-        let Some(certified) =
-            self.certified(now, &finished.certificate).filter(|c| Some(c.key) == finished.proven_key)
-        else {
-            counters.handshakes_refused += 1;
-            return self.close(header.receiver, LinkEnd::Refused, counters);
-        };
-        self.answering.remove(&(from, header.sender));
-        let (secrets, remote) = (finished.secrets, header.sender);
-        let mut session =
-            Box::new(Session::new(now, certified.identity, remote, &secrets.responder, &secrets.initiator));
-        session.confirm(from, out);
-        if let Some(link) = self.get_mut(header.receiver) {
-            link.state = State::Up(session);
-        }
-        // Where both have dialled, each goes on using its own link.
-        self.by_peer.entry(Peer { identity: certified.identity, address: from }).or_insert(header.receiver);
-        counters.links_up += 1;
-    }
-
     fn certified(&mut self, now: Duration, certificate: &[u8]) -> Option<Certified> {
         let unix_now = self.unix_start + now.as_secs();
         let key = digest_of(&[certificate]);
@@ -530,66 +340,5 @@ impl Links {
 
     fn schedule(&mut self, now: Duration) {
         self.next_tick.get_or_insert(now + TICK);
-    }
-}
-
-impl Session {
-    fn new(
-        now: Duration,
-        identity: Identity,
-        remote_index: u32,
-        send: &[u8; 32],
-        receive: &[u8; 32],
-    ) -> Self {
-        let key = |secret: &[u8; 32]| LinkKey::new(&crate::noise::derive(secret, b"link"));
-        Self {
-            identity,
-            remote_index,
-            send: key(send),
-            receive: key(receive),
-            next_counter: 0,
-            window: ReplayWindow::new(0),
-            unconfirmed: None,
-            last_received: now,
-            unanswered_since: None,
-            owed_since: None,
-            last_cell: now,
-        }
-    }
-
-    fn send_cell(&mut self, now: Duration, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
-        self.last_cell = now;
-        self.unanswered_since.get_or_insert(now);
-        self.seal(to, datagram, out);
-    }
-
-    fn seal(&mut self, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
-        self.owed_since = None;
-        self.send.seal(self.remote_index, self.next_counter, datagram);
-        self.next_counter += 1;
-        out.send(to, datagram);
-    }
-
-    /// Padding: tells the other side that the handshake is complete, or that we are alive.
-    fn confirm(&mut self, to: SocketAddr, out: &mut Outbox) {
-        let mut datagram = [0; cell::layout::DATAGRAM_BYTES];
-        CellHeader { circuit: 0, command: Command::Padding, sequence: 0 }.write(&mut datagram);
-        self.seal(to, &mut datagram, out);
-    }
-
-    fn tick(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) -> Option<LinkEnd> {
-        if self.unanswered_since.is_some_and(|since| now >= since + DEAD_AFTER) {
-            return Some(LinkEnd::Timeout);
-        }
-        if now >= self.last_cell + IDLE_AFTER {
-            return Some(LinkEnd::Idle);
-        }
-        if let Some(dialing) = &mut self.unconfirmed {
-            dialing.transmit(to, out);
-        }
-        if self.owed_since.is_some_and(|since| now >= since + ANSWER_WITHIN) {
-            self.confirm(to, out);
-        }
-        None
     }
 }

@@ -13,7 +13,7 @@ use crate::links::{LinkEnd, LinkId};
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
-use crate::relay::{CREATE_FRAGMENT_BYTES, read_create, write_create};
+use crate::relay::create::{CREATE_FRAGMENT_BYTES, read_create, write_create};
 use cell::layer::Direction;
 use cell::layout::{
     CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, write_body,

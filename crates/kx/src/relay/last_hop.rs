@@ -1,0 +1,116 @@
+//! The last hop's side of control: requests in, responses out, each answered once and repeated on demand.
+//!
+//! One request is under way at a time; its response is kept until the next, because the builder's retransmissions are
+//! what drives everything.
+
+use super::Relayed;
+use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
+use crate::engine::{Engine, Slot};
+use crate::fragments::{Assembly, split};
+use crate::outbox::Outbox;
+use cell::layout::{DATAGRAM_BYTES, Datagram, body, body_mut, read_body, write_body};
+use std::time::Duration;
+
+const REPEAT_AFTER: Duration = Duration::from_millis(200);
+
+impl Relayed {
+    pub(super) fn may_repeat(&mut self, now: Duration) -> bool {
+        let may = now >= self.answered_at + REPEAT_AFTER;
+        if may {
+            self.answered_at = now;
+        }
+        may
+    }
+}
+
+impl Engine {
+    pub(super) fn receive_at_last_hop(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        sequence: u64,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) {
+        let Some((command, payload)) = read_body(body(datagram)) else {
+            self.counters.cells_malformed += 1;
+            return;
+        };
+        match command {
+            control::DATA => self.splice_forward(now, slot, datagram, out),
+            control::REQUEST => {
+                let Some((id, fragment)) = control::decode_fragment(payload) else {
+                    self.counters.cells_malformed += 1;
+                    return;
+                };
+                let Some(relayed) = self.relayed.get_mut(slot) else { return };
+                if let Some((answered, _)) = &relayed.response
+                    && *answered == id
+                {
+                    if relayed.may_repeat(now) {
+                        self.send_response(now, slot, out);
+                    }
+                    return;
+                }
+                if relayed.extending.as_ref().is_some_and(|extending| extending.request == id) {
+                    if relayed.may_repeat(now) {
+                        self.send_create(now, slot, out);
+                    }
+                    return;
+                }
+                if relayed.request.0 != id {
+                    relayed.request = (id, Assembly::default());
+                }
+                if let Some(message) = relayed.request.1.add(fragment) {
+                    relayed.request.1.clear();
+                    self.serve(now, slot, id, sequence, &message, out);
+                }
+            }
+            _ => self.counters.cells_malformed += 1,
+        }
+    }
+
+    fn serve(&mut self, now: Duration, slot: Slot, id: u16, sequence: u64, message: &[u8], out: &mut Outbox) {
+        let response = match Request::decode(message) {
+            Some(Request::Extend { peer, handshake }) => {
+                match self.extend(now, slot, id, sequence, peer, handshake, out) {
+                    Ok(()) => return,
+                    Err(denial) => Response::Denied(denial),
+                }
+            }
+            Some(Request::Register { pseudo_identity, token }) => {
+                self.register(now, slot, pseudo_identity, token, out)
+            }
+            Some(Request::Connect { pseudo_identity }) => self.splice(slot, pseudo_identity),
+            Some(Request::Ping) => Response::Done,
+            None => Response::Denied(Denial::Invalid),
+        };
+        self.respond(now, slot, id, &response, out);
+    }
+
+    pub(super) fn respond(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        id: u16,
+        response: &Response,
+        out: &mut Outbox,
+    ) {
+        if let Some(relayed) = self.relayed.get_mut(slot) {
+            relayed.response = Some((id, response.encode()));
+            relayed.answered_at = now;
+            self.send_response(now, slot, out);
+        }
+    }
+
+    fn send_response(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some((id, response)) = self.relayed.get(slot).and_then(|relayed| relayed.response.clone()) else {
+            return;
+        };
+        for fragment in split(&response, CONTROL_FRAGMENT_BYTES) {
+            let mut datagram = [0; DATAGRAM_BYTES];
+            write_body(body_mut(&mut datagram), control::RESPONSE, &control::encode_fragment(id, fragment));
+            self.send_backward(now, slot, &mut datagram, out);
+        }
+    }
+}
