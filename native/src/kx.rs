@@ -266,7 +266,8 @@ impl NumberSource {
     fn next(&mut self) -> u64 {
         self.counter += 1;
         let digest = kx::certificate::digest_of(&[&self.seed, &self.counter.to_be_bytes()]);
-        cell::layout::read_u64(&digest, 0)
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
