@@ -50,7 +50,13 @@ fn compare<const BYTES: usize>(engines: &[Engine]) {
     for &engine in engines {
         for encrypts in [true, false] {
             let Some(layer) = Layer::with_engine(engine, &[7; 16]) else { continue };
-            subjects.push(Subject::<BYTES> { layer, encrypts, body: [0x5a; BYTES], sequence: 0, times: Vec::new() });
+            subjects.push(Subject::<BYTES> {
+                layer,
+                encrypts,
+                body: [0x5a; BYTES],
+                sequence: 0,
+                times: Vec::new(),
+            });
         }
     }
     for _ in 0..ROUNDS {

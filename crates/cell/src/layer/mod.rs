@@ -167,9 +167,17 @@ impl Layer {
     /// is permuted. Changes nothing else.
     #[inline]
     pub fn prefetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        x86::prefetch(self);
+        prefetch(self);
     }
+}
+
+/// [`Layer::prefetch`] for whatever else a cell will meet.
+#[inline]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    x86::prefetch(value);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 impl core::fmt::Debug for Layer {

@@ -10,15 +10,16 @@ pub(super) mod entry;
 mod lanes;
 mod permutation;
 
-use super::Layer;
 use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 use zeroize::Zeroize;
 
 const CACHE_LINE_BYTES: usize = 64;
-/// Blocks that are hashed before one reduction, and powers of the hash key that are kept.
-const POWERS: usize = 4;
+/// Blocks that are hashed before one reduction, and powers of the hash key that are kept. Measured with VAES-256 on
+/// bodies of 336 bytes: 4 powers 150 ns, 8 powers 117, 12 powers 105; over 16 384 circuits 8 and 12 cost the same,
+/// because the larger state costs memory.
+const POWERS: usize = 8;
 
-/// What a permutation needs: 240 bytes, so that a whole layer has four cache lines. The rest is made on the way: the
+/// What a permutation needs: 304 bytes, so that a whole layer has five cache lines. The rest is made on the way: the
 /// mask `E(1)` beside the first block's encryption, the decryption keys of the one block that is decrypted, and the
 /// hash of the length block.
 pub(super) struct Keys {
@@ -52,11 +53,11 @@ impl Drop for Keys {
     }
 }
 
-/// Prefetches every cache line of a layer.
+/// Prefetches every cache line of a value that starts with one.
 #[inline]
-pub(super) fn prefetch(layer: &Layer) {
-    let start = core::ptr::from_ref(layer).cast::<i8>();
-    for line in (0..size_of::<Layer>()).step_by(CACHE_LINE_BYTES) {
+pub(super) fn prefetch<T>(value: &T) {
+    let start = core::ptr::from_ref(value).cast::<i8>();
+    for line in (0..size_of::<T>()).step_by(CACHE_LINE_BYTES) {
         // SAFETY: a prefetch reads nothing, and SSE is part of x86-64.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line)) };
     }

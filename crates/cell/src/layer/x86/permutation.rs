@@ -24,34 +24,27 @@ static COUNTERS: [Block; MAX_BYTES / BLOCK_BYTES] = {
     counters
 };
 
+/// Of the AES-128 key schedule.
+const ROUND_CONSTANTS: [i32; 10] = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36];
+
 /// Expands a key.
 #[inline(always)]
 pub(super) unsafe fn expand(key: &Block) -> Keys {
-    macro_rules! next {
-        ($key:expr, $constant:literal) => {{
-            let mut key = $key;
-            let word = _mm_shuffle_epi32::<0xff>(_mm_aeskeygenassist_si128::<$constant>(key));
-            key = _mm_xor_si128(key, _mm_slli_si128::<4>(key));
-            key = _mm_xor_si128(key, _mm_slli_si128::<8>(key));
-            _mm_xor_si128(key, word)
-        }};
-    }
     let mut keys = Keys { round: [0; 11], powers: [0; POWERS] };
-    // SAFETY: the caller has the instructions.
+    // SAFETY: the caller has the instructions; 16 bytes are stored to where 16 bytes are.
     unsafe {
-        let k0 = __m128i::load(&[*key]);
-        let k1 = next!(k0, 0x01);
-        let k2 = next!(k1, 0x02);
-        let k3 = next!(k2, 0x04);
-        let k4 = next!(k3, 0x08);
-        let k5 = next!(k4, 0x10);
-        let k6 = next!(k5, 0x20);
-        let k7 = next!(k6, 0x40);
-        let k8 = next!(k7, 0x80);
-        let k9 = next!(k8, 0x1b);
-        let k10 = next!(k9, 0x36);
-        for (round, key) in keys.round.iter_mut().zip([k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10]) {
-            _mm_storeu_si128(core::ptr::from_mut(round).cast(), key);
+        let mut round_key = __m128i::load(&[*key]);
+        // The last word's bytes, rotated by one, in all four columns: so the row shift of the AES round moves nothing.
+        let rotated = _mm_set1_epi32(0x0c0f_0e0d);
+        for (round, slot) in keys.round.iter_mut().enumerate() {
+            if let Some(constant) = round.checked_sub(1).map(|at| ROUND_CONSTANTS[at]) {
+                let word =
+                    _mm_aesenclast_si128(_mm_shuffle_epi8(round_key, rotated), _mm_set1_epi32(constant));
+                round_key = round_key.xor(_mm_slli_si128::<4>(round_key));
+                round_key = round_key.xor(_mm_slli_si128::<8>(round_key));
+                round_key = round_key.xor(word);
+            }
+            _mm_storeu_si128(core::ptr::from_mut(slot).cast(), round_key);
         }
         let hash_key = encrypt_block(&keys, _mm_setzero_si128());
         let mut power = hash_key;
