@@ -50,6 +50,8 @@ pub enum Kind {
     Handshake = 3,
     /// A sealed cell.
     Sealed = 4,
+    /// A sealed cell came for a link that is not there: a hint, believed by nobody without a check.
+    Lost = 5,
 }
 
 impl Kind {
@@ -60,6 +62,7 @@ impl Kind {
             2 => Some(Self::Cookie),
             3 => Some(Self::Handshake),
             4 => Some(Self::Sealed),
+            5 => Some(Self::Lost),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use crate::noise::{Handshake, NoiseError, Pattern, Secrets};
 use crate::outbox::Outbox;
 use crate::peer::Identity;
 use crate::wire::{FRAGMENT_BYTES, HandshakeHeader, Step, handshake_datagram};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use cell::layout::Datagram;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,8 +29,18 @@ pub enum Progress {
 
 enum Stage {
     Hello,
-    First { handshake: Box<Handshake>, cookie: [u8; COOKIE_BYTES], message: Vec<u8>, answer: Assembly },
-    Third { remote_index: u32, message: Vec<u8> },
+    First {
+        handshake: Box<Handshake>,
+        cookie: [u8; COOKIE_BYTES],
+        message: Vec<u8>,
+        /// Fragments of message 2 of the responder's link with this number.
+        answer: (u32, Assembly),
+    },
+    Third {
+        remote_index: u32,
+        cookie: [u8; COOKIE_BYTES],
+        message: Vec<u8>,
+    },
 }
 
 /// The initiator's side.
@@ -97,11 +108,11 @@ impl Dialing {
                     out.send(to, &handshake_datagram(Step::First, 0, self.index, cookie, fragment));
                 }
             }
-            Stage::Third { remote_index, message } => {
+            Stage::Third { remote_index, cookie, message } => {
                 for fragment in split(message, FRAGMENT_BYTES) {
                     out.send(
                         to,
-                        &handshake_datagram(Step::Third, *remote_index, self.index, &[0; 16], fragment),
+                        &handshake_datagram(Step::Third, *remote_index, self.index, cookie, fragment),
                     );
                 }
             }
@@ -126,24 +137,36 @@ impl Dialing {
         let Ok((handshake, message)) = Handshake::initiate(Pattern::Link, Some(secret)) else { return false };
         let cookie = fresh;
         let handshake = Box::new(handshake);
-        self.stage = Stage::First { handshake, cookie, message, answer: Assembly::default() };
+        self.stage = Stage::First { handshake, cookie, message, answer: (0, Assembly::default()) };
         true
     }
 
-    /// Takes a fragment of message 2; the answer once whole.
-    pub fn take_second(&mut self, fragment: Fragment<'_>) -> Result<Option<Answer>, NoiseError> {
-        let Stage::First { handshake, answer, .. } = &mut self.stage else { return Ok(None) };
-        let Some(message) = answer.add(fragment) else { return Ok(None) };
+    /// Takes a fragment of message 2; the answer once whole. One that does not show our cookie is not from somebody
+    /// who has seen our message 1, and is ignored.
+    pub fn take_second(
+        &mut self,
+        header: &HandshakeHeader,
+        fragment: Fragment<'_>,
+    ) -> Result<Option<Answer>, NoiseError> {
+        let Stage::First { handshake, cookie, answer, .. } = &mut self.stage else { return Ok(None) };
+        if verify_slices_are_equal(cookie, &header.cookie).is_err() {
+            return Ok(None);
+        }
+        if answer.0 != header.sender {
+            *answer = (header.sender, Assembly::default());
+        }
+        let Some(message) = answer.1.add(fragment) else { return Ok(None) };
         let certificate = handshake.read_answer(&message)?;
         Ok(Some(Answer { certificate, proven_key: handshake.remote_static() }))
     }
 
     /// Writes message 3 after the answer was found good; from now on `transmit` sends it.
     pub fn write_third(&mut self, remote_index: u32, certificate: &[u8]) -> Result<Secrets, NoiseError> {
-        let Stage::First { handshake, .. } = &mut self.stage else { return Err(NoiseError::Kem) };
+        let Stage::First { handshake, cookie, .. } = &mut self.stage else { return Err(NoiseError::Kem) };
+        let cookie = *cookie;
         let message = handshake.write(certificate)?;
         let secrets = handshake.secrets().ok_or(NoiseError::Kem)?;
-        self.stage = Stage::Third { remote_index, message };
+        self.stage = Stage::Third { remote_index, cookie, message };
         Ok(secrets)
     }
 }
@@ -151,6 +174,7 @@ impl Dialing {
 /// The responder's side; exists only after a valid cookie.
 pub struct Answering {
     remote_index: u32,
+    cookie: [u8; COOKIE_BYTES],
     started: Duration,
     first: Assembly,
     handshake: Option<Box<Handshake>>,
@@ -170,10 +194,11 @@ pub struct Finished {
 }
 
 impl Answering {
-    /// Begins for the initiator's link number.
-    pub fn new(now: Duration, remote_index: u32) -> Self {
+    /// Begins for the initiator's link number and the valid cookie that it has shown.
+    pub fn new(now: Duration, remote_index: u32, cookie: [u8; COOKIE_BYTES]) -> Self {
         Self {
             remote_index,
+            cookie,
             started: now,
             first: Assembly::default(),
             handshake: None,
@@ -188,6 +213,11 @@ impl Answering {
         self.remote_index
     }
 
+    /// When it began.
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+
     /// Whether the initiator has taken too long.
     pub fn is_over(&self, now: Duration) -> bool {
         now >= self.started + GIVE_UP_AFTER
@@ -197,10 +227,13 @@ impl Answering {
     pub fn take_first(
         &mut self,
         now: Duration,
+        header: &HandshakeHeader,
         fragment: Fragment<'_>,
         secret: &[u8; 32],
         certificate: &[u8],
     ) -> Result<bool, NoiseError> {
+        // The initiator waits for answers that show the cookie it has shown last.
+        self.cookie = header.cookie;
         if self.handshake.is_some() {
             let again = now >= self.answered_at + ANSWER_AGAIN_AFTER;
             if again {
@@ -220,13 +253,20 @@ impl Answering {
     /// Sends message 2.
     pub fn transmit(&self, index: u32, to: SocketAddr, out: &mut Outbox) {
         for fragment in split(&self.answer, FRAGMENT_BYTES) {
-            out.send(to, &handshake_datagram(Step::Second, self.remote_index, index, &[0; 16], fragment));
+            out.send(to, &handshake_datagram(Step::Second, self.remote_index, index, &self.cookie, fragment));
         }
     }
 
-    /// Takes a fragment of message 3; the result once whole.
-    pub fn take_third(&mut self, fragment: Fragment<'_>) -> Result<Option<Finished>, NoiseError> {
+    /// Takes a fragment of message 3; the result once whole. One of another initiator is ignored.
+    pub fn take_third(
+        &mut self,
+        header: &HandshakeHeader,
+        fragment: Fragment<'_>,
+    ) -> Result<Option<Finished>, NoiseError> {
         let Some(handshake) = &mut self.handshake else { return Ok(None) };
+        if header.sender != self.remote_index {
+            return Ok(None);
+        }
         let Some(message) = self.third.add(fragment) else { return Ok(None) };
         let certificate = handshake.read(&message)?;
         let secrets = handshake.secrets().ok_or(NoiseError::Kem)?;

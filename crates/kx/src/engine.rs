@@ -18,6 +18,7 @@ use slab::Slab;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A place in one of the tables.
 pub type Slot = usize;
@@ -48,10 +49,12 @@ pub struct Tun {
 }
 
 /// The keys of one purpose.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct HopIdentity {
     /// X25519 secret.
     pub secret: [u8; 32],
     /// Certificate of its public half.
+    #[zeroize(skip)]
     pub certificate: Vec<u8>,
 }
 
@@ -166,9 +169,8 @@ impl Engine {
         out: &mut Outbox,
     ) {
         self.counters.datagrams_received += 1;
-        let random = (self.random)();
-        if let Some((link, header)) = self.links.receive(now, from, datagram, random, &mut self.counters, out)
-        {
+        let received = self.links.receive(now, from, datagram, &mut *self.random, &mut self.counters, out);
+        if let Some((link, header)) = received {
             self.handle_cell(now, link, header, datagram, out);
         }
         self.handle_closed(now, out);

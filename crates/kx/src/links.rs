@@ -7,6 +7,7 @@
 mod accepting;
 mod connecting;
 mod session;
+mod table;
 
 use crate::certificate::{Certified, Purpose, digest_of, verify};
 use crate::cookie::CookieJar;
@@ -14,28 +15,33 @@ use crate::counters::Counters;
 use crate::dialing::{Answering, Dialing, Progress};
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
-use crate::wire::{HandshakeHeader, Step};
-use cell::layout::{CellHeader, Command, Datagram, Kind};
+use crate::wire::{HandshakeHeader, Step, lost_datagram};
+use cell::layout::{CellHeader, Datagram, Kind};
 use cell::link::SealedHeader;
 use session::Session;
 use slab::Slab;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// This peer's number for a link: slab slot in the low 16 bits, random above.
 pub type LinkId = u32;
 
-const MAX_LINKS: usize = 1 << 14;
+/// Links being dialled because somebody else asked for them.
+const MAX_DIALING_FOR_OTHERS: usize = 1024;
 const MAX_CACHED_CERTIFICATES: usize = 4096;
 const TICK: Duration = Duration::from_millis(500);
-const SLOT_MASK: u32 = 0xffff;
+/// Datagrams of the kind [`Kind::Lost`] that are looked into between two ticks; anybody can send them.
+const HINTS_PER_TICK: u8 = 16;
 
 /// This peer's own keys for links.
+#[derive(Zeroize, ZeroizeOnDrop)]
 pub struct LinkIdentity {
     /// X25519 secret.
     pub secret: [u8; 32],
     /// Certificate of its public half.
+    #[zeroize(skip)]
     pub certificate: Vec<u8>,
 }
 
@@ -44,6 +50,12 @@ pub struct LinkIdentity {
 pub enum LinkEnd {
     /// Nobody answered in time, or not any more.
     Timeout,
+    /// The other side has forgotten the link (it was started again) and can be dialled anew.
+    Lost,
+    /// The other side's certificate has expired.
+    Expired,
+    /// Its peer has too many others, or this peer has.
+    Crowded,
     /// The peer there is another than the one dialled.
     WrongIdentity,
     /// Its handshake or certificate does not hold.
@@ -81,7 +93,11 @@ pub struct Links {
     unix_start: u64,
     table: Slab<Link>,
     by_peer: HashMap<Peer, LinkId>,
+    /// Links that are up, oldest first.
+    of_identity: HashMap<Identity, Vec<LinkId>>,
     answering: HashMap<(SocketAddr, u32), LinkId>,
+    dialing: usize,
+    hints_left: u8,
     certificates: HashMap<[u8; 32], Certified>,
     closed: Vec<LinkClosed>,
     next_tick: Option<Duration>,
@@ -96,7 +112,10 @@ impl Links {
             unix_start,
             table: Slab::new(),
             by_peer: HashMap::new(),
+            of_identity: HashMap::new(),
             answering: HashMap::new(),
+            dialing: 0,
+            hints_left: HINTS_PER_TICK,
             certificates: HashMap::new(),
             closed: Vec::new(),
             next_tick: None,
@@ -112,11 +131,26 @@ impl Links {
             State::Dialing(Box::new(Dialing::new(now, peer.identity, id, (random >> 32) as u32)))
         })?;
         self.by_peer.insert(peer, id);
+        self.dialing += 1;
         if let Some(Link { state: State::Dialing(dialing), .. }) = self.get_mut(id) {
             dialing.transmit(peer.address, out);
         }
         self.schedule(now);
         Some(id)
+    }
+
+    /// The same for somebody else, who must not be able to fill the table with peers that do not answer.
+    pub fn connect_for_other(
+        &mut self,
+        now: Duration,
+        peer: Peer,
+        random: u64,
+        out: &mut Outbox,
+    ) -> Option<LinkId> {
+        if self.dialing >= MAX_DIALING_FOR_OTHERS && !self.by_peer.contains_key(&peer) {
+            return None;
+        }
+        self.connect(now, peer, random, out)
     }
 
     /// Who is proven to be at the other end; `None` while the handshake runs.
@@ -154,32 +188,25 @@ impl Links {
         now: Duration,
         from: SocketAddr,
         datagram: &mut Datagram,
-        random: u64,
+        random: &mut dyn FnMut() -> u64,
         counters: &mut Counters,
         out: &mut Outbox,
     ) -> Option<(LinkId, CellHeader)> {
         match Kind::of(datagram) {
-            Some(Kind::Sealed) => return self.receive_sealed(now, from, datagram, counters),
+            Some(Kind::Sealed) => return self.receive_sealed(now, from, datagram, counters, out),
             Some(Kind::Hello) => {
                 let hello = HandshakeHeader::read(datagram);
                 let cookie = self.jar.bake(now, from, hello.sender);
                 out.send(from, &HandshakeHeader::cookie(datagram, cookie));
             }
-            Some(Kind::Cookie) => {
-                let header = HandshakeHeader::read(datagram);
-                let secret = self.own.secret;
-                if let Some(Link { state: State::Dialing(dialing), address, .. }) =
-                    self.get_mut(header.receiver)
-                    && *address == from
-                {
-                    if dialing.take_cookie(&secret, datagram) {
-                        dialing.transmit(from, out);
-                    }
-                } else {
-                    counters.datagrams_unknown_link += 1;
-                }
-            }
-            Some(Kind::Handshake) => self.receive_handshake(now, from, datagram, random, counters, out),
+            Some(Kind::Cookie) => self.receive_cookie(from, datagram, counters, out),
+            Some(Kind::Handshake) => match HandshakeHeader::read(datagram).step {
+                Some(Step::First) => self.receive_first(now, from, datagram, random, counters, out),
+                Some(Step::Second) => self.receive_second(now, from, datagram, counters, out),
+                Some(Step::Third) => self.receive_third(now, from, datagram, counters, out),
+                None => counters.datagrams_malformed += 1,
+            },
+            Some(Kind::Lost) => self.receive_lost(now, from, datagram, out),
             None => counters.datagrams_malformed += 1,
         }
         None
@@ -195,6 +222,8 @@ impl Links {
         if self.next_tick.is_none_or(|at| at > now) {
             return;
         }
+        self.hints_left = HINTS_PER_TICK;
+        let unix_now = self.unix_start + now.as_secs();
         let mut ended = Vec::new();
         for (_, link) in &mut self.table {
             let end = match &mut link.state {
@@ -206,7 +235,7 @@ impl Links {
                     Progress::GiveUp => Some(LinkEnd::Timeout),
                 },
                 State::Answering(answering) => answering.is_over(now).then_some(LinkEnd::Timeout),
-                State::Up(session) => session.tick(now, link.address, out),
+                State::Up(session) => session.tick(now, unix_now, link.address, out),
             };
             if let Some(end) = end {
                 ended.push(LinkClosed { link: link.id, end });
@@ -232,55 +261,37 @@ impl Links {
         from: SocketAddr,
         datagram: &mut Datagram,
         counters: &mut Counters,
+        out: &mut Outbox,
     ) -> Option<(LinkId, CellHeader)> {
         let sealed = SealedHeader::read(datagram);
-        let Some(Link { id, state: State::Up(session), address, .. }) = self.get_mut(sealed.receiver) else {
-            counters.datagrams_unknown_link += 1;
-            return None;
-        };
-        if *address != from {
-            counters.datagrams_unknown_link += 1;
-            return None;
+        match self.get_mut(sealed.receiver).filter(|link| link.address == from) {
+            Some(Link { id, state: State::Up(session), .. }) => {
+                let header = session.open(now, from, datagram, counters, out)?;
+                return Some((*id, header));
+            }
+            // The handshake's last message is still on its way.
+            Some(_) => {}
+            None => out.send(from, &lost_datagram(datagram)),
         }
-        if session.window.check(sealed.counter, u64::MAX).is_err() {
-            counters.datagrams_replayed += 1;
-            return None;
-        }
-        if !session.receive.open(datagram) {
-            counters.datagrams_forged += 1;
-            return None;
-        }
-        session.window.accept(sealed.counter);
-        session.last_received = now;
-        session.unanswered_since = None;
-        session.unconfirmed = None;
-        let Some(header) = CellHeader::read(datagram) else {
-            counters.cells_malformed += 1;
-            return None;
-        };
-        if header.command == Command::Padding {
-            return None;
-        }
-        session.owed_since.get_or_insert(now);
-        session.last_cell = now;
-        Some((*id, header))
+        counters.datagrams_unknown_link += 1;
+        None
     }
 
-    fn receive_handshake(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
-        random: u64,
-        counters: &mut Counters,
-        out: &mut Outbox,
-    ) {
-        let header = HandshakeHeader::read(datagram);
-        match header.step {
-            Some(Step::First) => self.receive_first(now, from, datagram, &header, random, counters, out),
-            Some(Step::Second) => self.receive_second(now, from, datagram, &header, counters, out),
-            Some(Step::Third) => self.receive_third(now, from, datagram, &header, counters, out),
-            None => counters.datagrams_malformed += 1,
+    /// Somebody says that a peer has forgotten a link: the link is asked. Believing it would let anybody cut links.
+    fn receive_lost(&mut self, now: Duration, from: SocketAddr, datagram: &Datagram, out: &mut Outbox) {
+        if self.hints_left == 0 {
+            return;
+        }
+        self.hints_left -= 1;
+        let sealed = SealedHeader::read(datagram);
+        for (_, link) in &mut self.table {
+            if let State::Up(session) = &mut link.state
+                && link.address == from
+                && session.has_sent(sealed)
+            {
+                session.doubt(now, from, out);
+                return;
+            }
         }
     }
 
@@ -296,46 +307,6 @@ impl Links {
         }
         self.certificates.insert(key, certified);
         Some(certified)
-    }
-
-    fn close(&mut self, id: LinkId, end: LinkEnd, counters: &mut Counters) {
-        if self.get(id).is_none() {
-            return;
-        }
-        let link = self.table.remove((id & SLOT_MASK) as usize);
-        self.by_peer.retain(|_, other| *other != id);
-        match link.state {
-            State::Answering(answering) => {
-                self.answering.remove(&(link.address, answering.remote_index()));
-            }
-            State::Dialing(_) => counters.links_failed += 1,
-            State::Up(_) => {}
-        }
-        self.closed.push(LinkClosed { link: id, end });
-    }
-
-    fn insert(
-        &mut self,
-        address: SocketAddr,
-        random: u64,
-        state: impl FnOnce(LinkId) -> State,
-    ) -> Option<LinkId> {
-        if self.table.len() >= MAX_LINKS {
-            return None;
-        }
-        let entry = self.table.vacant_entry();
-        let id = (random as u32 & !SLOT_MASK) | entry.key() as u32;
-        let state = state(id);
-        entry.insert(Link { id, address, dialled: matches!(state, State::Dialing(_)), state });
-        Some(id)
-    }
-
-    fn get(&self, id: LinkId) -> Option<&Link> {
-        self.table.get((id & SLOT_MASK) as usize).filter(|link| link.id == id)
-    }
-
-    fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.table.get_mut((id & SLOT_MASK) as usize).filter(|link| link.id == id)
     }
 
     fn schedule(&mut self, now: Duration) {

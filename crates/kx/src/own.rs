@@ -390,7 +390,9 @@ impl Engine {
         let failure = match end {
             LinkEnd::WrongIdentity => Failure::WrongIdentity,
             LinkEnd::Refused => Failure::Refused,
-            LinkEnd::Timeout | LinkEnd::Idle => Failure::Unreachable,
+            LinkEnd::Timeout | LinkEnd::Lost | LinkEnd::Expired | LinkEnd::Crowded | LinkEnd::Idle => {
+                Failure::Unreachable
+            }
         };
         self.fail_own(now, slot, failure, out);
     }

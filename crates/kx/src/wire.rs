@@ -1,14 +1,15 @@
-//! Byte layout of the datagrams before a link is up: hello, cookie, handshake fragments.
+//! Byte layout of the datagrams that are not sealed: hello, cookie, handshake fragments, lost.
 //!
 //! ```text
 //! hello      | 1 | zero 7 | sender index 4 | zero 16 | nonce 4 | zero |
 //! cookie     | 2 | zero 3 | receiver index 4 | zero 4 | cookie 16 | nonce 4 | zero |
+//! lost       | 5 | zero 3 | receiver index 4 and counter 8 of the sealed datagram | zero |
 //! handshake  | 3 | step 1 | index 1 | count 1 | receiver index 4 | sender index 4 | cookie 16 | length 2 | zero 2 | bytes |
 //! ```
 
 use crate::cookie::COOKIE_BYTES;
 use crate::fragments::Fragment;
-use cell::layout::{DATAGRAM_BYTES, Datagram, Kind, read_u32};
+use cell::layout::{DATAGRAM_BYTES, Datagram, Kind, LINK_HEADER_BYTES, read_u32};
 
 const BYTES_AT: usize = 32;
 /// What one handshake datagram carries.
@@ -91,6 +92,14 @@ impl HandshakeHeader {
     pub fn nonce(datagram: &Datagram) -> u32 {
         read_u32(datagram, 28)
     }
+}
+
+/// Tells the sender of `sealed` that there is no such link: its header under another kind.
+pub fn lost_datagram(sealed: &Datagram) -> Datagram {
+    let mut datagram = [0; DATAGRAM_BYTES];
+    datagram[..LINK_HEADER_BYTES].copy_from_slice(&sealed[..LINK_HEADER_BYTES]);
+    datagram[0] = Kind::Lost as u8;
+    datagram
 }
 
 /// One fragment of a handshake message as a datagram.

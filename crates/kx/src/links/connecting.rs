@@ -8,51 +8,68 @@ use crate::wire::HandshakeHeader;
 use cell::layout::Datagram;
 use std::net::SocketAddr;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 impl Links {
+    pub(super) fn receive_cookie(
+        &mut self,
+        from: SocketAddr,
+        datagram: &Datagram,
+        counters: &mut Counters,
+        out: &mut Outbox,
+    ) {
+        let secret = Zeroizing::new(self.own.secret);
+        let receiver = HandshakeHeader::read(datagram).receiver;
+        let Some(Link { state: State::Dialing(dialing), .. }) =
+            self.get_mut(receiver).filter(|link| link.address == from)
+        else {
+            counters.datagrams_unknown_link += 1;
+            return;
+        };
+        if dialing.take_cookie(&secret, datagram) {
+            dialing.transmit(from, out);
+        }
+    }
+
     pub(super) fn receive_second(
         &mut self,
         now: Duration,
         from: SocketAddr,
         datagram: &Datagram,
-        header: &HandshakeHeader,
         counters: &mut Counters,
         out: &mut Outbox,
     ) {
-        let own_certificate = std::mem::take(&mut self.own.certificate);
-        let end = self.finish_dialing(now, from, datagram, header, &own_certificate, counters, out);
-        self.own.certificate = own_certificate;
-        if let Err(end) = end {
-            if end == LinkEnd::WrongIdentity {
-                counters.identities_refused += 1;
-            } else {
-                counters.handshakes_refused += 1;
+        let header = HandshakeHeader::read(datagram);
+        if self.get(header.receiver).is_none_or(|link| link.address != from) {
+            return;
+        }
+        match self.finish_dialing(now, &header, datagram, out) {
+            Ok(true) => self.came_up(now, header.receiver, counters, out),
+            Ok(false) => {}
+            Err(end) => {
+                if end == LinkEnd::WrongIdentity {
+                    counters.identities_refused += 1;
+                } else {
+                    counters.handshakes_refused += 1;
+                }
+                self.close(header.receiver, end, counters);
             }
-            self.close(header.receiver, end, counters);
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
+    /// Takes a fragment of message 2; whether the link is up with it.
     fn finish_dialing(
         &mut self,
         now: Duration,
-        from: SocketAddr,
-        datagram: &Datagram,
         header: &HandshakeHeader,
-        own_certificate: &[u8],
-        counters: &mut Counters,
+        datagram: &Datagram,
         out: &mut Outbox,
-    ) -> Result<(), LinkEnd> {
-        let Some(Link { state: State::Dialing(dialing), address, .. }) = self.get_mut(header.receiver) else {
-            return Ok(());
+    ) -> Result<bool, LinkEnd> {
+        let Some(Link { state: State::Dialing(dialing), .. }) = self.get_mut(header.receiver) else {
+            return Ok(false);
         };
-        if *address != from {
-            return Ok(());
-        }
-        let Some(answer) = dialing.take_second(header.fragment(datagram)).map_err(|_| LinkEnd::Refused)?
-        else {
-            return Ok(());
-        };
+        let answer = dialing.take_second(header, header.fragment(datagram)).map_err(|_| LinkEnd::Refused)?;
+        let Some(answer) = answer else { return Ok(false) };
         let expected = dialing.identity();
         let certified = self.certified(now, &answer.certificate).ok_or(LinkEnd::Refused)?;
         if Some(certified.key) != answer.proven_key {
@@ -61,23 +78,21 @@ impl Links {
         if certified.identity != expected {
             return Err(LinkEnd::WrongIdentity);
         }
-        let Some(Link { state, address, .. }) = self.get_mut(header.receiver) else { return Ok(()) };
-        let State::Dialing(dialing) = state else { return Ok(()) };
-        let secrets = dialing.write_third(header.sender, own_certificate).map_err(|_| LinkEnd::Refused)?;
+        let own_certificate = self.own.certificate.clone();
+        let Some(Link { state, address, .. }) = self.get_mut(header.receiver) else { return Ok(false) };
+        let State::Dialing(dialing) = state else { return Ok(false) };
+        let secrets = dialing.write_third(header.sender, &own_certificate).map_err(|_| LinkEnd::Refused)?;
         dialing.transmit(*address, out);
-        let mut kept = dialing.take_kept();
-        let mut session = Session::new(now, expected, header.sender, &secrets.initiator, &secrets.responder);
-        for datagram in &mut kept {
-            session.send_cell(now, *address, datagram, out);
+        let mut session =
+            Session::new(now, &certified, header.sender, &secrets.initiator, &secrets.responder);
+        for mut kept in dialing.take_kept() {
+            session.send_cell(now, *address, &mut kept, out);
         }
-        let placeholder = State::Up(Box::new(session));
-        if let State::Dialing(dialing) = std::mem::replace(state, placeholder)
-            && let State::Up(session) = state
-        {
-            session.unconfirmed = Some(dialing);
-            session.unanswered_since = Some(now);
+        let before = std::mem::replace(state, State::Up(Box::new(session)));
+        if let (State::Dialing(dialing), State::Up(session)) = (before, state) {
+            session.confirm_with(now, dialing);
         }
-        counters.links_up += 1;
-        Ok(())
+        self.dialing -= 1;
+        Ok(true)
     }
 }
