@@ -97,7 +97,6 @@ pub struct Engine {
     pub(crate) flows: Slab<Flow>,
     pub(crate) flow_numbers: HashMap<(Slot, u32), Slot>,
     pub(crate) flow_addresses: HashMap<IpAddr, Slot>,
-    pub(crate) serial: u64,
     next_host: u32,
     next_tick: Option<Duration>,
 }
@@ -133,7 +132,6 @@ impl Engine {
             flows: Slab::new(),
             flow_numbers: HashMap::new(),
             flow_addresses: HashMap::new(),
-            serial: 0,
             next_host: 0,
             next_tick: None,
         }
@@ -244,16 +242,17 @@ impl Engine {
                 self.send_destroy(now, link, header.circuit, out);
             }
             (Command::Create, _) => self.receive_create(now, link, header, datagram, out),
-            (Command::Created, Some(Side::Own(slot))) => {
-                self.receive_created(now, slot, header, datagram, out)
-            }
+            (Command::Created, Some(Side::Own(slot))) => self.receive_created(now, slot, datagram, out),
             (Command::Created, Some(Side::Next(slot))) => {
                 self.receive_extended(now, slot, header, datagram, out)
             }
             (Command::Destroy, Some(Side::Previous(slot))) => self.remove_relayed(now, slot, out),
             (Command::Destroy, Some(Side::Next(slot))) => self.next_lost(now, slot, None, out),
             (Command::Destroy, Some(Side::Own(slot))) => self.fail_own(now, slot, Failure::Destroyed, out),
-            (Command::Created | Command::Destroy | Command::Padding, _) => {}
+            (Command::Destroy, None) => {
+                self.creating.remove(&(link, header.circuit));
+            }
+            (Command::Created | Command::Padding, _) => {}
         }
     }
 

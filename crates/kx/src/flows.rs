@@ -18,7 +18,9 @@ use cell::layout::{
 use std::net::IpAddr;
 use std::time::Duration;
 
-const MAX_FLOWS: usize = 1024;
+const MAX_FLOWS: usize = 4096;
+/// As many as an exchange point splices to one registration.
+const MAX_FLOWS_PER_TUNNEL: usize = 256;
 const RECENT_PORTS: usize = 32;
 const REPEAT_AFTER: Duration = Duration::from_millis(600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -247,10 +249,17 @@ impl Engine {
         session: Session,
         outgoing: bool,
     ) -> Option<Slot> {
-        if self.flows.len() >= MAX_FLOWS {
-            return None;
+        let of_tunnel = self.flow_numbers.keys().filter(|(slot, _)| *slot == own).count();
+        if of_tunnel >= MAX_FLOWS_PER_TUNNEL || self.flows.len() >= MAX_FLOWS {
+            self.close_oldest_flow(own)?;
         }
-        let address = self.free_address()?;
+        let address = match self.free_address() {
+            Some(address) => address,
+            None => {
+                self.close_oldest_flow(own)?;
+                self.free_address()?
+            }
+        };
         let flow = self.flows.insert(Flow {
             own,
             number,
@@ -267,10 +276,19 @@ impl Engine {
         Some(flow)
     }
 
+    /// A tunnel's callers crowd out only each other, the longest silent first: the exchange point's word that one has
+    /// gone may have been lost.
+    fn close_oldest_flow(&mut self, own: Slot) -> Option<()> {
+        let of_tunnel = self.flows.iter().filter(|(_, flow)| flow.own == own);
+        let number = of_tunnel.min_by_key(|(_, flow)| flow.last_used).map(|(_, flow)| flow.number)?;
+        self.close_flow(own, number);
+        Some(())
+    }
+
     /// The exchange point says that a caller is gone.
     pub(crate) fn close_flow(&mut self, own: Slot, number: u32) {
-        if let Some(flow) = self.flow_numbers.remove(&(own, number)) {
-            let flow = self.flows.remove(flow);
+        let flow = self.flow_numbers.remove(&(own, number)).and_then(|flow| self.flows.try_remove(flow));
+        if let Some(flow) = flow {
             self.flow_addresses.remove(&flow.address);
         }
     }

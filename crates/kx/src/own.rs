@@ -16,7 +16,8 @@ use crate::peer::{Identity, Peer};
 use crate::relay::create::{CREATE_FRAGMENT_BYTES, read_create, write_create};
 use cell::layer::Direction;
 use cell::layout::{
-    CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, write_body,
+    CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, read_u32,
+    write_body,
 };
 use cell::window::{MAX_AHEAD, ReplayWindow};
 use std::time::Duration;
@@ -86,6 +87,8 @@ pub struct Own {
     last_id: u16,
     started: Duration,
     ping_at: Duration,
+    /// The link to the first hop had been forgotten there: dialled anew, once.
+    redialled: bool,
 }
 
 impl Engine {
@@ -139,6 +142,7 @@ impl Engine {
             last_id: 0,
             started: now,
             ping_at: now + PING_EVERY,
+            redialled: false,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         self.tunnels.insert(tunnel, slot);
@@ -224,7 +228,6 @@ impl Engine {
         &mut self,
         now: Duration,
         slot: Slot,
-        header: CellHeader,
         datagram: &Datagram,
         out: &mut Outbox,
     ) {
@@ -235,7 +238,6 @@ impl Engine {
             return;
         };
         let Some(message) = pending.answer.add(fragment) else { return };
-        own.backward = Some(ReplayWindow::new(header.sequence));
         self.complete_hop(now, slot, &message, None, out);
     }
 
@@ -262,6 +264,9 @@ impl Engine {
             self.counters.identities_refused += 1;
             return self.fail_own(now, slot, Failure::WrongIdentity, out);
         };
+        if own.hops.is_empty() {
+            own.backward = Some(ReplayWindow::new(keys.backward_start));
+        }
         if let (Some(base), Some(last)) = (base, own.hops.last_mut()) {
             last.backward_offset = base.wrapping_sub(keys.backward_start);
         }
@@ -328,9 +333,10 @@ impl Engine {
                 }
             }
             control::DATA => self.receive_flow(now, slot, payload, out),
-            control::FLOW_CLOSED if payload.len() == 4 => {
-                self.close_flow(slot, cell::layout::read_u32(payload, 0));
-            }
+            control::FLOW_CLOSED if payload.len() == 4 => match own.goal {
+                Goal::Incoming { .. } => self.close_flow(slot, read_u32(payload, 0)),
+                Goal::Outgoing { .. } => self.fail_own(now, slot, Failure::Destroyed, out),
+            },
             _ => self.counters.cells_malformed += 1,
         }
     }
@@ -387,6 +393,9 @@ impl Engine {
 
     /// The link to the first hop is gone.
     pub(crate) fn own_link_lost(&mut self, now: Duration, slot: Slot, end: LinkEnd, out: &mut Outbox) {
+        if end == LinkEnd::Lost && self.redial(now, slot, out).is_some() {
+            return self.send_pending(now, slot, out);
+        }
         let failure = match end {
             LinkEnd::WrongIdentity => Failure::WrongIdentity,
             LinkEnd::Refused => Failure::Refused,
@@ -395,6 +404,23 @@ impl Engine {
             }
         };
         self.fail_own(now, slot, failure, out);
+    }
+
+    /// A new link and circuit for a CREATE that went over a link which the first hop had forgotten.
+    fn redial(&mut self, now: Duration, slot: Slot, out: &mut Outbox) -> Option<()> {
+        let own = self.own.get(slot).filter(|own| own.hops.is_empty() && !own.redialled)?;
+        let (peer, before) = (*own.path.first()?, (own.link, own.circuit));
+        let random = (self.random)();
+        let link = self.links.connect(now, peer, random, out)?;
+        let circuit = self.free_circuit(link)?;
+        let own = self.own.get_mut(slot)?;
+        (own.link, own.circuit, own.redialled) = (link, circuit, true);
+        if let Some(pending) = &mut own.pending {
+            pending.answer.clear();
+        }
+        self.sides.remove(&before);
+        self.sides.insert((link, circuit), Side::Own(slot));
+        Some(())
     }
 
     /// Tells the failure and forgets the circuit at every hop.

@@ -34,7 +34,8 @@ impl Peer {
         }
     }
 
-    /// Reads what [`Peer::encode`] wrote; `None` for another length, no address or port 0.
+    /// Reads what [`Peer::encode`] wrote; `None` for another length, port 0, no address or one that
+    /// is not a single machine's.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; PEER_BYTES] = bytes.try_into().ok()?;
         let identity = *bytes.first_chunk()?;
@@ -46,7 +47,9 @@ impl Peer {
             (true, false) => v6.into(),
             (true, true) => return None,
         };
-        (port != 0).then_some(Self { identity, address: SocketAddr::new(ip, port) })
+        // One machine must not have two names, and a peer is one machine.
+        let is_one = !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST) && ip.to_canonical() == ip;
+        (port != 0 && is_one).then_some(Self { identity, address: SocketAddr::new(ip, port) })
     }
 }
 
@@ -64,6 +67,18 @@ mod tests {
             assert_eq!(Peer::decode(&bytes[1..]), None);
             bytes[34..].fill(0);
             assert_eq!(Peer::decode(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn groups_broadcast_and_second_names_of_an_address_are_no_peers() {
+        for address in
+            ["224.0.0.1:1", "255.255.255.255:1", "[ff02::1]:1", "[::ffff:10.0.0.1]:1", "10.0.0.1:0"]
+        {
+            let peer = Peer { identity: [4; 32], address: address.parse().unwrap() };
+            let mut bytes = Vec::new();
+            peer.encode(&mut bytes);
+            assert_eq!(Peer::decode(&bytes), None, "{address}");
         }
     }
 }

@@ -30,13 +30,14 @@ pub struct Next {
     /// Circuit on that link.
     pub circuit: u32,
     window: ReplayWindow,
+    /// Number of its first backward cell on the link to the previous hop: ours stay below.
+    base: u64,
     backward_offset: u64,
 }
 
-/// A circuit that passes here or ends here.
+/// A circuit that passes here or ends here. Whatever refers to its slot (`sides`, a registration, a splice) is removed
+/// with it, so no reference outlives it.
 pub struct Relayed {
-    /// Tells this circuit from a later one in the same slot.
-    pub serial: u64,
     /// Link and circuit towards the builder.
     pub previous: (LinkId, u32),
     /// Where it goes on.
@@ -122,6 +123,9 @@ impl Engine {
     ) {
         let Some(relayed) = self.relayed.get_mut(slot) else { return };
         let sequence = relayed.backward_next;
+        if relayed.next.as_ref().is_some_and(|next| sequence >= next.base) {
+            return;
+        }
         relayed.backward_next += 1;
         relayed.keys.layer.encrypt(Direction::Backward, sequence, body_mut(datagram));
         let (link, circuit) = relayed.previous;

@@ -17,8 +17,10 @@ use std::time::Duration;
 /// What one CREATE or CREATED cell carries: index, count, length u16, bytes.
 pub const CREATE_FRAGMENT_BYTES: usize = BODY_BYTES - 4;
 const CREATE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Half-received CREATEs.
-pub const MAX_CREATING: usize = 512;
+/// Half-received CREATEs; the oldest gives way, because those of honest peers are whole within one burst.
+const MAX_CREATING: usize = 512;
+/// Share of the table from which on one link must not have more.
+const SHARE_OF_LINK: usize = MAX_RELAYED / 8;
 
 /// A CREATE of which fragments are missing.
 pub struct Creating {
@@ -45,7 +47,8 @@ impl Engine {
     ) {
         let key = (link, header.circuit);
         if let Some(Side::Previous(slot)) = self.sides.get(&key).copied() {
-            if self.relayed.get_mut(slot).is_some_and(|relayed| relayed.may_repeat(now)) {
+            let relayed = self.relayed.get_mut(slot);
+            if relayed.is_some_and(|relayed| !relayed.created.is_empty() && relayed.may_repeat(now)) {
                 self.send_created(now, slot, out);
             }
             return;
@@ -56,16 +59,18 @@ impl Engine {
             self.counters.circuits_refused += 1;
             return;
         }
-        if self.relayed.len() >= MAX_RELAYED
-            || (self.creating.len() >= MAX_CREATING && !self.creating.contains_key(&key))
-        {
-            self.counters.circuits_refused += 1;
-            return;
+        if !self.has_room_for(link) {
+            return self.refuse_create(now, key, out);
         }
         let Some(fragment) = read_create(datagram) else {
             self.counters.cells_malformed += 1;
             return;
         };
+        if self.creating.len() >= MAX_CREATING && !self.creating.contains_key(&key) {
+            let oldest =
+                self.creating.iter().min_by_key(|(_, creating)| creating.started).map(|(key, _)| *key);
+            self.creating.remove(&oldest.unwrap_or(key));
+        }
         let creating = self
             .creating
             .entry(key)
@@ -74,15 +79,13 @@ impl Engine {
         self.creating.remove(&key);
         let answer =
             Handshake::respond(Pattern::Hop, Some(&self.hop.secret), &message, &self.hop.certificate);
-        let Some((mut handshake, created)) = answer.ok() else {
-            self.counters.circuits_refused += 1;
-            return;
+        let Some((secrets, created)) =
+            answer.ok().and_then(|(mut handshake, created)| Some((handshake.secrets()?, created)))
+        else {
+            return self.refuse_create(now, key, out);
         };
-        let Some(secrets) = handshake.secrets() else { return };
         let keys = HopKeys::new(&secrets);
-        self.serial += 1;
         let slot = self.relayed.insert(Relayed {
-            serial: self.serial,
             previous: key,
             next: None,
             end: End::Open,
@@ -99,6 +102,18 @@ impl Engine {
         self.sides.insert(key, Side::Previous(slot));
         self.counters.circuits_relayed += 1;
         self.send_created(now, slot, out);
+    }
+
+    fn has_room_for(&self, link: LinkId) -> bool {
+        let share =
+            |bound| self.relayed.iter().filter(|(_, relayed)| relayed.previous.0 == link).count() < bound;
+        self.relayed.len() < MAX_RELAYED && (self.relayed.len() < SHARE_OF_LINK || share(SHARE_OF_LINK))
+    }
+
+    fn refuse_create(&mut self, now: Duration, key: (LinkId, u32), out: &mut Outbox) {
+        self.creating.remove(&key);
+        self.counters.circuits_refused += 1;
+        self.send_destroy(now, key.0, key.1, out);
     }
 
     fn send_created(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {

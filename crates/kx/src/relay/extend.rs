@@ -22,6 +22,9 @@ const EXTENDED_RESERVE: u64 = 256;
 /// An EXTEND on its way.
 pub(super) struct Extending {
     pub(super) request: u16,
+    peer: Peer,
+    /// The link that was there had been forgotten by the other side: dialled anew, once.
+    redialled: bool,
     pub(super) link: LinkId,
     pub(super) circuit: u32,
     pub(super) start: u64,
@@ -53,13 +56,13 @@ impl Engine {
         {
             return Err(Denial::Invalid);
         }
-        let random = (self.random)();
-        let link = self.links.connect(now, peer, random, out).ok_or(Denial::Full)?;
-        let circuit = self.free_circuit(link).ok_or(Denial::Full)?;
+        let (link, circuit) = self.circuit_to(now, peer, out).ok_or(Denial::Full)?;
         let relayed = self.relayed.get_mut(slot).ok_or(Denial::Invalid)?;
         let start = (sequence + 1).wrapping_add(relayed.keys.forward_offset);
         relayed.extending = Some(Extending {
             request: id,
+            peer,
+            redialled: false,
             link,
             circuit,
             start,
@@ -69,6 +72,12 @@ impl Engine {
         self.sides.insert((link, circuit), Side::Next(slot));
         self.send_create(now, slot, out);
         Ok(())
+    }
+
+    fn circuit_to(&mut self, now: Duration, peer: Peer, out: &mut Outbox) -> Option<(LinkId, u32)> {
+        let random = (self.random)();
+        let link = self.links.connect_for_other(now, peer, random, out)?;
+        Some((link, self.free_circuit(link)?))
     }
 
     pub(super) fn send_create(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
@@ -104,6 +113,7 @@ impl Engine {
             link: extending.link,
             circuit: extending.circuit,
             window: ReplayWindow::new(header.sequence),
+            base,
             backward_offset: base.wrapping_sub(header.sequence),
         });
         let id = extending.request;
@@ -115,10 +125,21 @@ impl Engine {
     /// The link to the next hop is gone, or the next hop tore the circuit down.
     pub(crate) fn next_lost(&mut self, now: Duration, slot: Slot, end: Option<LinkEnd>, out: &mut Outbox) {
         let Some(relayed) = self.relayed.get_mut(slot) else { return };
-        let Some(extending) = relayed.extending.take() else {
+        let Some(mut extending) = relayed.extending.take() else {
             return self.remove_relayed(now, slot, out);
         };
         self.sides.remove(&(extending.link, extending.circuit));
+        if end == Some(LinkEnd::Lost)
+            && !extending.redialled
+            && let Some((link, circuit)) = self.circuit_to(now, extending.peer, out)
+            && let Some(relayed) = self.relayed.get_mut(slot)
+        {
+            (extending.link, extending.circuit, extending.redialled) = (link, circuit, true);
+            extending.answer.clear();
+            relayed.extending = Some(extending);
+            self.sides.insert((link, circuit), Side::Next(slot));
+            return self.send_create(now, slot, out);
+        }
         let denial = match end {
             Some(LinkEnd::WrongIdentity) => Denial::WrongIdentity,
             Some(_) => Denial::Unreachable,

@@ -44,13 +44,17 @@ impl Engine {
                     return;
                 };
                 let Some(relayed) = self.relayed.get_mut(slot) else { return };
-                if let Some((answered, _)) = &relayed.response
-                    && *answered == id
-                {
-                    if relayed.may_repeat(now) {
-                        self.send_response(now, slot, out);
+                if let Some((answered, _)) = relayed.response {
+                    if answered == id {
+                        if relayed.may_repeat(now) {
+                            self.send_response(now, slot, out);
+                        }
+                        return;
                     }
-                    return;
+                    // Late copies of earlier requests; and a hop that is not the last any more serves nothing new.
+                    if answered.wrapping_sub(id) < 1 << 15 || relayed.next.is_some() {
+                        return;
+                    }
                 }
                 if relayed.extending.as_ref().is_some_and(|extending| extending.request == id) {
                     if relayed.may_repeat(now) {
