@@ -80,6 +80,9 @@ fn every_engine_of_this_machine_passes_the_check_before_use() {
         assert_eq!(Layer::with_engine(engine, &KEY).unwrap().engine(), engine);
     }
     assert_eq!(Layer::new(&KEY).engine(), *engines().last().unwrap());
+    // Compiled for everything, as for an interpreter: none may be left out.
+    #[cfg(all(target_feature = "avx512f", target_feature = "vaes", target_feature = "vpclmulqdq"))]
+    assert_eq!(engines().len(), 4);
 }
 
 #[cfg(target_arch = "x86_64")]
