@@ -99,6 +99,8 @@ pub struct Engine {
     pub(crate) flow_addresses: HashMap<IpAddr, Slot>,
     next_host: u32,
     next_tick: Option<Duration>,
+    #[cfg(feature = "attacks")]
+    pub(crate) tamper_splice: Option<crate::attacks::Tamper>,
 }
 
 /// How much there is of what.
@@ -134,6 +136,8 @@ impl Engine {
             flow_addresses: HashMap::new(),
             next_host: 0,
             next_tick: None,
+            #[cfg(feature = "attacks")]
+            tamper_splice: None,
         }
     }
 

@@ -118,6 +118,14 @@ impl Engine {
         datagram: &mut Datagram,
         out: &mut Outbox,
     ) {
+        #[cfg(feature = "attacks")]
+        if let Some(mut tamper) = self.tamper_splice.take() {
+            for mut cell in tamper(*datagram) {
+                self.splice_forward(now, slot, &mut cell, out);
+            }
+            self.tamper_splice = Some(tamper);
+            return;
+        }
         if read_body(body(datagram)).is_none_or(|(_, payload)| payload.len() < 4) {
             self.counters.cells_malformed += 1;
             return;

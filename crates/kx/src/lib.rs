@@ -6,6 +6,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+#[cfg(feature = "attacks")]
+pub mod attacks;
 pub mod certificate;
 pub mod control;
 pub mod cookie;

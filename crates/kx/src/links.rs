@@ -101,6 +101,8 @@ pub struct Links {
     certificates: HashMap<[u8; 32], Certified>,
     closed: Vec<LinkClosed>,
     next_tick: Option<Duration>,
+    #[cfg(feature = "attacks")]
+    pub(crate) tamper: Option<crate::attacks::Tamper>,
 }
 
 impl Links {
@@ -119,6 +121,8 @@ impl Links {
             certificates: HashMap::new(),
             closed: Vec::new(),
             next_tick: None,
+            #[cfg(feature = "attacks")]
+            tamper: None,
         }
     }
 
@@ -173,6 +177,14 @@ impl Links {
 
     /// Seals the cell in `datagram` and sends it; kept (bounded) while the handshake runs. `false`: no such link.
     pub fn send(&mut self, now: Duration, link: LinkId, datagram: &mut Datagram, out: &mut Outbox) -> bool {
+        #[cfg(feature = "attacks")]
+        if let Some(mut tamper) = self.tamper.take() {
+            let cells = tamper(*datagram);
+            let sent =
+                cells.into_iter().fold(true, |sent, mut cell| self.send(now, link, &mut cell, out) && sent);
+            self.tamper = Some(tamper);
+            return sent;
+        }
         let Some(link) = self.get_mut(link) else { return false };
         match &mut link.state {
             State::Up(session) => session.send_cell(now, link.address, datagram, out),

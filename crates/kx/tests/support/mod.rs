@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod scenario;
+
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -37,12 +39,12 @@ fn hostkey(index: usize) -> KeyPair {
     key
 }
 
-pub fn certify(hostkey: &KeyPair, purpose: Purpose, key: &[u8; 32]) -> Vec<u8> {
+pub fn certify(hostkey: &KeyPair, purpose: Purpose, key: &[u8; 32], seconds: u64) -> Vec<u8> {
     let mut bytes = vec![1, purpose as u8];
     // DER of RSAPublicKey: nine bytes up to the modulus.
     bytes.extend_from_slice(&hostkey.public_key().as_ref()[9..521]);
     bytes.extend_from_slice(key);
-    bytes.extend_from_slice(&(UNIX_START + 3600 * 24 * 30).to_be_bytes());
+    bytes.extend_from_slice(&(UNIX_START + seconds).to_be_bytes());
     let nonce = (0_u64..)
         .find(|nonce| {
             let work = digest_of(&[b"peer certificate work v1", &bytes, &nonce.to_be_bytes()]);
@@ -80,7 +82,10 @@ pub struct Network {
 
 impl Network {
     pub fn new(count: usize) -> Self {
-        let nodes = (0..count).map(node).collect();
+        Self::of((0..count).map(|index| node(index, 0, 30 * 24 * 3600)).collect())
+    }
+
+    pub fn of(nodes: Vec<Node>) -> Self {
         Self {
             nodes,
             now: Duration::from_secs(1),
@@ -89,6 +94,11 @@ impl Network {
             queue: BTreeMap::new(),
             serial: 0,
         }
+    }
+
+    /// The node's process ends without a word and starts again with the same keys.
+    pub fn restart(&mut self, index: usize) {
+        self.nodes[index] = node(index, self.serial + 1, 30 * 24 * 3600);
     }
 
     pub fn peers(&self, indices: &[usize]) -> Vec<Peer> {
@@ -174,14 +184,15 @@ impl Network {
     }
 }
 
-fn node(index: usize) -> Node {
+/// `generation` seeds its random numbers; its certificates hold for `seconds`.
+pub fn node(index: usize, generation: u64, seconds: u64) -> Node {
     let key = hostkey(index);
     let (link, hop) = ([index as u8 + 1; 32], [index as u8 + 101; 32]);
     let address: SocketAddr = format!("10.0.0.{}:3001", index + 1).parse().unwrap();
-    let link_certificate = certify(&key, Purpose::Link, &public_key(&link).unwrap());
-    let hop_certificate = certify(&key, Purpose::Hop, &public_key(&hop).unwrap());
+    let link_certificate = certify(&key, Purpose::Link, &public_key(&link).unwrap(), seconds);
+    let hop_certificate = certify(&key, Purpose::Hop, &public_key(&hop).unwrap(), seconds);
     let identity = kx::certificate::verify(&link_certificate, Purpose::Link, UNIX_START).unwrap().identity;
-    let mut state = index as u64 + 1;
+    let mut state = index as u64 + 1 + (generation << 16);
     let engine = Engine::new(EngineConfig {
         identity,
         link: LinkIdentity { secret: link, certificate: link_certificate },
