@@ -12,7 +12,7 @@ import type { VoiceFigures } from './telephone-call.js';
 /**
  * Speech has arrived unmistakably if the envelopes of what was said and what was heard correlate at least so much, and
  * by so much better than those of the other person's speech with the same recording. Other speech of this length
- * reaches 0.13 to 0.18 at its best place; the right one 0.86 even where the delay changes during the call, which
+ * reaches 0.13 to 0.19 at its best place; the right one 0.86 even where the delay changes during the call, which
  * costs more than noise does. The threshold lies far from both.
  */
 export const LEAST_PEAK = 0.6;
