@@ -33,8 +33,10 @@ export declare class VoiceCall {
   constructor(localAddress: string, localPort: number)
   /** The port of the socket, to be told to the other side. */
   get port(): number
-  /** Starts the session; once in the life of the object. */
-  start(options: VoiceOptions, onEvent: (event: VoiceCallEvent) => void): void
+  /** Starts the session; once in the life of the object. `wake` says that `drain` has something. */
+  start(options: VoiceOptions, wake: () => void): void
+  /** The events since the last call: lifecycle events, oldest first, then the newest statistics. */
+  drain(): Array<VoiceCallEvent>
   /** Sends comfort noise instead of the microphone, or the microphone again. */
   setMuted(muted: boolean): void
   /** Counters and momentary values; null before `start` and after `stop`. */

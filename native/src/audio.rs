@@ -1,8 +1,12 @@
 //! The voice path's side of the border: a call's socket and session as a class, its events as one structured enum.
 //!
-//! Invariants: no audio crosses; an event never blocks a voice thread (the queue is bounded, what does not fit is
-//! dropped and counted in the next statistics, which come every second anyway; lifecycle events are few enough to fit);
+//! Invariants: no audio crosses; an event never blocks a voice thread and no lifecycle event is lost (`queue`);
 //! key bytes are wiped on both sides as soon as they are taken; a panic is an error. Not in it: signalling.
+
+// napi leaves its registrations out of tests, so nothing calls what JavaScript calls.
+#![cfg_attr(test, allow(dead_code))]
+
+mod queue;
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,9 +18,10 @@ use napi::bindgen_prelude::{AsyncTask, Buffer, Function, Task};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, Error, Result, Status};
 use napi_derive::napi;
+use queue::Queue;
 
-/// Events that may wait for the event loop.
-const QUEUE: usize = 64;
+/// Wakes that may wait for the event loop; one is in flight at a time.
+const WAKES: usize = 4;
 
 /// How a call is to be carried.
 #[napi(object, object_to_js = false)]
@@ -105,7 +110,7 @@ pub enum VoiceCallEvent {
 
 /// A sound device.
 #[napi(object, object_from_js = false)]
-pub struct AudioDevice {
+pub(crate) struct AudioDevice {
     #[napi(ts_type = "'input' | 'output'")]
     pub kind: String,
     /// What the configuration and `VoiceOptions` take.
@@ -188,6 +193,7 @@ pub struct VoiceCall {
     port: u16,
     socket: Option<VoiceSocket>,
     session: Option<Arc<VoiceSession>>,
+    queue: Arc<Queue<VoiceCallEvent, VoiceStatistics>>,
 }
 
 #[napi]
@@ -199,7 +205,12 @@ impl VoiceCall {
             .parse()
             .map_err(|_| failure(Status::InvalidArg, "localAddress is not an IP address"))?;
         let socket = VoiceSocket::bind(SocketAddr::new(address, local_port)).map_err(voice_failure)?;
-        Ok(Self { port: socket.local_addr().port(), socket: Some(socket), session: None })
+        Ok(Self {
+            port: socket.local_addr().port(),
+            socket: Some(socket),
+            session: None,
+            queue: Arc::default(),
+        })
     }
 
     /// The port of the socket, to be told to the other side.
@@ -208,9 +219,9 @@ impl VoiceCall {
         self.port
     }
 
-    /// Starts the session; once in the life of the object.
-    #[napi(ts_args_type = "options: VoiceOptions, onEvent: (event: VoiceCallEvent) => void")]
-    pub fn start(&mut self, mut options: VoiceOptions, on_event: Function<VoiceCallEvent, ()>) -> Result<()> {
+    /// Starts the session; once in the life of the object. `wake` says that `drain` has something.
+    #[napi(ts_args_type = "options: VoiceOptions, wake: () => void")]
+    pub fn start(&mut self, mut options: VoiceOptions, wake: Function<(), ()>) -> Result<()> {
         let send_key = take_key(&mut options.send_key, "sendKey");
         let receive_key = take_key(&mut options.receive_key, "receiveKey");
         let mut config = VoiceConfig::new(send_key?, receive_key?, options.send_ssrc);
@@ -218,23 +229,32 @@ impl VoiceCall {
         config.bitrate = options.bitrate;
         config.input = options.input;
         config.output = options.output;
-        let events = on_event
-            .build_threadsafe_function::<VoiceCallEvent>()
-            .weak::<true>()
-            .max_queue_size::<QUEUE>()
-            .build()?;
+        let wake = wake.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<WAKES>().build()?;
         let socket = self
             .socket
             .take()
             .ok_or_else(|| failure(Status::GenericFailure, "the call was started before"))?;
+        let queue = self.queue.clone();
         let sink = move |from| {
-            events.call(event(from), ThreadsafeFunctionCallMode::NonBlocking);
+            let wake = || wake.call((), ThreadsafeFunctionCallMode::NonBlocking) == Status::Ok;
+            match from {
+                VoiceEvent::Statistics(newest) => queue.replace(statistics(newest), wake),
+                lifecycle => queue.put(event(lifecycle), wake),
+            }
         };
         let session = catch_unwind(AssertUnwindSafe(|| VoiceSession::start(config, socket, Box::new(sink))))
             .map_err(|_| failure(Status::GenericFailure, "internal error"))?
             .map_err(voice_failure)?;
         self.session = Some(Arc::new(session));
         Ok(())
+    }
+
+    /// The events since the last call: lifecycle events, oldest first, then the newest statistics.
+    #[napi]
+    pub fn drain(&self) -> Vec<VoiceCallEvent> {
+        let (mut events, newest) = self.queue.drain();
+        events.extend(newest.map(|statistics| VoiceCallEvent::Statistics { statistics }));
+        events
     }
 
     /// Sends comfort noise instead of the microphone, or the microphone again.
@@ -286,7 +306,7 @@ impl Task for Stop {
 }
 
 /// Lists the devices off the event loop.
-pub struct ListDevices;
+pub(crate) struct ListDevices;
 
 impl Task for ListDevices {
     type Output = Vec<DeviceInfo>;
@@ -314,6 +334,6 @@ impl Task for ListDevices {
 
 /// All microphones and loudspeakers of the sound server; rejects if there is no server.
 #[napi(ts_return_type = "Promise<Array<AudioDevice>>")]
-pub fn list_audio_devices() -> AsyncTask<ListDevices> {
+pub(crate) fn list_audio_devices() -> AsyncTask<ListDevices> {
     AsyncTask::new(ListDevices)
 }

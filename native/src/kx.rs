@@ -209,7 +209,7 @@ impl KxEngine {
 }
 
 fn config(mut options: KxOptions) -> Result<PumpConfig> {
-    let mut secret = || {
+    let secret = || {
         let mut bytes = [0; 32];
         aws_lc_rs::rand::fill(&mut bytes).map(|()| bytes).map_err(|_| failed("no randomness"))
     };

@@ -58,7 +58,8 @@ export class VoiceLine {
   }
 
   /**
-   * Starts the session, once; devices are opened meanwhile and told of by events.
+   * Starts the session, once; devices are opened meanwhile and told of by events. Of statistics only the newest is
+   * told where the event loop is late; everything else is told once, in order.
    *
    * @throws PeerError `VOICE_ARGUMENT`, `VOICE_START`
    */
@@ -75,7 +76,9 @@ export class VoiceLine {
           sendSsrc: settings.sendSsrc,
           bitrate: settings.bitrate ?? DEFAULT_BITRATE,
         },
-        onEvent,
+        () => {
+          for (const event of this.call.drain()) onEvent(event);
+        },
       ),
     );
   }
