@@ -79,8 +79,10 @@ pub struct KxHop {
 pub enum KxCommand {
     /// Register a pseudo-identity at the last hop of `path`. `token`: 32 bytes, the same for later circuits of it.
     BuildIncoming { tunnel: u32, pseudo_identity: Buffer, path: Vec<KxHop>, token: Buffer },
-    /// Reach a pseudo-identity at the last hop of `path`.
-    BuildOutgoing { tunnel: u32, pseudo_identity: Buffer, path: Vec<KxHop> },
+    /// Reach a pseudo-identity at the last hop of `path`. `token`: 32 bytes of the tunnel's own.
+    BuildOutgoing { tunnel: u32, pseudo_identity: Buffer, path: Vec<KxHop>, token: Buffer },
+    /// Build another circuit to the same last hop, which takes the tunnel over.
+    Rotate { tunnel: u32, path: Vec<KxHop> },
     /// Free everything of a tunnel.
     Destroy { tunnel: u32 },
 }
@@ -88,10 +90,14 @@ pub enum KxCommand {
 /// What the engine tells.
 #[napi(discriminant = "type", discriminant_case = "camelCase", object_from_js = false)]
 pub enum KxEvent {
-    /// `address`: stands for the callee; null for incoming tunnels.
+    /// `address`: stands for the callee; null for incoming tunnels. Told again after each rotation.
     TunnelReady { tunnel: u32, address: Option<String> },
     /// `hop`: which did not come about, from 0.
     TunnelFailed { tunnel: u32, failure: KxFailure, hop: u32 },
+    /// The tunnel goes on as it was.
+    RotationFailed { tunnel: u32, failure: KxFailure, hop: u32 },
+    /// The circuit is gone; a rotation within 20 s saves the tunnel.
+    TunnelBroken { tunnel: u32, failure: KxFailure },
     /// A tunnel that worked is gone.
     TunnelClosed { tunnel: u32, failure: KxFailure },
     /// The packet thread is gone.
@@ -151,11 +157,13 @@ impl KxEngine {
                 path: peers(&path)?,
                 token: bytes32(&token, "token")?,
             },
-            KxCommand::BuildOutgoing { tunnel, pseudo_identity, path } => Command::BuildOutgoing {
+            KxCommand::BuildOutgoing { tunnel, pseudo_identity, path, token } => Command::BuildOutgoing {
                 tunnel,
                 pseudo_identity: bytes32(&pseudo_identity, "pseudoIdentity")?,
                 path: peers(&path)?,
+                token: bytes32(&token, "token")?,
             },
+            KxCommand::Rotate { tunnel, path } => Command::Rotate { tunnel, path: peers(&path)? },
             KxCommand::Destroy { tunnel } => Command::Destroy { tunnel },
         };
         self.running()?.command(command);
@@ -302,6 +310,12 @@ fn event(from: PumpEvent) -> KxEvent {
         }
         PumpEvent::Engine(Event::TunnelFailed { tunnel, failure, hop }) => {
             KxEvent::TunnelFailed { tunnel, failure: failure_name(failure), hop: u32::from(hop) }
+        }
+        PumpEvent::Engine(Event::RotationFailed { tunnel, failure, hop }) => {
+            KxEvent::RotationFailed { tunnel, failure: failure_name(failure), hop: u32::from(hop) }
+        }
+        PumpEvent::Engine(Event::TunnelBroken { tunnel, failure }) => {
+            KxEvent::TunnelBroken { tunnel, failure: failure_name(failure) }
         }
         PumpEvent::Engine(Event::TunnelClosed { tunnel, failure }) => {
             KxEvent::TunnelClosed { tunnel, failure: failure_name(failure) }

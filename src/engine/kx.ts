@@ -41,7 +41,9 @@ export type EngineCommand =
       readonly tunnel: number;
       readonly pseudoIdentity: Buffer;
       readonly path: readonly Hop[];
+      readonly token: Buffer;
     }
+  | { readonly type: 'rotate'; readonly tunnel: number; readonly path: readonly Hop[] }
   | { readonly type: 'destroy'; readonly tunnel: number };
 
 export type EngineEvent =
@@ -52,6 +54,13 @@ export type EngineEvent =
       readonly failure: KxFailure;
       readonly hop: number;
     }
+  | {
+      readonly type: 'rotationFailed';
+      readonly tunnel: number;
+      readonly failure: KxFailure;
+      readonly hop: number;
+    }
+  | { readonly type: 'tunnelBroken'; readonly tunnel: number; readonly failure: KxFailure }
   | { readonly type: 'tunnelClosed'; readonly tunnel: number; readonly failure: KxFailure }
   | { readonly type: 'failed'; readonly reason: string };
 

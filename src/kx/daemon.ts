@@ -58,6 +58,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
     families,
     hops: kx.hops,
     strictDiversity,
+    rotateSeconds: kx.rotateSeconds,
     tokenSecret,
     log,
   });

@@ -1,15 +1,17 @@
 /**
- * Role: the tunnels that API clients have asked for: building over fresh paths, answering, repairing, destroying.
+ * Role: the tunnels that API clients have asked for: building, answering, rotating, repairing, destroying.
  *
  * Invariants: each BUILD is answered by READY or ERROR in bounded time, on the connection that asked (design 8);
- * a tunnel lives until DESTROY, which any connection may send; an incoming tunnel that breaks is built again.
+ * a tunnel lives until DESTROY, which any connection may send. Periodically, at jittered times, each tunnel goes over to
+ * fresh relays without its client noticing (Spec 3.2); one whose circuit breaks is repaired in the same way; an incoming
+ * one that is lost altogether is built again.
  *
  * The exchange point may be this very peer: the circuit then leaves and comes back (design 8).
  *
  * Not here: packets (the engine), the choice of hops (path.ts), the API's bytes (src/wire).
  */
 
-import { createHmac, randomInt } from 'node:crypto';
+import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import type { ApiConnection } from '../api/server.js';
 import type { Engine, EngineEvent, KxFailure } from '../engine/kx.js';
 import type { Logger } from '../log.js';
@@ -28,7 +30,9 @@ const MAX_TUNNELS = 512;
 /** No further attempt is begun after this long. */
 const RETRY_WITHIN_MS = 20_000;
 const MAX_ATTEMPTS = 4;
-const REPAIR_ATTEMPTS = 6;
+const REBUILD_ATTEMPTS = 6;
+/** A rotation that failed is tried again after this part of the period. */
+const RETRY_ROTATION = 0.1;
 const REPAIR_WAIT_MS = 1_000;
 
 interface Tunnel {
@@ -39,7 +43,11 @@ interface Tunnel {
   readonly exchangePoint: Candidate;
   readonly hops: number;
   clients: Set<ApiConnection>;
-  state: 'building' | 'ready' | 'repairing';
+  /** 32 bytes: shown to the exchange point, so that later circuits of this tunnel take over from earlier ones. */
+  readonly token: Buffer;
+  /** repairing: the engine keeps the flows and waits for another circuit; rebuilding: they are lost. */
+  state: 'building' | 'ready' | 'repairing' | 'rebuilding';
+  rotation: NodeJS.Timeout | null;
   address: string | undefined;
   path: Candidate[];
   attempts: number;
@@ -54,13 +62,23 @@ export interface TunnelsOptions {
   readonly families: Families;
   readonly hops: number;
   readonly strictDiversity: boolean;
+  /** Mean time between rotations of a tunnel. */
+  readonly rotateSeconds: number;
   /** Secret from which registration tokens are derived, so that they survive a restart. */
   readonly tokenSecret: Buffer;
   readonly log: Logger;
 }
 
 export class Tunnels {
-  readonly counters = { built: 0, failed: 0, repaired: 0, destroyed: 0 };
+  readonly counters = {
+    built: 0,
+    failed: 0,
+    repaired: 0,
+    rebuilt: 0,
+    rotated: 0,
+    rotationsFailed: 0,
+    destroyed: 0,
+  };
   readonly #options: TunnelsOptions;
   readonly #byKey = new Map<string, Tunnel>();
   readonly #byId = new Map<number, Tunnel>();
@@ -81,9 +99,9 @@ export class Tunnels {
     const { identity, kxPort } = message.exchangePoint;
     const key = `${direction} ${message.pseudoIdentity.toString('hex')} ${identity.toString('hex')}`;
     const known = this.#byKey.get(key);
-    if (known !== undefined && known.state !== 'repairing') {
+    if (known !== undefined && known.state !== 'rebuilding') {
       known.clients.add(client);
-      if (known.state === 'ready') this.#sendReady(known, client);
+      if (known.state !== 'building') this.#sendReady(known, client);
       return;
     }
     if (address === null || kxPort === 0 || wanted > MAX_HOPS || this.#byKey.size >= MAX_TUNNELS) {
@@ -98,9 +116,11 @@ export class Tunnels {
       direction,
       pseudoIdentity: message.pseudoIdentity,
       exchangePoint: { identity, address, port: kxPort },
+      token: direction === 'incoming' ? this.#ownerToken(message.pseudoIdentity, identity) : randomBytes(32),
       hops: wanted,
       clients: new Set([client]),
       state: 'building',
+      rotation: null,
       address: undefined,
       path: [],
       attempts: 0,
@@ -132,15 +152,18 @@ export class Tunnels {
     if (tunnel === undefined) return;
     switch (event.type) {
       case 'tunnelReady':
-        this.#options.guards.noteSuccess(tunnel.path);
-        if (tunnel.state === 'repairing') this.counters.repaired += 1;
-        else this.counters.built += 1;
-        if (tunnel.state === 'building') {
-          tunnel.address = event.address;
-          for (const client of tunnel.clients) this.#sendReady(tunnel, client);
-        }
-        tunnel.state = 'ready';
-        tunnel.attempts = 0;
+        this.#handleReady(tunnel, event.address);
+        return;
+      case 'rotationFailed':
+        this.counters.rotationsFailed += 1;
+        this.#noteFailedHop(tunnel, event.failure, event.hop);
+        if (tunnel.state === 'repairing') this.#later(() => this.#rotate(tunnel));
+        else this.#scheduleRotation(tunnel, RETRY_ROTATION);
+        return;
+      case 'tunnelBroken':
+        this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a circuit broke');
+        tunnel.state = 'repairing';
+        void this.#rotate(tunnel);
         return;
       case 'tunnelFailed':
         this.#byId.delete(tunnel.id);
@@ -148,9 +171,9 @@ export class Tunnels {
         return;
       case 'tunnelClosed':
         this.#byId.delete(tunnel.id);
-        this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a tunnel broke');
+        this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a tunnel was lost');
         if (tunnel.direction === 'outgoing') this.#fail(tunnel);
-        else this.#repair(tunnel);
+        else this.#rebuild(tunnel);
         return;
     }
   }
@@ -167,16 +190,11 @@ export class Tunnels {
   }
 
   async #attempt(tunnel: Tunnel): Promise<void> {
-    const { engine, pool, guards, self, strictDiversity, log } = this.#options;
+    const { engine } = this.#options;
     tunnel.attempts += 1;
-    const peers = await pool.peers(tunnel.hops + 2);
-    if (this.#closed || this.#byKey.get(tunnel.key) !== tunnel) return;
-    const { exchangePoint, hops } = tunnel;
-    const request = { exchangePoint, hops, self, strict: strictDiversity, now: Date.now() };
-    const path = choosePath(peers, guards, request, randomInt);
-    this.#saveGuards();
+    const path = await this.#choosePath(tunnel);
+    if (!this.#isThere(tunnel)) return;
     if (path === null) {
-      log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
       this.#handleFailure(tunnel, 'exhausted', 0);
       return;
     }
@@ -184,11 +202,62 @@ export class Tunnels {
     tunnel.id = this.#nextId;
     this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
     this.#byId.set(tunnel.id, tunnel);
-    const common = { tunnel: tunnel.id, pseudoIdentity: tunnel.pseudoIdentity, path };
-    engine.command(
-      tunnel.direction === 'incoming'
-        ? { type: 'buildIncoming', ...common, token: this.#token(tunnel) }
-        : { type: 'buildOutgoing', ...common },
+    const { id, pseudoIdentity, token } = tunnel;
+    const type = tunnel.direction === 'incoming' ? 'buildIncoming' : 'buildOutgoing';
+    engine.command({ type, tunnel: id, pseudoIdentity, path, token });
+  }
+
+  async #rotate(tunnel: Tunnel): Promise<void> {
+    const { id } = tunnel;
+    const path = await this.#choosePath(tunnel);
+    if (!this.#isThere(tunnel) || tunnel.id !== id || !this.#byId.has(id)) return;
+    if (path === null) {
+      if (tunnel.state === 'repairing') this.#later(() => this.#rotate(tunnel));
+      else this.#scheduleRotation(tunnel, RETRY_ROTATION);
+      return;
+    }
+    tunnel.path = path;
+    this.#options.engine.command({ type: 'rotate', tunnel: id, path });
+  }
+
+  /** A fresh path for a tunnel; `null` where too few peers are known. */
+  async #choosePath(tunnel: Tunnel): Promise<Candidate[] | null> {
+    const { pool, guards, self, strictDiversity, log } = this.#options;
+    const { exchangePoint, hops } = tunnel;
+    const peers = await pool.peers(hops + 2);
+    const request = { exchangePoint, hops, self, strict: strictDiversity, now: Date.now() };
+    const path = choosePath(peers, guards, request, randomInt);
+    this.#saveGuards();
+    if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
+    return path;
+  }
+
+  #isThere(tunnel: Tunnel): boolean {
+    return !this.#closed && this.#byKey.get(tunnel.key) === tunnel;
+  }
+
+  #handleReady(tunnel: Tunnel, address: string | undefined): void {
+    this.#options.guards.noteSuccess(tunnel.path);
+    tunnel.address = address;
+    tunnel.attempts = 0;
+    const { state } = tunnel;
+    tunnel.state = 'ready';
+    this.counters[
+      ({ building: 'built', ready: 'rotated', repairing: 'repaired', rebuilding: 'rebuilt' } as const)[state]
+    ] += 1;
+    if (state === 'building') for (const client of tunnel.clients) this.#sendReady(tunnel, client);
+    this.#scheduleRotation(tunnel, 1);
+  }
+
+  /** The next rotation, after about `part` of the period: jittered, so that its moment tells nothing. */
+  #scheduleRotation(tunnel: Tunnel, part: number): void {
+    if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
+    const meanMs = this.#options.rotateSeconds * 1000 * part;
+    tunnel.rotation = setTimeout(
+      () => {
+        if (tunnel.state === 'ready') void this.#rotate(tunnel);
+      },
+      meanMs * (0.5 + randomInt(2 ** 20) / 2 ** 20),
     );
   }
 
@@ -197,35 +266,22 @@ export class Tunnels {
     guards.save().catch((error: unknown) => log.error({ err: error }, 'the pinned hops cannot be kept'));
   }
 
-  /** The same for every circuit of this owner at this exchange point, and for nobody else. */
-  #token(tunnel: Tunnel): Buffer {
-    return createHmac('sha256', this.#options.tokenSecret)
-      .update('registration')
-      .update(tunnel.pseudoIdentity)
-      .update(tunnel.exchangePoint.identity)
-      .digest();
+  /** The same for every tunnel of this owner at this exchange point, also after a restart, and for nobody else. */
+  #ownerToken(pseudoIdentity: Buffer, exchangePoint: Buffer): Buffer {
+    const hmac = createHmac('sha256', this.#options.tokenSecret).update('registration');
+    return hmac.update(pseudoIdentity).update(exchangePoint).digest();
   }
 
   #handleFailure(tunnel: Tunnel, failure: KxFailure, hop: number): void {
-    const { log, pool, guards } = this.#options;
-    const failed = tunnel.path[hop];
     const atExchangePoint = hop >= tunnel.hops - 1;
-    log.info(
-      { direction: tunnel.direction, failure, hop, attempt: tunnel.attempts },
-      'a tunnel was not built',
-    );
-    if (failed !== undefined && !atExchangePoint) {
-      pool.forget(failed.identity);
-      guards.noteFailure(failed, Date.now());
-      this.#saveGuards();
-    }
+    this.#noteFailedHop(tunnel, failure, hop);
     // What the exchange point itself says is final; a bad relay is not.
     const final =
       failure === 'unknown-pseudo-identity' ||
       failure === 'taken' ||
       (atExchangePoint && failure !== 'timeout');
-    if (tunnel.state === 'repairing') {
-      if (tunnel.attempts >= REPAIR_ATTEMPTS) this.#fail(tunnel);
+    if (tunnel.state === 'rebuilding') {
+      if (tunnel.attempts >= REBUILD_ATTEMPTS) this.#fail(tunnel);
       else this.#later(() => this.#attempt(tunnel));
       return;
     }
@@ -235,8 +291,19 @@ export class Tunnels {
     else void this.#attempt(tunnel);
   }
 
-  #repair(tunnel: Tunnel): void {
-    tunnel.state = 'repairing';
+  #noteFailedHop(tunnel: Tunnel, failure: KxFailure, hop: number): void {
+    const { log, pool, guards } = this.#options;
+    const { direction, attempts } = tunnel;
+    log.info({ direction, failure, hop, attempt: attempts }, 'a circuit was not built');
+    const failed = tunnel.path[hop];
+    if (failed === undefined || hop >= tunnel.hops - 1) return;
+    pool.forget(failed.identity);
+    guards.noteFailure(failed, Date.now());
+    this.#saveGuards();
+  }
+
+  #rebuild(tunnel: Tunnel): void {
+    tunnel.state = 'rebuilding';
     tunnel.attempts = 0;
     void this.#attempt(tunnel);
   }
@@ -249,6 +316,7 @@ export class Tunnels {
 
   #remove(tunnel: Tunnel): void {
     if (this.#byKey.get(tunnel.key) === tunnel) this.#byKey.delete(tunnel.key);
+    if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
     if (this.#byId.delete(tunnel.id)) this.#options.engine.command({ type: 'destroy', tunnel: tunnel.id });
   }
 

@@ -41,6 +41,8 @@ pub enum Request {
     Connect {
         /// Whose.
         pseudo_identity: Identity,
+        /// Secret of the caller: who shows it again over another circuit takes the splice over.
+        token: [u8; 32],
     },
     /// Are you there?
     Ping,
@@ -95,9 +97,10 @@ impl Request {
                 out.extend_from_slice(pseudo_identity);
                 out.extend_from_slice(token);
             }
-            Self::Connect { pseudo_identity } => {
+            Self::Connect { pseudo_identity, token } => {
                 out.push(3);
                 out.extend_from_slice(pseudo_identity);
+                out.extend_from_slice(token);
             }
             Self::Ping => out.push(4),
         }
@@ -112,14 +115,14 @@ impl Request {
                 let (peer, handshake) = rest.split_at_checked(PEER_BYTES)?;
                 Some(Self::Extend { peer: Peer::decode(peer)?, handshake: handshake.to_vec() })
             }
-            2 => {
+            2 | 3 => {
                 let (pseudo_identity, token) = rest.split_at_checked(32)?;
-                Some(Self::Register {
-                    pseudo_identity: pseudo_identity.try_into().ok()?,
-                    token: token.try_into().ok()?,
+                let (pseudo_identity, token) = (pseudo_identity.try_into().ok()?, token.try_into().ok()?);
+                Some(match kind {
+                    2 => Self::Register { pseudo_identity, token },
+                    _ => Self::Connect { pseudo_identity, token },
                 })
             }
-            3 => Some(Self::Connect { pseudo_identity: rest.try_into().ok()? }),
             4 if rest.is_empty() => Some(Self::Ping),
             _ => None,
         }
@@ -178,7 +181,7 @@ mod tests {
         for request in [
             Request::Extend { peer, handshake: vec![1, 2, 3] },
             Request::Register { pseudo_identity: [2; 32], token: [3; 32] },
-            Request::Connect { pseudo_identity: [2; 32] },
+            Request::Connect { pseudo_identity: [2; 32], token: [4; 32] },
             Request::Ping,
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));

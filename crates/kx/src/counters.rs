@@ -45,6 +45,8 @@ counters! {
     circuits_refused,
     registrations,
     registrations_refused,
+    /// A newer circuit of the same end has taken over.
+    takeovers,
     splices,
     splices_refused,
     flows_refused,

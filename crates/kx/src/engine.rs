@@ -4,16 +4,17 @@
 //! `relay`, `exchange`, `own` and `flows`.
 
 use crate::counters::Counters;
-use crate::event::{Command as Order, Event, Failure, TunnelId};
-use crate::exchange::Registration;
+use crate::event::{Command as Order, Failure, TunnelId};
+use crate::exchange::{Exchange, ExchangeId, Parting};
 use crate::flows::Flow;
 use crate::links::{LinkClosed, LinkId, LinkIdentity, Links};
 use crate::outbox::Outbox;
-use crate::own::{Goal, Own};
+use crate::own::Own;
 use crate::peer::Identity;
 use crate::relay::create::Creating;
 use crate::relay::{RELAY_IDLE, Relayed};
-use cell::layout::{CellHeader, Command, DATAGRAM_BYTES, Datagram};
+use crate::tunnels::Tunnel;
+use cell::layout::{BODY_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram};
 use slab::Slab;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -91,11 +92,13 @@ pub struct Engine {
     pub(crate) sides: HashMap<(LinkId, u32), Side>,
     pub(crate) creating: HashMap<(LinkId, u32), Creating>,
     pub(crate) relayed: Slab<Relayed>,
-    pub(crate) registrations: HashMap<Identity, Registration>,
+    pub(crate) registrations: HashMap<Identity, ExchangeId>,
+    pub(crate) exchanges: HashMap<ExchangeId, Exchange>,
+    pub(crate) last_exchange: ExchangeId,
     pub(crate) own: Slab<Own>,
-    pub(crate) tunnels: HashMap<TunnelId, Slot>,
+    pub(crate) tunnels: HashMap<TunnelId, Tunnel>,
     pub(crate) flows: Slab<Flow>,
-    pub(crate) flow_numbers: HashMap<(Slot, u32), Slot>,
+    pub(crate) flow_numbers: HashMap<(TunnelId, u32), Slot>,
     pub(crate) flow_addresses: HashMap<IpAddr, Slot>,
     next_host: u32,
     next_tick: Option<Duration>,
@@ -129,6 +132,8 @@ impl Engine {
             creating: HashMap::new(),
             relayed: Slab::new(),
             registrations: HashMap::new(),
+            exchanges: HashMap::new(),
+            last_exchange: 0,
             own: Slab::new(),
             tunnels: HashMap::new(),
             flows: Slab::new(),
@@ -187,22 +192,7 @@ impl Engine {
 
     /// Something the orchestration wants.
     pub fn handle_command(&mut self, now: Duration, order: Order, out: &mut Outbox) {
-        match order {
-            Order::BuildIncoming { tunnel, pseudo_identity, path, token } => {
-                self.build(now, tunnel, path, Goal::Incoming { pseudo_identity, token }, out);
-            }
-            Order::BuildOutgoing { tunnel, pseudo_identity, path } if self.tun.is_some() => {
-                self.build(now, tunnel, path, Goal::Outgoing { pseudo_identity }, out);
-            }
-            Order::BuildOutgoing { tunnel, .. } => {
-                out.events.push(Event::TunnelFailed { tunnel, failure: Failure::Exhausted, hop: 0 });
-            }
-            Order::Destroy { tunnel } => {
-                if let Some(&slot) = self.tunnels.get(&tunnel) {
-                    self.remove_own(now, slot, out);
-                }
-            }
-        }
+        self.handle_order(now, order, out);
         self.schedule(now);
     }
 
@@ -220,6 +210,8 @@ impl Engine {
             self.tick_own(now, out);
             self.tick_flows(now, out);
             self.tick_relayed(now, out);
+            self.tick_exchanges(now, out);
+            self.tick_tunnels(now, out);
         }
         self.schedule(now);
     }
@@ -243,16 +235,14 @@ impl Engine {
             (Command::Relay, Some(Side::Own(slot))) => self.receive_own(now, slot, header, datagram, out),
             (Command::Relay, None) => {
                 self.counters.cells_unknown_circuit += 1;
-                self.send_destroy(now, link, header.circuit, out);
+                self.send_destroy(now, link, header.circuit, Parting::Broken, out);
             }
             (Command::Create, _) => self.receive_create(now, link, header, datagram, out),
             (Command::Created, Some(Side::Own(slot))) => self.receive_created(now, slot, datagram, out),
             (Command::Created, Some(Side::Next(slot))) => {
                 self.receive_extended(now, slot, header, datagram, out)
             }
-            (Command::Destroy, Some(Side::Previous(slot))) => self.remove_relayed(now, slot, out),
-            (Command::Destroy, Some(Side::Next(slot))) => self.next_lost(now, slot, None, out),
-            (Command::Destroy, Some(Side::Own(slot))) => self.fail_own(now, slot, Failure::Destroyed, out),
+            (Command::Destroy, Some(side)) => self.receive_destroy(now, side, read_parting(datagram), out),
             (Command::Destroy, None) => {
                 self.creating.remove(&(link, header.circuit));
             }
@@ -267,8 +257,8 @@ impl Engine {
                 self.sides.iter().filter(|((other, _), _)| *other == link).map(|(_, side)| *side).collect();
             for side in sides {
                 match side {
-                    Side::Previous(slot) => self.remove_relayed(now, slot, out),
-                    Side::Next(slot) => self.next_lost(now, slot, Some(end), out),
+                    Side::Previous(slot) => self.remove_relayed(now, slot, Parting::Broken, out),
+                    Side::Next(slot) => self.next_lost(now, slot, Some(end), Parting::Broken, out),
                     Side::Own(slot) => self.own_link_lost(now, slot, end, out),
                 }
             }
@@ -284,12 +274,28 @@ impl Engine {
             .map(|(slot, _)| slot)
             .collect();
         for slot in idle {
-            self.remove_relayed(now, slot, out);
+            self.remove_relayed(now, slot, Parting::Broken, out);
         }
     }
 
-    pub(crate) fn send_destroy(&mut self, now: Duration, link: LinkId, circuit: u32, out: &mut Outbox) {
+    fn receive_destroy(&mut self, now: Duration, side: Side, parting: Parting, out: &mut Outbox) {
+        match side {
+            Side::Previous(slot) => self.remove_relayed(now, slot, parting, out),
+            Side::Next(slot) => self.next_lost(now, slot, None, parting, out),
+            Side::Own(slot) => self.fail_own(now, slot, Failure::Destroyed, parting, out),
+        }
+    }
+
+    pub(crate) fn send_destroy(
+        &mut self,
+        now: Duration,
+        link: LinkId,
+        circuit: u32,
+        parting: Parting,
+        out: &mut Outbox,
+    ) {
         let mut datagram = [0; DATAGRAM_BYTES];
+        datagram[BODY_AT] = parting as u8;
         CellHeader { circuit, command: Command::Destroy, sequence: 0 }.write(&mut datagram);
         self.links.send(now, link, &mut datagram, out);
     }
@@ -330,9 +336,18 @@ impl Engine {
     }
 
     fn schedule(&mut self, now: Duration) {
-        let idle = self.own.is_empty() && self.relayed.is_empty() && self.creating.is_empty();
+        let idle = self.own.is_empty()
+            && self.relayed.is_empty()
+            && self.creating.is_empty()
+            && self.exchanges.is_empty()
+            && self.tunnels.is_empty();
         if !idle {
             self.next_tick.get_or_insert(now + TICK);
         }
     }
+}
+
+/// What the first byte of a DESTROY's body says; anything unknown counts as broken.
+fn read_parting(datagram: &Datagram) -> Parting {
+    if datagram[BODY_AT] == Parting::Finished as u8 { Parting::Finished } else { Parting::Broken }
 }

@@ -28,6 +28,15 @@ pub enum Command {
         pseudo_identity: Identity,
         /// Hops, the exchange point last.
         path: Vec<Peer>,
+        /// Secret that lets a later circuit of the same tunnel take the splice over.
+        token: [u8; 32],
+    },
+    /// Build another circuit to the same exchange point, which takes the tunnel over.
+    Rotate {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Hops, the exchange point last.
+        path: Vec<Peer>,
     },
     /// Free everything of a tunnel, at every hop.
     Destroy {
@@ -62,7 +71,7 @@ pub enum Failure {
 /// What the orchestration hears.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A tunnel works.
+    /// A tunnel works; told again when another circuit has taken it over.
     TunnelReady {
         /// The caller's number.
         tunnel: TunnelId,
@@ -77,6 +86,22 @@ pub enum Event {
         failure: Failure,
         /// Which hop did not come about, from 0.
         hop: u8,
+    },
+    /// The tunnel goes on over its old circuit, where it has one.
+    RotationFailed {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Why.
+        failure: Failure,
+        /// Which hop did not come about, from 0.
+        hop: u8,
+    },
+    /// The circuit of a tunnel is gone; a rotation within the time of grace saves its flows.
+    TunnelBroken {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// Why.
+        failure: Failure,
     },
     /// A tunnel that worked is gone.
     TunnelClosed {

@@ -1,7 +1,9 @@
 //! The exchange point: who is registered here, and which circuits are spliced.
 //!
-//! It sees flow numbers and sealed bytes, neither IP headers nor payload. A splice rewrites the flow number in place
-//! and sends the same body on, so it allocates nothing.
+//! An exchange belongs to a pseudo-identity, not to a circuit: its owner's circuit and its callers' circuits may be
+//! replaced by newer ones that show the same token (rotation), and for a while be missing (repair). It sees flow
+//! numbers and sealed bytes, neither IP headers nor payload. A splice rewrites the flow number in place and sends the
+//! same body on, so it allocates nothing.
 
 use crate::control::{self, Denial, Response};
 use crate::engine::{Engine, Slot};
@@ -14,103 +16,150 @@ use cell::layout::{
 use std::collections::HashMap;
 use std::time::Duration;
 
-const MAX_REGISTRATIONS: usize = 4096;
-const MAX_FLOWS: usize = 256;
+const MAX_EXCHANGES: usize = 4096;
+const MAX_CALLERS: usize = 256;
 const FLOW_AT: usize = BODY_AT + BODY_HEADER_BYTES;
+/// How long an end whose circuit broke may take to come back over another one.
+pub const GRACE: Duration = Duration::from_secs(20);
+
+/// Never used twice, so a stale one finds nothing.
+pub type ExchangeId = u64;
 
 /// What a circuit that ends here is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Not decided: may be extended, register or connect.
     Open,
-    /// Callers of this pseudo-identity are sent down this circuit.
+    /// The owner's.
     Incoming {
-        /// Whose.
-        pseudo_identity: Identity,
-        /// Callers' circuits by flow number.
-        flows: HashMap<u32, Slot>,
-        /// Numbers are never used twice.
-        next_flow: u32,
+        /// Which exchange.
+        exchange: ExchangeId,
     },
-    /// Spliced to an incoming circuit.
+    /// A caller's.
     Outgoing {
-        /// Which.
-        incoming: Slot,
-        /// Under which number.
+        /// Which exchange.
+        exchange: ExchangeId,
+        /// The caller's number in it.
         flow: u32,
     },
 }
 
-/// A registration.
-pub struct Registration {
-    slot: Slot,
+/// Whether a circuit ended because its builder wanted it to, or because something broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Parting {
+    /// It may come back over another circuit.
+    Broken = 0,
+    /// It is over.
+    Finished = 1,
+}
+
+/// The circuit of one end: there, or missing since.
+#[derive(Clone, Copy, Debug)]
+enum Presence {
+    Here(Slot),
+    Missing(Duration),
+}
+
+struct Caller {
     token: [u8; 32],
+    presence: Presence,
+}
+
+/// One registered pseudo-identity.
+pub struct Exchange {
+    pseudo_identity: Identity,
+    token: [u8; 32],
+    owner: Presence,
+    callers: HashMap<u32, Caller>,
+    /// Numbers are never used twice.
+    next_flow: u32,
+}
+
+impl Presence {
+    fn slot(self) -> Option<Slot> {
+        match self {
+            Self::Here(slot) => Some(slot),
+            Self::Missing(_) => None,
+        }
+    }
+
+    fn is_over(self, now: Duration) -> bool {
+        matches!(self, Self::Missing(since) if now >= since + GRACE)
+    }
 }
 
 impl Engine {
-    pub(crate) fn register(
-        &mut self,
-        now: Duration,
-        slot: Slot,
-        pseudo_identity: Identity,
-        token: [u8; 32],
-        out: &mut Outbox,
-    ) -> Response {
-        let Some(relayed) = self.relayed.get(slot) else { return Response::Denied(Denial::Invalid) };
-        if relayed.next.is_some() || !matches!(relayed.end, End::Open) {
+    /// A REGISTER: a new exchange, or its owner over a newer circuit.
+    pub(crate) fn register(&mut self, slot: Slot, pseudo_identity: Identity, token: [u8; 32]) -> Response {
+        if !self.may_end_here(slot) {
             return Response::Denied(Denial::Invalid);
         }
-        if let Some(known) = self.registrations.get(&pseudo_identity) {
-            if verify_slices_are_equal(&known.token, &token).is_err() {
-                self.counters.registrations_refused += 1;
-                return Response::Denied(Denial::Taken);
+        let is_full = self.exchanges.len() >= MAX_EXCHANGES;
+        let known = self.registrations.get(&pseudo_identity).copied();
+        let id = match known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) {
+            Some((id, exchange)) => {
+                if verify_slices_are_equal(&exchange.token, &token).is_err() {
+                    self.counters.registrations_refused += 1;
+                    return Response::Denied(Denial::Taken);
+                }
+                exchange.owner = Presence::Here(slot);
+                self.counters.takeovers += 1;
+                id
             }
-            // Its owner's older circuit gives way.
-            let older = known.slot;
-            self.remove_relayed(now, older, out);
-        } else if self.registrations.len() >= MAX_REGISTRATIONS {
-            self.counters.registrations_refused += 1;
-            return Response::Denied(Denial::Full);
-        }
-        self.registrations.insert(pseudo_identity, Registration { slot, token });
-        if let Some(relayed) = self.relayed.get_mut(slot) {
-            relayed.end = End::Incoming { pseudo_identity, flows: HashMap::new(), next_flow: 1 };
-        }
-        self.counters.registrations += 1;
+            None if is_full => {
+                self.counters.registrations_refused += 1;
+                return Response::Denied(Denial::Full);
+            }
+            None => {
+                self.last_exchange += 1;
+                let owner = Presence::Here(slot);
+                let exchange =
+                    Exchange { pseudo_identity, token, owner, callers: HashMap::new(), next_flow: 1 };
+                self.exchanges.insert(self.last_exchange, exchange);
+                self.registrations.insert(pseudo_identity, self.last_exchange);
+                self.counters.registrations += 1;
+                self.last_exchange
+            }
+        };
+        self.set_end(slot, End::Incoming { exchange: id });
         Response::Done
     }
 
-    pub(crate) fn splice(&mut self, slot: Slot, pseudo_identity: Identity) -> Response {
-        let is_open = self
-            .relayed
-            .get(slot)
-            .is_some_and(|relayed| relayed.next.is_none() && matches!(relayed.end, End::Open));
-        if !is_open {
+    /// A CONNECT: a new caller, or a known one over a newer circuit.
+    pub(crate) fn splice(&mut self, slot: Slot, pseudo_identity: Identity, token: [u8; 32]) -> Response {
+        if !self.may_end_here(slot) {
             return Response::Denied(Denial::Invalid);
         }
-        let Some(incoming) = self.registrations.get(&pseudo_identity).map(|known| known.slot) else {
+        let known = self.registrations.get(&pseudo_identity).copied();
+        let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) else {
             self.counters.splices_refused += 1;
             return Response::Denied(Denial::Unknown);
         };
-        let Some(End::Incoming { flows, next_flow, .. }) =
-            self.relayed.get_mut(incoming).map(|relayed| &mut relayed.end)
-        else {
-            return Response::Denied(Denial::Unknown);
-        };
-        if flows.len() >= MAX_FLOWS {
+        let presence = Presence::Here(slot);
+        let returning = exchange
+            .callers
+            .iter_mut()
+            .find(|(_, caller)| verify_slices_are_equal(&caller.token, &token).is_ok());
+        let flow = if let Some((&flow, caller)) = returning {
+            caller.presence = presence;
+            self.counters.takeovers += 1;
+            flow
+        } else if exchange.callers.len() >= MAX_CALLERS {
             self.counters.splices_refused += 1;
             return Response::Denied(Denial::Full);
-        }
-        let flow = *next_flow;
-        *next_flow = next_flow.wrapping_add(1);
-        flows.insert(flow, slot);
-        if let Some(relayed) = self.relayed.get_mut(slot) {
-            relayed.end = End::Outgoing { incoming, flow };
-        }
-        self.counters.splices += 1;
+        } else {
+            let flow = exchange.next_flow;
+            exchange.next_flow = flow.wrapping_add(1);
+            exchange.callers.insert(flow, Caller { token, presence });
+            self.counters.splices += 1;
+            flow
+        };
+        self.set_end(slot, End::Outgoing { exchange: id, flow });
         Response::Done
     }
 
-    /// End-to-end bytes that reached the last hop: on to the spliced circuit.
+    /// End-to-end bytes that reached the last hop: on to the other side's circuit.
     pub(crate) fn splice_forward(
         &mut self,
         now: Duration,
@@ -130,44 +179,103 @@ impl Engine {
             self.counters.cells_malformed += 1;
             return;
         }
-        let (to, flow) = match self.relayed.get(slot).map(|relayed| &relayed.end) {
-            Some(End::Outgoing { incoming, flow }) => (*incoming, *flow),
-            Some(End::Incoming { flows, .. }) => match flows.get(&read_u32(datagram, FLOW_AT)) {
-                Some(&caller) => (caller, 0),
-                None => return,
-            },
-            _ => return,
+        let Some(end) = self.relayed.get(slot).map(|relayed| relayed.end) else { return };
+        let to = match end {
+            End::Open => None,
+            End::Outgoing { exchange, flow } => {
+                self.exchanges.get(&exchange).and_then(|e| Some((e.owner.slot()?, flow)))
+            }
+            End::Incoming { exchange } => {
+                let flow = read_u32(datagram, FLOW_AT);
+                let caller = self.exchanges.get(&exchange).and_then(|e| e.callers.get(&flow));
+                caller.and_then(|caller| Some((caller.presence.slot()?, 0)))
+            }
         };
+        let Some((to, flow)) = to else { return };
         datagram[FLOW_AT..FLOW_AT + 4].copy_from_slice(&flow.to_be_bytes());
         self.counters.cells_relayed += 1;
         self.send_backward(now, to, datagram, out);
     }
 
-    /// A circuit that ended here is gone: so is what it was spliced to.
-    pub(crate) fn unsplice(&mut self, now: Duration, slot: Slot, end: End, out: &mut Outbox) {
+    /// A circuit that ended here is gone. What it was spliced to stays for a while, unless the builder meant it.
+    pub(crate) fn unsplice(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        end: End,
+        parting: Parting,
+        out: &mut Outbox,
+    ) {
         match end {
             End::Open => {}
-            End::Incoming { pseudo_identity, flows, .. } => {
-                if self.registrations.get(&pseudo_identity).is_some_and(|known| known.slot == slot) {
-                    self.registrations.remove(&pseudo_identity);
+            End::Incoming { exchange: id } => {
+                let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+                if exchange.owner.slot() != Some(slot) {
+                    return; // a newer circuit has taken over
                 }
-                for caller in flows.into_values() {
-                    if let Some(relayed) = self.relayed.get_mut(caller) {
-                        relayed.end = End::Open;
-                    }
-                    self.remove_relayed(now, caller, out);
-                }
-            }
-            End::Outgoing { incoming, flow } => {
-                if let Some(End::Incoming { flows, .. }) =
-                    self.relayed.get_mut(incoming).map(|relayed| &mut relayed.end)
-                    && flows.remove(&flow).is_some()
-                {
-                    let mut datagram = [0; DATAGRAM_BYTES];
-                    write_body(body_mut(&mut datagram), control::FLOW_CLOSED, &flow.to_be_bytes());
-                    self.send_backward(now, incoming, &mut datagram, out);
+                match parting {
+                    Parting::Broken => exchange.owner = Presence::Missing(now),
+                    Parting::Finished => self.close_exchange(now, id, out),
                 }
             }
+            End::Outgoing { exchange: id, flow } => {
+                let caller = self.exchanges.get_mut(&id).and_then(|exchange| exchange.callers.get_mut(&flow));
+                let Some(caller) = caller.filter(|caller| caller.presence.slot() == Some(slot)) else {
+                    return;
+                };
+                match parting {
+                    Parting::Broken => caller.presence = Presence::Missing(now),
+                    Parting::Finished => self.close_caller(now, id, flow, out),
+                }
+            }
+        }
+    }
+
+    /// Gives up ends that have not come back.
+    pub(crate) fn tick_exchanges(&mut self, now: Duration, out: &mut Outbox) {
+        let over =
+            self.exchanges.iter().filter(|(_, exchange)| exchange.owner.is_over(now)).map(|(id, _)| *id);
+        for id in over.collect::<Vec<_>>() {
+            self.close_exchange(now, id, out);
+        }
+        let gone = self.exchanges.iter().flat_map(|(id, exchange)| {
+            let callers = exchange.callers.iter().filter(|(_, caller)| caller.presence.is_over(now));
+            callers.map(|(flow, _)| (*id, *flow))
+        });
+        for (id, flow) in gone.collect::<Vec<_>>() {
+            self.close_caller(now, id, flow, out);
+        }
+    }
+
+    fn close_exchange(&mut self, now: Duration, id: ExchangeId, out: &mut Outbox) {
+        let Some(exchange) = self.exchanges.remove(&id) else { return };
+        if self.registrations.get(&exchange.pseudo_identity) == Some(&id) {
+            self.registrations.remove(&exchange.pseudo_identity);
+        }
+        for caller in exchange.callers.into_values().filter_map(|caller| caller.presence.slot()) {
+            self.remove_relayed(now, caller, Parting::Finished, out);
+        }
+    }
+
+    fn close_caller(&mut self, now: Duration, id: ExchangeId, flow: u32, out: &mut Outbox) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        if exchange.callers.remove(&flow).is_none() {
+            return;
+        }
+        if let Some(owner) = exchange.owner.slot() {
+            let mut datagram = [0; DATAGRAM_BYTES];
+            write_body(body_mut(&mut datagram), control::FLOW_CLOSED, &flow.to_be_bytes());
+            self.send_backward(now, owner, &mut datagram, out);
+        }
+    }
+
+    fn may_end_here(&self, slot: Slot) -> bool {
+        self.relayed.get(slot).is_some_and(|relayed| relayed.next.is_none() && relayed.end == End::Open)
+    }
+
+    fn set_end(&mut self, slot: Slot, end: End) {
+        if let Some(relayed) = self.relayed.get_mut(slot) {
+            relayed.end = end;
         }
     }
 }

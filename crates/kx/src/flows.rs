@@ -6,7 +6,7 @@
 use crate::control;
 use crate::endpoint::{ANSWER, CALL, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
 use crate::engine::{Engine, Slot};
-use crate::event::{Event, Failure};
+use crate::event::{Event, Failure, TunnelId};
 use crate::ip::{build, check_transport, parse, ports};
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
@@ -40,7 +40,7 @@ enum Session {
 
 /// One end-to-end session.
 pub struct Flow {
-    own: Slot,
+    tunnel: TunnelId,
     number: u32,
     session: Session,
     address: IpAddr,
@@ -54,9 +54,9 @@ pub struct Flow {
 
 impl Engine {
     /// The exchange point has spliced: starts the end-to-end handshake as the caller.
-    pub(crate) fn call_flow(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+    pub(crate) fn call_flow(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
         let Ok((handshake, message)) = Handshake::initiate(Pattern::EndToEnd, None) else {
-            return self.fail_own(now, slot, Failure::Refused, out);
+            return self.fail_tunnel(now, tunnel, Failure::Refused, out);
         };
         let session = Session::Calling {
             handshake: Box::new(handshake),
@@ -65,50 +65,60 @@ impl Engine {
             repeat_at: now + REPEAT_AFTER,
             wait: REPEAT_AFTER,
         };
-        match self.insert_flow(now, slot, 0, session, true) {
+        match self.insert_flow(now, tunnel, 0, session, true) {
             Some(flow) => self.send_call(now, flow, out),
-            None => self.fail_own(now, slot, Failure::Exhausted, out),
+            None => self.fail_tunnel(now, tunnel, Failure::Exhausted, out),
         }
     }
 
     fn send_call(&mut self, now: Duration, flow: Slot, out: &mut Outbox) {
-        let Some(Flow { own, number, session: Session::Calling { message, .. }, .. }) = self.flows.get(flow)
+        let Some(Flow { tunnel, number, session: Session::Calling { message, .. }, .. }) =
+            self.flows.get(flow)
         else {
             return;
         };
-        let (own, payload) = (*own, handshake_payload(*number, CALL, message));
-        self.send_payload(now, own, &payload, out);
+        let (tunnel, payload) = (*tunnel, handshake_payload(*number, CALL, message));
+        self.send_payload(now, tunnel, &payload, out);
     }
 
     /// DATA from the last hop of one of our circuits.
-    pub(crate) fn receive_flow(&mut self, now: Duration, slot: Slot, payload: &[u8], out: &mut Outbox) {
+    pub(crate) fn receive_flow(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
         if payload.len() < MESSAGE_AT {
             self.counters.cells_malformed += 1;
             return;
         }
         let number = read_u32(payload, 0);
         match payload[KIND_AT] {
-            CALL => self.receive_call(now, slot, number, &payload[MESSAGE_AT..], out),
-            ANSWER => self.receive_answer(now, slot, number, &payload[MESSAGE_AT..], out),
-            SEALED => self.receive_sealed_flow(now, slot, number, payload, out),
+            CALL => self.receive_call(now, tunnel, number, &payload[MESSAGE_AT..], out),
+            ANSWER => self.receive_answer(now, tunnel, number, &payload[MESSAGE_AT..], out),
+            SEALED => self.receive_sealed_flow(now, tunnel, number, payload, out),
             _ => self.counters.cells_malformed += 1,
         }
     }
 
-    fn receive_call(&mut self, now: Duration, slot: Slot, number: u32, message: &[u8], out: &mut Outbox) {
-        let incoming =
-            self.own.get(slot).is_some_and(|own| own.ready && matches!(own.goal, Goal::Incoming { .. }));
+    fn receive_call(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        number: u32,
+        message: &[u8],
+        out: &mut Outbox,
+    ) {
+        let incoming = self
+            .tunnels
+            .get(&tunnel)
+            .is_some_and(|known| known.ready && matches!(known.goal, Goal::Incoming { .. }));
         if !incoming {
             self.counters.flows_refused += 1;
             return;
         }
-        if let Some(&flow) = self.flow_numbers.get(&(slot, number)) {
+        if let Some(&flow) = self.flow_numbers.get(&(tunnel, number)) {
             if let Some(Flow { session: Session::Up { answered: Some((call, answer)), .. }, .. }) =
                 self.flows.get(flow)
                 && call == message
             {
                 let payload = handshake_payload(number, ANSWER, answer);
-                self.send_payload(now, slot, &payload, out);
+                self.send_payload(now, tunnel, &payload, out);
             }
             return;
         }
@@ -119,15 +129,22 @@ impl Engine {
         let payload = handshake_payload(number, ANSWER, &answer);
         let session =
             Session::Up { endpoint: Box::new(endpoint), answered: Some((message.to_vec(), answer)) };
-        if self.insert_flow(now, slot, number, session, false).is_some() {
-            self.send_payload(now, slot, &payload, out);
+        if self.insert_flow(now, tunnel, number, session, false).is_some() {
+            self.send_payload(now, tunnel, &payload, out);
         } else {
             self.counters.flows_refused += 1;
         }
     }
 
-    fn receive_answer(&mut self, now: Duration, slot: Slot, number: u32, message: &[u8], out: &mut Outbox) {
-        let Some(flow) = self.flow_numbers.get(&(slot, number)).and_then(|&flow| self.flows.get_mut(flow))
+    fn receive_answer(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        number: u32,
+        message: &[u8],
+        out: &mut Outbox,
+    ) {
+        let Some(flow) = self.flow_numbers.get(&(tunnel, number)).and_then(|&flow| self.flows.get_mut(flow))
         else {
             return;
         };
@@ -137,26 +154,23 @@ impl Engine {
             Err(_) => None,
         };
         let Some(secrets) = secrets else {
-            return self.fail_own(now, slot, Failure::Refused, out);
+            return self.fail_tunnel(now, tunnel, Failure::Refused, out);
         };
         flow.session = Session::Up { endpoint: Box::new(Endpoint::new(&secrets, true)), answered: None };
         let address = flow.address;
-        if let Some(own) = self.own.get_mut(slot) {
-            own.ready = true;
-            out.events.push(Event::TunnelReady { tunnel: own.tunnel, address: Some(address) });
-        }
+        self.tell_ready(tunnel, Some(address), out);
     }
 
     fn receive_sealed_flow(
         &mut self,
         now: Duration,
-        slot: Slot,
+        tunnel: TunnelId,
         number: u32,
         payload: &[u8],
         out: &mut Outbox,
     ) {
         let Some(tun) = &self.tun else { return };
-        let Some(flow) = self.flow_numbers.get(&(slot, number)).and_then(|&flow| self.flows.get_mut(flow))
+        let Some(flow) = self.flow_numbers.get(&(tunnel, number)).and_then(|&flow| self.flows.get_mut(flow))
         else {
             self.counters.tunnel_cells_refused += 1;
             return;
@@ -212,7 +226,7 @@ impl Engine {
                 flow.opened.insert(0, port);
             }
         }
-        let (own, packet_number) = (flow.own, flow.next_packet);
+        let (tunnel, packet_number) = (flow.tunnel, flow.next_packet);
         flow.next_packet = flow.next_packet.wrapping_add(1);
         let total = packet.transport.len() + 1;
         let count = total.div_ceil(PIECE_BYTES);
@@ -229,12 +243,14 @@ impl Engine {
             *sealed = Some(payload);
         }
         for payload in sealed.iter().flatten() {
-            self.send_payload(now, own, payload, out);
+            self.send_payload(now, tunnel, payload, out);
         }
         Some(())
     }
 
-    fn send_payload(&mut self, now: Duration, own: Slot, payload: &[u8], out: &mut Outbox) {
+    /// Over the circuit that carries the tunnel now; lost while there is none.
+    fn send_payload(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
+        let Some(own) = self.tunnels.get(&tunnel).and_then(|known| known.current) else { return };
         let mut datagram = [0; DATAGRAM_BYTES];
         write_body(body_mut(&mut datagram), control::DATA, payload);
         debug_assert!(BODY_AT + BODY_HEADER_BYTES + payload.len() <= DATAGRAM_BYTES);
@@ -244,24 +260,24 @@ impl Engine {
     fn insert_flow(
         &mut self,
         now: Duration,
-        own: Slot,
+        tunnel: TunnelId,
         number: u32,
         session: Session,
         outgoing: bool,
     ) -> Option<Slot> {
-        let of_tunnel = self.flow_numbers.keys().filter(|(slot, _)| *slot == own).count();
+        let of_tunnel = self.flow_numbers.keys().filter(|(other, _)| *other == tunnel).count();
         if of_tunnel >= MAX_FLOWS_PER_TUNNEL || self.flows.len() >= MAX_FLOWS {
-            self.close_oldest_flow(own)?;
+            self.close_oldest_flow(tunnel)?;
         }
         let address = match self.free_address() {
             Some(address) => address,
             None => {
-                self.close_oldest_flow(own)?;
+                self.close_oldest_flow(tunnel)?;
                 self.free_address()?
             }
         };
         let flow = self.flows.insert(Flow {
-            own,
+            tunnel,
             number,
             session,
             address,
@@ -271,35 +287,50 @@ impl Engine {
             next_packet: 0,
             last_used: now,
         });
-        self.flow_numbers.insert((own, number), flow);
+        self.flow_numbers.insert((tunnel, number), flow);
         self.flow_addresses.insert(address, flow);
         Some(flow)
     }
 
     /// A tunnel's callers crowd out only each other, the longest silent first: the exchange point's word that one has
     /// gone may have been lost.
-    fn close_oldest_flow(&mut self, own: Slot) -> Option<()> {
-        let of_tunnel = self.flows.iter().filter(|(_, flow)| flow.own == own);
+    fn close_oldest_flow(&mut self, tunnel: TunnelId) -> Option<()> {
+        let of_tunnel = self.flows.iter().filter(|(_, flow)| flow.tunnel == tunnel);
         let number = of_tunnel.min_by_key(|(_, flow)| flow.last_used).map(|(_, flow)| flow.number)?;
-        self.close_flow(own, number);
+        self.close_flow(tunnel, number);
         Some(())
     }
 
     /// The exchange point says that a caller is gone.
-    pub(crate) fn close_flow(&mut self, own: Slot, number: u32) {
-        let flow = self.flow_numbers.remove(&(own, number)).and_then(|flow| self.flows.try_remove(flow));
+    pub(crate) fn close_flow(&mut self, tunnel: TunnelId, number: u32) {
+        let flow = self.flow_numbers.remove(&(tunnel, number)).and_then(|flow| self.flows.try_remove(flow));
         if let Some(flow) = flow {
             self.flow_addresses.remove(&flow.address);
         }
     }
 
-    /// A circuit of ours is gone.
-    pub(crate) fn close_flows(&mut self, own: Slot) {
-        let numbers: Vec<u32> =
-            self.flow_numbers.keys().filter(|(slot, _)| *slot == own).map(|(_, number)| *number).collect();
+    /// A tunnel is gone.
+    pub(crate) fn close_flows(&mut self, tunnel: TunnelId) {
+        let numbers: Vec<u32> = self
+            .flow_numbers
+            .keys()
+            .filter(|(other, _)| *other == tunnel)
+            .map(|(_, number)| *number)
+            .collect();
         for number in numbers {
-            self.close_flow(own, number);
+            self.close_flow(tunnel, number);
         }
+    }
+
+    /// The address that stands for the callee of an outgoing tunnel.
+    pub(crate) fn flow_address(&self, tunnel: TunnelId) -> Option<IpAddr> {
+        let flow = self.flow_numbers.get(&(tunnel, 0))?;
+        self.flows.get(*flow).map(|flow| flow.address)
+    }
+
+    fn fail_tunnel(&mut self, now: Duration, tunnel: TunnelId, failure: Failure, out: &mut Outbox) {
+        out.events.push(Event::TunnelFailed { tunnel, failure, hop: 0 });
+        self.close_tunnel(now, tunnel, out);
     }
 
     /// Repeats calls, forgets unused flows.
@@ -307,11 +338,11 @@ impl Engine {
         let slots: Vec<Slot> = self.flows.iter().map(|(slot, _)| slot).collect();
         for slot in slots {
             let Some(flow) = self.flows.get_mut(slot) else { continue };
-            let (own, number) = (flow.own, flow.number);
+            let (tunnel, number) = (flow.tunnel, flow.number);
             match &mut flow.session {
                 Session::Calling { started, repeat_at, wait, .. } => {
                     if now >= *started + CALL_TIMEOUT {
-                        self.fail_own(now, own, Failure::Timeout, out);
+                        self.fail_tunnel(now, tunnel, Failure::Timeout, out);
                     } else if now >= *repeat_at {
                         *wait = *wait * 3 / 2;
                         *repeat_at = now + *wait;
@@ -320,7 +351,7 @@ impl Engine {
                 }
                 Session::Up { .. } => {
                     if !flow.outgoing && now >= flow.last_used + FLOW_IDLE {
-                        self.close_flow(own, number);
+                        self.close_flow(tunnel, number);
                     }
                 }
             }

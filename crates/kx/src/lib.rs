@@ -28,4 +28,5 @@ pub mod own;
 pub mod peer;
 pub mod pieces;
 pub mod relay;
+pub mod tunnels;
 pub mod wire;

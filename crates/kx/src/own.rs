@@ -6,7 +6,8 @@
 use crate::certificate::{Purpose, verify};
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Side, Slot};
-use crate::event::{Event, Failure, TunnelId};
+use crate::event::{Failure, TunnelId};
+use crate::exchange::Parting;
 use crate::fragments::{Assembly, split};
 use crate::hop::HopKeys;
 use crate::links::{LinkEnd, LinkId};
@@ -45,6 +46,8 @@ pub enum Goal {
     Outgoing {
         /// Whose.
         pseudo_identity: Identity,
+        /// Caller's secret.
+        token: [u8; 32],
     },
 }
 
@@ -76,7 +79,7 @@ pub struct Own {
     pub circuit: u32,
     /// What for.
     pub goal: Goal,
-    /// READY was told.
+    /// Registered or connected.
     pub ready: bool,
     path: Vec<Peer>,
     hops: Vec<Hop>,
@@ -92,7 +95,7 @@ pub struct Own {
 }
 
 impl Engine {
-    /// Starts building; failures come as events.
+    /// Starts building a circuit of `tunnel`; later failures come through the tunnel.
     pub(crate) fn build(
         &mut self,
         now: Duration,
@@ -100,11 +103,10 @@ impl Engine {
         path: Vec<Peer>,
         goal: Goal,
         out: &mut Outbox,
-    ) {
-        match self.open_own(now, tunnel, path, goal, out) {
-            Ok((slot, message)) => self.start(now, slot, None, message, out),
-            Err(failure) => out.events.push(Event::TunnelFailed { tunnel, failure, hop: 0 }),
-        }
+    ) -> Result<Slot, Failure> {
+        let (slot, message) = self.open_own(now, tunnel, path, goal, out)?;
+        self.start(now, slot, None, message, out);
+        Ok(slot)
     }
 
     fn open_own(
@@ -116,7 +118,7 @@ impl Engine {
         out: &mut Outbox,
     ) -> Result<(Slot, Vec<u8>), Failure> {
         let first = *path.first().ok_or(Failure::Invalid)?;
-        if path.len() > MAX_HOPS || self.tunnels.contains_key(&tunnel) {
+        if path.len() > MAX_HOPS {
             return Err(Failure::Invalid);
         }
         if self.own.len() >= crate::engine::MAX_OWN {
@@ -145,7 +147,6 @@ impl Engine {
             redialled: false,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
-        self.tunnels.insert(tunnel, slot);
         Ok((slot, message))
     }
 
@@ -262,7 +263,7 @@ impl Engine {
         });
         let Some(keys) = keys else {
             self.counters.identities_refused += 1;
-            return self.fail_own(now, slot, Failure::WrongIdentity, out);
+            return self.fail_own(now, slot, Failure::WrongIdentity, Parting::Broken, out);
         };
         if own.hops.is_empty() {
             own.backward = Some(ReplayWindow::new(keys.backward_start));
@@ -274,7 +275,7 @@ impl Engine {
         match own.path.get(own.hops.len()).copied() {
             Some(peer) => {
                 let Ok((handshake, message)) = Handshake::initiate(Pattern::Hop, None) else {
-                    return self.fail_own(now, slot, Failure::Refused, out);
+                    return self.fail_own(now, slot, Failure::Refused, Parting::Broken, out);
                 };
                 own.handshake = Some(Box::new(handshake));
                 self.request(now, slot, Request::Extend { peer, handshake: message }, out);
@@ -282,7 +283,7 @@ impl Engine {
             None => {
                 let request = match own.goal {
                     Goal::Incoming { pseudo_identity, token } => Request::Register { pseudo_identity, token },
-                    Goal::Outgoing { pseudo_identity } => Request::Connect { pseudo_identity },
+                    Goal::Outgoing { pseudo_identity, token } => Request::Connect { pseudo_identity, token },
                 };
                 self.request(now, slot, request, out);
             }
@@ -332,10 +333,15 @@ impl Engine {
                     self.receive_response(now, slot, &message, out);
                 }
             }
-            control::DATA => self.receive_flow(now, slot, payload, out),
-            control::FLOW_CLOSED if payload.len() == 4 => match own.goal {
-                Goal::Incoming { .. } => self.close_flow(slot, read_u32(payload, 0)),
-                Goal::Outgoing { .. } => self.fail_own(now, slot, Failure::Destroyed, out),
+            control::DATA => {
+                let tunnel = own.tunnel;
+                self.receive_flow(now, tunnel, payload, out);
+            }
+            control::FLOW_CLOSED if payload.len() == 4 => match (own.goal, own.tunnel) {
+                (Goal::Incoming { .. }, tunnel) => self.close_flow(tunnel, read_u32(payload, 0)),
+                (Goal::Outgoing { .. }, _) => {
+                    self.fail_own(now, slot, Failure::Destroyed, Parting::Finished, out);
+                }
             },
             _ => self.counters.cells_malformed += 1,
         }
@@ -349,11 +355,19 @@ impl Engine {
             (Request::Extend { .. }, Some(Response::Extended { base, handshake })) => {
                 self.complete_hop(now, slot, &handshake, Some(base), out);
             }
-            (Request::Register { .. }, Some(Response::Done)) => {
+            (Request::Register { .. } | Request::Connect { .. }, Some(Response::Done)) => {
                 own.ready = true;
-                out.events.push(Event::TunnelReady { tunnel: own.tunnel, address: None });
+                let (tunnel, goal) = (own.tunnel, own.goal);
+                let is_first = self.promote(now, tunnel, slot);
+                match goal {
+                    Goal::Outgoing { .. } if is_first => self.call_flow(now, tunnel, out),
+                    Goal::Outgoing { .. } => {
+                        let address = self.flow_address(tunnel);
+                        self.tell_ready(tunnel, address, out);
+                    }
+                    Goal::Incoming { .. } => self.tell_ready(tunnel, None, out),
+                }
             }
-            (Request::Connect { .. }, Some(Response::Done)) => self.call_flow(now, slot, out),
             (Request::Ping, Some(Response::Done)) => {}
             (_, Some(Response::Denied(denial))) => {
                 let failure = match denial {
@@ -363,9 +377,9 @@ impl Engine {
                     Denial::WrongIdentity => Failure::WrongIdentity,
                     Denial::Full | Denial::Invalid => Failure::Refused,
                 };
-                self.fail_own(now, slot, failure, out);
+                self.fail_own(now, slot, failure, Parting::Broken, out);
             }
-            _ => self.fail_own(now, slot, Failure::Refused, out),
+            _ => self.fail_own(now, slot, Failure::Refused, Parting::Broken, out),
         }
     }
 
@@ -375,10 +389,10 @@ impl Engine {
         for slot in slots {
             let Some(own) = self.own.get_mut(slot) else { continue };
             if !own.ready && now >= own.started + BUILD_TIMEOUT {
-                self.fail_own(now, slot, Failure::Timeout, out);
+                self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
             } else if let Some(pending) = &mut own.pending {
                 if now >= pending.started + STEP_TIMEOUT {
-                    self.fail_own(now, slot, Failure::Timeout, out);
+                    self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
                 } else if now >= pending.repeat_at {
                     pending.wait = (pending.wait * 3 / 2).min(LONGEST_WAIT);
                     pending.repeat_at = now + pending.wait;
@@ -403,7 +417,7 @@ impl Engine {
                 Failure::Unreachable
             }
         };
-        self.fail_own(now, slot, failure, out);
+        self.fail_own(now, slot, failure, Parting::Broken, out);
     }
 
     /// A new link and circuit for a CREATE that went over a link which the first hop had forgotten.
@@ -423,24 +437,26 @@ impl Engine {
         Some(())
     }
 
-    /// Tells the failure and forgets the circuit at every hop.
-    pub(crate) fn fail_own(&mut self, now: Duration, slot: Slot, failure: Failure, out: &mut Outbox) {
+    /// Forgets the circuit at every hop and lets its tunnel know.
+    pub(crate) fn fail_own(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        failure: Failure,
+        parting: Parting,
+        out: &mut Outbox,
+    ) {
         let Some(own) = self.own.get(slot) else { return };
-        let tunnel = own.tunnel;
-        out.events.push(if own.ready {
-            Event::TunnelClosed { tunnel, failure }
-        } else {
-            Event::TunnelFailed { tunnel, failure, hop: own.hops.len() as u8 }
-        });
-        self.remove_own(now, slot, out);
+        let (tunnel, hop) = (own.tunnel, own.hops.len() as u8);
+        self.remove_own(now, slot, parting, out);
+        let over = parting == Parting::Finished;
+        self.circuit_gone(now, tunnel, slot, (failure, hop, over), out);
     }
 
     /// Forgets the circuit at every hop.
-    pub(crate) fn remove_own(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+    pub(crate) fn remove_own(&mut self, now: Duration, slot: Slot, parting: Parting, out: &mut Outbox) {
         let Some(own) = self.own.try_remove(slot) else { return };
         self.sides.remove(&(own.link, own.circuit));
-        self.tunnels.remove(&own.tunnel);
-        self.send_destroy(now, own.link, own.circuit, out);
-        self.close_flows(slot);
+        self.send_destroy(now, own.link, own.circuit, parting, out);
     }
 }

@@ -8,7 +8,7 @@ mod extend;
 mod last_hop;
 
 use crate::engine::{Engine, Slot};
-use crate::exchange::End;
+use crate::exchange::{End, Parting};
 use crate::fragments::Assembly;
 use crate::hop::HopKeys;
 use crate::links::LinkId;
@@ -134,16 +134,16 @@ impl Engine {
     }
 
     /// Forgets a circuit and tells both neighbours.
-    pub(crate) fn remove_relayed(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+    pub(crate) fn remove_relayed(&mut self, now: Duration, slot: Slot, parting: Parting, out: &mut Outbox) {
         let Some(relayed) = self.relayed.try_remove(slot) else { return };
         let onward = relayed.next.as_ref().map(|next| (next.link, next.circuit));
         let onward =
             onward.or(relayed.extending.as_ref().map(|extending| (extending.link, extending.circuit)));
         for (link, circuit) in [Some(relayed.previous), onward].into_iter().flatten() {
             self.sides.remove(&(link, circuit));
-            self.send_destroy(now, link, circuit, out);
+            self.send_destroy(now, link, circuit, parting, out);
         }
-        self.unsplice(now, slot, relayed.end, out);
+        self.unsplice(now, slot, relayed.end, parting, out);
     }
 
     pub(crate) fn count_refusal(&mut self, refusal: Refusal) {

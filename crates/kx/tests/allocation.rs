@@ -47,7 +47,7 @@ fn relays_and_the_exchange_point_allocate_nothing_for_a_cell() {
     network.command(0, Command::BuildIncoming { tunnel: 1, pseudo_identity, path, token: [1; 32] });
     assert!(network.wait(|n| n.nodes[0].events.len() == 1));
     let path = network.peers(&[4, 1, 3]);
-    network.command(5, Command::BuildOutgoing { tunnel: 2, pseudo_identity, path });
+    network.command(5, Command::BuildOutgoing { tunnel: 2, pseudo_identity, path, token: [2; 32] });
     assert!(network.wait(|n| n.nodes[5].events.len() == 1));
     let Event::TunnelReady { address: Some(callee), .. } = network.nodes[5].events[0] else {
         panic!("not ready")

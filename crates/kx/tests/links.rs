@@ -13,7 +13,9 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use support::scenario::{PSEUDO, connect, counter, failure, incoming, outgoing, reaches, ready_address};
+use support::scenario::{
+    PSEUDO, connect, counter, failure, incoming, outgoing, reaches, ready_address, trouble,
+};
 use support::{Network, node};
 
 #[test]
@@ -53,8 +55,8 @@ fn a_relay_that_starts_again_can_be_extended_to_within_seconds() {
     assert!(network.wait(|n| !n.nodes[4].events.is_empty()));
     assert!(ready_address(&network, 4, 9).is_some(), "{:?}", network.nodes[4].events);
     assert!(network.now - start < Duration::from_secs(5), "virtual time {:?}", network.now - start);
-    // The tunnel that went through it is known to be dead as fast.
-    assert!(failure(&network, 0).is_some());
+    // The tunnel that went through it is known to be broken as fast.
+    assert!(trouble(&network, 0).is_some());
 }
 
 #[test]
@@ -256,7 +258,7 @@ fn a_link_ends_with_the_certificate_of_its_peer() {
     network.run(Duration::from_secs(90));
     assert_eq!(failure(&network, 0), None);
     network.run(Duration::from_secs(20));
-    assert!(failure(&network, 0).is_some());
+    assert!(trouble(&network, 0).is_some());
     network.command(0, outgoing(&network, 5, &[1, 2, 3]));
     assert!(network.wait(|n| ready_address(n, 0, 5).is_none() && n.nodes[0].events.len() > 2));
     assert_eq!(network.nodes[0].engine.sizes().own, 0);

@@ -5,10 +5,11 @@
 mod support;
 
 use cell::layout::{DATAGRAM_BYTES, Datagram};
-use kx::event::{Command, Failure};
+use kx::event::{Command, Event, Failure};
 use kx::ip::{parse, ports};
 use kx::peer::Peer;
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 use support::scenario::{PSEUDO, connect, counter, failure, incoming, outgoing, ready_address, udp};
@@ -212,4 +213,122 @@ fn garbage_of_every_kind_disturbs_nobody() {
     }
     network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"unmoved"));
     assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+}
+
+/// One numbered packet from the caller and one from the callee; returns the callee's address for the caller.
+fn exchange_packets(network: &mut Network, callee: IpAddr, caller: Option<IpAddr>, number: u32) {
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, &number.to_be_bytes()));
+    if let Some(caller) = caller {
+        network.packet(0, &udp(tun_address(0), caller, 5060, 4000, &number.to_be_bytes()));
+    }
+    network.run(Duration::from_millis(20));
+}
+
+fn numbers(network: &Network, node: usize) -> Vec<u32> {
+    let packets = network.nodes[node].packets.iter();
+    packets
+        .map(|bytes| u32::from_be_bytes(parse(bytes).unwrap().transport[8..12].try_into().unwrap()))
+        .collect()
+}
+
+fn rotations(network: &Network, node: usize, wanted: u32) -> usize {
+    let ready = |event: &&Event| matches!(event, Event::TunnelReady { tunnel, .. } if *tunnel == wanted);
+    network.nodes[node].events.iter().filter(ready).count() - 1
+}
+
+#[test]
+fn rotations_at_both_ends_lose_and_double_nothing() {
+    let mut network = Network::new(8);
+    let callee = connect(&mut network);
+    exchange_packets(&mut network, callee, None, 0);
+    network.run(Duration::from_secs(1));
+    let caller = parse(&network.nodes[0].packets[0]).unwrap().source;
+    let mut sent = 1;
+    for round in 0..20 {
+        let (there, here) = if round % 2 == 0 { ([6, 7, 3], [7, 6, 3]) } else { ([1, 2, 3], [4, 1, 3]) };
+        let (path_0, path_5) = (network.peers(&there), network.peers(&here));
+        network.command(0, Command::Rotate { tunnel: 1, path: path_0 });
+        network.command(5, Command::Rotate { tunnel: 2, path: path_5 });
+        while rotations(&network, 0, 1) <= round || rotations(&network, 5, 2) <= round {
+            exchange_packets(&mut network, callee, Some(caller), sent);
+            sent += 1;
+            assert!(sent < 20_000, "rotation {round} did not come about");
+        }
+        for _ in 0..200 {
+            exchange_packets(&mut network, callee, Some(caller), sent);
+            sent += 1;
+        }
+    }
+    network.run(Duration::from_secs(5));
+    let mut at_callee = numbers(&network, 0);
+    at_callee.sort_unstable();
+    assert_eq!(at_callee, (0..sent).collect::<Vec<_>>());
+    let mut at_caller = numbers(&network, 5);
+    at_caller.sort_unstable();
+    assert_eq!(at_caller, (1..sent).collect::<Vec<_>>());
+    assert_eq!(counter(&network, 3, "takeovers"), 40);
+    assert_eq!(network.nodes[3].engine.sizes().registrations, 1);
+    // Old circuits are gone everywhere.
+    let relayed: usize = network.nodes.iter().map(|node| node.engine.sizes().relayed).sum();
+    assert_eq!(relayed, 6);
+}
+
+#[test]
+fn a_tunnel_whose_relay_dies_goes_on_over_another_path_with_the_same_address() {
+    for (victim, broken, rotating) in [(4, 5, (2, [6, 7, 3])), (2, 0, (1, [6, 7, 3]))] {
+        let mut network = Network::new(8);
+        let callee = connect(&mut network);
+        exchange_packets(&mut network, callee, None, 0);
+        network.run(Duration::from_secs(1));
+        network.nodes[victim].alive = false;
+        network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"lost"));
+        let is_broken =
+            |n: &Network| n.nodes[broken].events.iter().any(|e| matches!(e, Event::TunnelBroken { .. }));
+        assert!(network.wait(is_broken), "relay {victim}");
+        let (tunnel, path) = rotating;
+        let path = network.peers(&path);
+        network.command(broken, Command::Rotate { tunnel, path });
+        assert!(network.wait(|n| rotations(n, broken, tunnel) == 1));
+        network.nodes[0].packets.clear();
+        network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"again"));
+        assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+        assert_eq!((failure(&network, 0), failure(&network, 5)), (None, None));
+    }
+}
+
+#[test]
+fn a_rotation_that_fails_leaves_the_tunnel_as_it_was() {
+    let mut network = Network::new(8);
+    let callee = connect(&mut network);
+    network.nodes[7].alive = false;
+    let path = network.peers(&[6, 7, 3]);
+    network.command(5, Command::Rotate { tunnel: 2, path });
+    let failed =
+        |n: &Network| n.nodes[5].events.iter().any(|e| matches!(e, Event::RotationFailed { hop: 1, .. }));
+    assert!(network.wait(failed));
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"still here"));
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+}
+
+#[test]
+fn nobody_takes_a_splice_or_a_registration_over_without_its_token() {
+    let mut network = Network::new(8);
+    let callee = connect(&mut network);
+    // Another caller with a token of its own gets a flow of its own.
+    network.command(7, outgoing(&network, 9, &[6, 4, 3]));
+    assert!(network.wait(|n| ready_address(n, 7, 9).is_some()));
+    assert_eq!(counter(&network, 3, "takeovers"), 0);
+    network.packet(5, &udp(tun_address(5), callee, 4000, 5060, b"mine"));
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+    assert_eq!(network.nodes[0].engine.sizes().flows, 2);
+}
+
+#[test]
+fn a_callee_that_does_not_come_back_is_given_up_after_the_time_of_grace() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    network.nodes[0].alive = false;
+    network.run(Duration::from_secs(120));
+    assert_eq!(failure(&network, 5), Some(Failure::Destroyed));
+    assert_eq!(network.nodes[3].engine.sizes().registrations, 0);
 }

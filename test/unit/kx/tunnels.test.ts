@@ -32,7 +32,7 @@ interface Bench {
   command(): Promise<EngineCommand>;
 }
 
-async function bench(peers = 6): Promise<Bench> {
+async function bench(peers = 6, rotateSeconds = 600): Promise<Bench> {
   const commands: EngineCommand[] = [];
   const forgotten: string[] = [];
   const sent: ApiMessage[] = [];
@@ -60,6 +60,7 @@ async function bench(peers = 6): Promise<Bench> {
     families: { ipv4: true, ipv6: false },
     hops: 3,
     strictDiversity: false,
+    rotateSeconds,
     tokenSecret: randomBytes(32),
     log: createLogger({ level: 'silent', name: 'test' }),
   });
@@ -138,7 +139,7 @@ test('what the exchange point says is final', async () => {
   }
 });
 
-test('an incoming tunnel that breaks is built again without a word to the client, with the same token', async () => {
+test('an incoming tunnel that is lost is built again without a word to the client, with the same token', async () => {
   const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
   const first = await command();
@@ -149,10 +150,32 @@ test('an incoming tunnel that breaks is built again without a word to the client
   assert.ok(first.token.equals(second.token));
   tunnels.handleEvent({ type: 'tunnelReady', tunnel: second.tunnel });
   assert.is(sent.length, 1);
-  assert.is(tunnels.counters.repaired, 1);
+  assert.is(tunnels.counters.rebuilt, 1);
+  tunnels.close();
 });
 
-test('an outgoing tunnel that breaks is told', async () => {
+test('a tunnel whose circuit breaks is repaired over another path, whatever number of attempts that takes', async () => {
+  const { tunnels, client, sent, command } = await bench();
+  tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelBroken', tunnel, failure: 'timeout' });
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const rotate = await command();
+    assert.ok(rotate.type === 'rotate' && rotate.tunnel === tunnel && rotate.path.length === 3);
+    if (attempt === 0)
+      tunnels.handleEvent({ type: 'rotationFailed', tunnel, failure: 'unreachable', hop: 0 });
+  }
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  assert.equal(
+    sent.map(({ type }) => type),
+    ['kx-ready'],
+  );
+  assert.is(tunnels.counters.repaired, 1);
+  tunnels.close();
+});
+
+test('an outgoing tunnel that is lost is told', async () => {
   const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
   const { tunnel } = await command();
@@ -162,6 +185,21 @@ test('an outgoing tunnel that breaks is told', async () => {
     sent.map(({ type }) => type),
     ['kx-ready', 'kx-error'],
   );
+});
+
+test('tunnels rotate by themselves, and their clients hear nothing of it', async () => {
+  const { tunnels, client, sent, command } = await bench(6, 0.05);
+  tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  for (let round = 0; round < 3; round += 1) {
+    const rotate = await command();
+    assert.ok(rotate.type === 'rotate' && rotate.tunnel === tunnel);
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  }
+  assert.is(sent.length, 1);
+  assert.is(tunnels.counters.rotated, 3);
+  tunnels.close();
 });
 
 test('DESTROY frees the tunnel from any connection; of something unknown it is answered by ERROR', async () => {

@@ -4,7 +4,7 @@
 
 use super::{MAX_RELAYED, Relayed};
 use crate::engine::{Engine, Side, Slot};
-use crate::exchange::End;
+use crate::exchange::{End, Parting};
 use crate::fragments::{Assembly, Fragment, split};
 use crate::hop::HopKeys;
 use crate::links::LinkId;
@@ -113,7 +113,7 @@ impl Engine {
     fn refuse_create(&mut self, now: Duration, key: (LinkId, u32), out: &mut Outbox) {
         self.creating.remove(&key);
         self.counters.circuits_refused += 1;
-        self.send_destroy(now, key.0, key.1, out);
+        self.send_destroy(now, key.0, key.1, Parting::Broken, out);
     }
 
     fn send_created(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {

@@ -7,7 +7,7 @@ use super::Next;
 use super::create::{CREATE_FRAGMENT_BYTES, read_create, write_create};
 use crate::control::{Denial, Response};
 use crate::engine::{Engine, Side, Slot};
-use crate::exchange::End;
+use crate::exchange::{End, Parting};
 use crate::fragments::{Assembly, split};
 use crate::links::{LinkEnd, LinkId};
 use crate::outbox::Outbox;
@@ -123,10 +123,17 @@ impl Engine {
     }
 
     /// The link to the next hop is gone, or the next hop tore the circuit down.
-    pub(crate) fn next_lost(&mut self, now: Duration, slot: Slot, end: Option<LinkEnd>, out: &mut Outbox) {
+    pub(crate) fn next_lost(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        end: Option<LinkEnd>,
+        parting: Parting,
+        out: &mut Outbox,
+    ) {
         let Some(relayed) = self.relayed.get_mut(slot) else { return };
         let Some(mut extending) = relayed.extending.take() else {
-            return self.remove_relayed(now, slot, out);
+            return self.remove_relayed(now, slot, parting, out);
         };
         self.sides.remove(&(extending.link, extending.circuit));
         if end == Some(LinkEnd::Lost)

@@ -82,10 +82,8 @@ impl Engine {
                     Err(denial) => Response::Denied(denial),
                 }
             }
-            Some(Request::Register { pseudo_identity, token }) => {
-                self.register(now, slot, pseudo_identity, token, out)
-            }
-            Some(Request::Connect { pseudo_identity }) => self.splice(slot, pseudo_identity),
+            Some(Request::Register { pseudo_identity, token }) => self.register(slot, pseudo_identity, token),
+            Some(Request::Connect { pseudo_identity, token }) => self.splice(slot, pseudo_identity, token),
             Some(Request::Ping) => Response::Done,
             None => Response::Denied(Denial::Invalid),
         };

@@ -18,7 +18,12 @@ pub fn incoming(network: &Network, tunnel: u32, path: &[usize]) -> Command {
 }
 
 pub fn outgoing(network: &Network, tunnel: u32, path: &[usize]) -> Command {
-    Command::BuildOutgoing { tunnel, pseudo_identity: PSEUDO, path: network.peers(path) }
+    Command::BuildOutgoing {
+        tunnel,
+        pseudo_identity: PSEUDO,
+        path: network.peers(path),
+        token: [tunnel as u8; 32],
+    }
 }
 
 pub fn ready_address(network: &Network, node: usize, wanted: u32) -> Option<Option<IpAddr>> {
@@ -26,6 +31,18 @@ pub fn ready_address(network: &Network, node: usize, wanted: u32) -> Option<Opti
         Event::TunnelReady { tunnel, address } if *tunnel == wanted => Some(*address),
         _ => None,
     })
+}
+
+/// Why a tunnel of `node` broke (it may be repaired), failed or ended.
+pub fn trouble(network: &Network, node: usize) -> Option<Failure> {
+    network.nodes[node]
+        .events
+        .iter()
+        .find_map(|event| match event {
+            Event::TunnelBroken { failure, .. } => Some(*failure),
+            _ => None,
+        })
+        .or_else(|| failure(network, node))
 }
 
 pub fn failure(network: &Network, node: usize) -> Option<Failure> {
