@@ -253,12 +253,11 @@ export class Tunnels {
   #scheduleRotation(tunnel: Tunnel, part: number): void {
     if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
     const meanMs = this.#options.rotateSeconds * 1000 * part;
-    tunnel.rotation = setTimeout(
-      () => {
-        if (tunnel.state === 'ready') void this.#rotate(tunnel);
-      },
-      meanMs * (0.5 + randomInt(2 ** 20) / 2 ** 20),
-    );
+    const delayMs = meanMs * (0.5 + randomInt(2 ** 20) / 2 ** 20);
+    const turn = () => {
+      if (tunnel.state === 'ready') void this.#rotate(tunnel);
+    };
+    tunnel.rotation = setTimeout(turn, delayMs).unref();
   }
 
   #saveGuards(): void {
