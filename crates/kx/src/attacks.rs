@@ -3,8 +3,12 @@
 //! Only with the feature `attacks`, which is never shipped. A hook may alter, hold back, repeat or invent cells; it sees
 //! what the peer itself sees and no more.
 
-use crate::engine::Engine;
-use cell::layout::Datagram;
+use crate::engine::{Engine, Slot};
+use crate::event::TunnelId;
+use crate::outbox::Outbox;
+use cell::layout::{DATAGRAM_BYTES, Datagram, PAYLOAD_BYTES, body_mut, write_body};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 /// What becomes of a cell.
 pub type Tamper = Box<dyn FnMut(Datagram) -> Vec<Datagram> + Send>;
@@ -24,4 +28,45 @@ impl Engine {
         self.links.tamper = attacks.cell;
         self.tamper_splice = attacks.splice;
     }
+
+    /// Sends the cell in `datagram` as it stands on the link to `to`; `false` where there is none that is up.
+    pub fn send_cell(
+        &mut self,
+        now: Duration,
+        to: SocketAddr,
+        datagram: &mut Datagram,
+        out: &mut Outbox,
+    ) -> bool {
+        self.links.up_to(to).is_some_and(|link| self.links.send(now, link, datagram, out))
+    }
+
+    /// As builder: sends a recognisable body down a tunnel's circuit. `payload` is cut to what fits.
+    pub fn send_body(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        command: u8,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) {
+        if let Some(&slot) = self.tunnels.get(&tunnel) {
+            let mut datagram = body_of(command, payload);
+            self.send_forward(now, slot, &mut datagram, out);
+        }
+    }
+
+    /// As last hop: sends a recognisable body back on every circuit that passes here.
+    pub fn send_body_back(&mut self, now: Duration, command: u8, payload: &[u8], out: &mut Outbox) {
+        let slots: Vec<Slot> = self.relayed.iter().map(|(slot, _)| slot).collect();
+        for slot in slots {
+            let mut datagram = body_of(command, payload);
+            self.send_backward(now, slot, &mut datagram, out);
+        }
+    }
+}
+
+fn body_of(command: u8, payload: &[u8]) -> Datagram {
+    let mut datagram = [0; DATAGRAM_BYTES];
+    write_body(body_mut(&mut datagram), command, &payload[..payload.len().min(PAYLOAD_BYTES)]);
+    datagram
 }

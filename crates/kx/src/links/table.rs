@@ -40,6 +40,13 @@ impl Links {
         self.table.get_mut((id & SLOT_MASK) as usize).filter(|link| link.id == id)
     }
 
+    /// Some link to `address` that is up.
+    #[cfg(feature = "attacks")]
+    pub(crate) fn up_to(&self, address: SocketAddr) -> Option<LinkId> {
+        let mut links = self.table.iter().map(|(_, link)| link);
+        links.find(|link| link.address == address && matches!(link.state, State::Up(_))).map(|link| link.id)
+    }
+
     /// A link is up. Older ones to the same peer at the same address may be of a time before it was started again:
     /// they are asked, and the new one is used from now on.
     pub(super) fn came_up(&mut self, now: Duration, id: LinkId, counters: &mut Counters, out: &mut Outbox) {

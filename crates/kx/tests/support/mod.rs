@@ -19,13 +19,18 @@ use kx::peer::Peer;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub const UNIX_START: u64 = 1_800_000_000;
 
 /// Hostkey `index`, made once and kept beside the build's other results.
 fn hostkey(index: usize) -> KeyPair {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("hostkey-{index}.der"));
+    // The fuzz targets use this file too and have no directory of their own.
+    let directory =
+        option_env!("CARGO_TARGET_TMPDIR").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/target"));
+    std::fs::create_dir_all(directory).unwrap();
+    let path = PathBuf::from(directory).join(format!("hostkey-{index}.der"));
     if let Ok(key) =
         std::fs::read(&path).map_err(|_| ()).and_then(|der| KeyPair::from_pkcs8(&der).map_err(|_| ()))
     {
@@ -57,6 +62,19 @@ pub fn certify(hostkey: &KeyPair, purpose: Purpose, key: &[u8; 32], seconds: u64
     hostkey.sign(&RSA_PSS_SHA256, &SystemRandom::new(), &message, &mut signature).unwrap();
     bytes.extend_from_slice(&signature);
     bytes
+}
+
+/// Certificates of node `index`, made once a process.
+fn certificates(index: usize, link: &[u8; 32], hop: &[u8; 32], seconds: u64) -> [Vec<u8>; 2] {
+    type Made = BTreeMap<(usize, u64), [Vec<u8>; 2]>;
+    static MADE: Mutex<Made> = Mutex::new(Made::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let pair = made.entry((index, seconds)).or_insert_with(|| {
+        let key = hostkey(index);
+        [(Purpose::Link, link), (Purpose::Hop, hop)]
+            .map(|(purpose, secret)| certify(&key, purpose, &public_key(secret).unwrap(), seconds))
+    });
+    pair.clone()
 }
 
 pub struct Node {
@@ -114,6 +132,13 @@ impl Network {
     pub fn packet(&mut self, index: usize, bytes: &[u8]) {
         let mut out = Outbox::default();
         self.nodes[index].engine.handle_packet(self.now, bytes, &mut out);
+        self.drain(index, out);
+    }
+
+    /// Lets a node do something of its own accord.
+    pub fn act(&mut self, index: usize, act: impl FnOnce(&mut Engine, Duration, &mut Outbox)) {
+        let mut out = Outbox::default();
+        act(&mut self.nodes[index].engine, self.now, &mut out);
         self.drain(index, out);
     }
 
@@ -186,11 +211,9 @@ impl Network {
 
 /// `generation` seeds its random numbers; its certificates hold for `seconds`.
 pub fn node(index: usize, generation: u64, seconds: u64) -> Node {
-    let key = hostkey(index);
     let (link, hop) = ([index as u8 + 1; 32], [index as u8 + 101; 32]);
     let address: SocketAddr = format!("10.0.0.{}:3001", index + 1).parse().unwrap();
-    let link_certificate = certify(&key, Purpose::Link, &public_key(&link).unwrap(), seconds);
-    let hop_certificate = certify(&key, Purpose::Hop, &public_key(&hop).unwrap(), seconds);
+    let [link_certificate, hop_certificate] = certificates(index, &link, &hop, seconds);
     let identity = kx::certificate::verify(&link_certificate, Purpose::Link, UNIX_START).unwrap().identity;
     let mut state = index as u64 + 1 + (generation << 16);
     let engine = Engine::new(EngineConfig {
