@@ -1,7 +1,7 @@
 //! HCTR2 over vectors of any width.
 //!
 //! Role: key expansion, the hash, the counter mode, and the permutation of one body in place, generic over `Lanes`.
-//! Field elements of POLYVAL stand in registers as they stand in memory; `reduce` takes the 256-bit sum of products
+//! Field elements of POLYVAL stand in registers as they stand in memory; `reduced` takes the 256-bit sum of products
 //! back to 128 bits once for a group of blocks (Montgomery form, as POLYVAL has it).
 //!
 //! Invariants: every function is inlined into a caller compiled for the instructions of its lanes, and must run only
