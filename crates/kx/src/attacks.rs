@@ -49,7 +49,8 @@ impl Engine {
         payload: &[u8],
         out: &mut Outbox,
     ) {
-        if let Some(&slot) = self.tunnels.get(&tunnel) {
+        let known = self.tunnels.get(&tunnel);
+        if let Some(slot) = known.and_then(|known| known.current.or(known.successor)) {
             let mut datagram = body_of(command, payload);
             self.send_forward(now, slot, &mut datagram, out);
         }
