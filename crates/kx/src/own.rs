@@ -3,6 +3,8 @@
 //! A circuit is built hop by hop; each hop's certificate must match the identity asked for. Control is driven from
 //! here: requests are repeated until answered, a bounded number of times.
 
+mod upkeep;
+
 use crate::certificate::{Purpose, verify};
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Side, Slot};
@@ -10,7 +12,7 @@ use crate::event::{Failure, TunnelId};
 use crate::exchange::Parting;
 use crate::fragments::{Assembly, split};
 use crate::hop::HopKeys;
-use crate::links::{LinkEnd, LinkId};
+use crate::links::LinkId;
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
@@ -381,82 +383,5 @@ impl Engine {
             }
             _ => self.fail_own(now, slot, Failure::Refused, Parting::Broken, out),
         }
-    }
-
-    /// Repeats, pings, gives up.
-    pub(crate) fn tick_own(&mut self, now: Duration, out: &mut Outbox) {
-        let slots: Vec<Slot> = self.own.iter().map(|(slot, _)| slot).collect();
-        for slot in slots {
-            let Some(own) = self.own.get_mut(slot) else { continue };
-            if !own.ready && now >= own.started + BUILD_TIMEOUT {
-                self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
-            } else if let Some(pending) = &mut own.pending {
-                if now >= pending.started + STEP_TIMEOUT {
-                    self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
-                } else if now >= pending.repeat_at {
-                    pending.wait = (pending.wait * 3 / 2).min(LONGEST_WAIT);
-                    pending.repeat_at = now + pending.wait;
-                    self.send_pending(now, slot, out);
-                }
-            } else if own.ready && now >= own.ping_at {
-                own.ping_at = now + PING_EVERY;
-                self.request(now, slot, Request::Ping, out);
-            }
-        }
-    }
-
-    /// The link to the first hop is gone.
-    pub(crate) fn own_link_lost(&mut self, now: Duration, slot: Slot, end: LinkEnd, out: &mut Outbox) {
-        if end == LinkEnd::Lost && self.redial(now, slot, out).is_some() {
-            return self.send_pending(now, slot, out);
-        }
-        let failure = match end {
-            LinkEnd::WrongIdentity => Failure::WrongIdentity,
-            LinkEnd::Refused => Failure::Refused,
-            LinkEnd::Timeout | LinkEnd::Lost | LinkEnd::Expired | LinkEnd::Crowded | LinkEnd::Idle => {
-                Failure::Unreachable
-            }
-        };
-        self.fail_own(now, slot, failure, Parting::Broken, out);
-    }
-
-    /// A new link and circuit for a CREATE that went over a link which the first hop had forgotten.
-    fn redial(&mut self, now: Duration, slot: Slot, out: &mut Outbox) -> Option<()> {
-        let own = self.own.get(slot).filter(|own| own.hops.is_empty() && !own.redialled)?;
-        let (peer, before) = (*own.path.first()?, (own.link, own.circuit));
-        let random = (self.random)();
-        let link = self.links.connect(now, peer, random, out)?;
-        let circuit = self.free_circuit(link)?;
-        let own = self.own.get_mut(slot)?;
-        (own.link, own.circuit, own.redialled) = (link, circuit, true);
-        if let Some(pending) = &mut own.pending {
-            pending.answer.clear();
-        }
-        self.sides.remove(&before);
-        self.sides.insert((link, circuit), Side::Own(slot));
-        Some(())
-    }
-
-    /// Forgets the circuit at every hop and lets its tunnel know.
-    pub(crate) fn fail_own(
-        &mut self,
-        now: Duration,
-        slot: Slot,
-        failure: Failure,
-        parting: Parting,
-        out: &mut Outbox,
-    ) {
-        let Some(own) = self.own.get(slot) else { return };
-        let (tunnel, hop) = (own.tunnel, own.hops.len() as u8);
-        self.remove_own(now, slot, parting, out);
-        let over = parting == Parting::Finished;
-        self.circuit_gone(now, tunnel, slot, (failure, hop, over), out);
-    }
-
-    /// Forgets the circuit at every hop.
-    pub(crate) fn remove_own(&mut self, now: Duration, slot: Slot, parting: Parting, out: &mut Outbox) {
-        let Some(own) = self.own.try_remove(slot) else { return };
-        self.sides.remove(&(own.link, own.circuit));
-        self.send_destroy(now, own.link, own.circuit, parting, out);
     }
 }
