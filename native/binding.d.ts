@@ -67,13 +67,16 @@ export interface KxAddress {
 /** What the engine is asked to do. */
 export type KxCommand =
   | { type: 'buildIncoming'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop>; token: Buffer }
-  | { type: 'buildOutgoing'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop> }
+  | { type: 'buildOutgoing'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop>; token: Buffer }
+  | { type: 'rotate'; tunnel: number; path: Array<KxHop> }
   | { type: 'destroy'; tunnel: number }
 
 /** What the engine tells. */
 export type KxEvent =
   | { type: 'tunnelReady'; tunnel: number; address?: string }
   | { type: 'tunnelFailed'; tunnel: number; failure: KxFailure; hop: number }
+  | { type: 'rotationFailed'; tunnel: number; failure: KxFailure; hop: number }
+  | { type: 'tunnelBroken'; tunnel: number; failure: KxFailure }
   | { type: 'tunnelClosed'; tunnel: number; failure: KxFailure }
   | { type: 'failed'; reason: string }
 

@@ -4,6 +4,7 @@
  *   node tunnel-scenario.js RESULT-FILE
  */
 
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,6 +20,8 @@ import { testHostkeyPath } from '../support/hostkeys.js';
 const PROBE = fileURLToPath(new URL('../support/tunnel-probe.js', import.meta.url));
 const PEERS = 6;
 const VOIP_PORT = 5060;
+const ROTATE_SECONDS = 5;
+const kxOfHost = new Map<string, ChildProcess>();
 const [resultFile = ''] = process.argv.slice(2);
 
 const results: Record<string, unknown> = {};
@@ -33,13 +36,13 @@ try {
     const hostkey = await testHostkeyPath(index);
     // The callee's inner addresses are IPv6, everybody else's IPv4.
     const tun = index === 0 ? 'fd42::1/112' : '10.20.0.1/16';
-    const peer = await network.add(
-      `p${index}`,
-      ['--tun-ip', tun, '--api-host', `10.200.0.${index + 1}`],
-      hostkey,
+    const options = ['--tun-ip', tun, '--api-host', `10.200.0.${index + 1}`];
+    // Whatever is measured here happens while tunnels rotate.
+    const peer = await network.reconfigure(await network.add(`p${index}`, options, hostkey), (text) =>
+      text.replace('# ROTATE = 600', `ROTATE = ${ROTATE_SECONDS}`),
     );
     network.start(peer, 'dht', ['dht', '-c', peer.config.file]);
-    network.start(peer, 'kx', ['kx', '-c', peer.config.file]);
+    kxOfHost.set(peer.host.name, network.start(peer, 'kx', ['kx', '-c', peer.config.file]));
   }
   for (const peer of network.peers) {
     await network.waitFor(peer, 'kx', 'the KX', () => true);
@@ -67,8 +70,15 @@ try {
   ]);
   await new Promise((resolve) => server.stdout?.once('data', resolve));
   results.tcp = await probe(caller, 'tcp', address, VOIP_PORT, 200_000);
-  results.udp = await probe(caller, 'udp', address, VOIP_PORT, 100);
+  results.udp = await probe(caller, 'udp', address, VOIP_PORT, 500);
+  results.rotated = await rotations(callee, caller);
   results.closedPort = await probe(caller, 'udp', address, VOIP_PORT + 1, 5);
+
+  const victim = await relayOtherThan([callee.host.ipv4, caller.host.ipv4, addressOf(exchangePoint)]);
+  results.victim = victim !== null;
+  if (victim !== null) kxOfHost.get(victim.host.name)?.kill('SIGKILL');
+  results.afterDeath = await probe(caller, 'udp', address, VOIP_PORT, 1_000);
+  const living = network.peers.filter((peer) => peer !== victim);
 
   const wrong = { ...exchangePoint, identity: randomBytes(32) };
   results.wrongIdentity = await calleeKx
@@ -78,11 +88,11 @@ try {
   results.down = await calleeKx
     .buildIncoming({ ...request, pseudoIdentity: randomBytes(32), exchangePoint: down })
     .catch((error) => error.code);
-  const taken = await (await kxOf(third)).buildIncoming(request).catch((error) => error.code);
+  const taken = await (await kxOf(living[2] ?? third)).buildIncoming(request).catch((error) => error.code);
   results.taken = taken;
   callerKx.destroy(pseudoIdentity);
   calleeKx.destroy(pseudoIdentity);
-  for (const peer of network.peers) {
+  for (const peer of living) {
     await network.waitFor(
       peer,
       'kx',
@@ -107,6 +117,27 @@ try {
   await writeFile(resultFile, JSON.stringify(results, null, 1));
 }
 process.exit(0);
+
+function addressOf({ ipv4 }: PeerAddress): string {
+  return [...(ipv4 ?? [])].join('.');
+}
+
+/** How many rotations the tunnels of these peers have had, all in all. */
+async function rotations(...peers: readonly NetworkPeer[]): Promise<number> {
+  const all = await Promise.all(peers.map((peer) => network.request(peer, 'kx', 'status')));
+  // biome-ignore lint/suspicious/noExplicitAny: a status is JSON.
+  return all.reduce((sum: number, status: any) => sum + status.state.tunnels.counters.rotated, 0);
+}
+
+/** A peer through which circuits run and that is none of `others`. */
+async function relayOtherThan(others: readonly string[]): Promise<NetworkPeer | null> {
+  for (const peer of network.peers.filter(({ host }) => !others.includes(host.ipv4))) {
+    // biome-ignore lint/suspicious/noExplicitAny: a status is JSON.
+    const status = (await network.request(peer, 'kx', 'status')) as any;
+    if (status.state.engine.relayed > 0) return peer;
+  }
+  return null;
+}
 
 function kxOf(peer: NetworkPeer): Promise<KxClient> {
   const { kx } = peer.config;
