@@ -395,6 +395,22 @@ mod tests {
     }
 
     #[test]
+    fn messages_have_the_sizes_that_the_protocol_page_gives() {
+        let certificate = [0; 1074];
+        let (mut initiator, first) = Handshake::initiate(Pattern::Link, Some(&[1; 32])).unwrap();
+        let (_, second) = Handshake::respond(Pattern::Link, Some(&[2; 32]), &first, &certificate).unwrap();
+        initiator.read_answer(&second).unwrap();
+        let third = initiator.write(&certificate).unwrap();
+        assert_eq!((first.len(), second.len(), third.len()), (1232, 2258, 1138));
+        let (_, first) = Handshake::initiate(Pattern::Hop, None).unwrap();
+        let (_, second) = Handshake::respond(Pattern::Hop, Some(&[2; 32]), &first, &certificate).unwrap();
+        assert_eq!((first.len(), second.len()), (1232, 2258));
+        let (_, first) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
+        let (_, second) = Handshake::respond(Pattern::EndToEnd, None, &first, &[]).unwrap();
+        assert_eq!((first.len(), second.len()), (32, 48));
+    }
+
+    #[test]
     fn every_altered_byte_of_an_answer_is_refused() {
         let bob = [2; 32];
         for at in [0, 500, 1087, 1088, 1100, 1125, 1180] {
