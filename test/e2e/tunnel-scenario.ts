@@ -17,7 +17,7 @@ import { prepareInside, run, sandboxDirectory } from '../../src/eval/sandbox.js'
 import type { PeerAddress } from '../../src/wire/message.js';
 import { testHostkeyPath } from '../support/hostkeys.js';
 
-const PROBE = fileURLToPath(new URL('../support/tunnel-probe.js', import.meta.url));
+const PROBE = fileURLToPath(new URL('../../src/eval/tunnel-probe.js', import.meta.url));
 const PEERS = 6;
 const VOIP_PORT = 5060;
 const ROTATE_SECONDS = 5;

@@ -3,8 +3,9 @@
 import { PeerError } from '../../errors.js';
 import { callGoals } from './call.js';
 import type { Goal } from './goal.js';
+import { kxGoals } from './kx.js';
 
-export const GOALS: readonly Goal[] = [...callGoals];
+export const GOALS: readonly Goal[] = [...callGoals, ...kxGoals];
 
 /** Goals of an area, or one of them. Errors: 'usage', saying what there is. */
 export function selectGoals(goals: readonly Goal[], area: string, number?: string): readonly Goal[] {

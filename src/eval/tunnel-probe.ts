@@ -3,13 +3,20 @@
  *
  *   node tunnel-probe.js serve ADDRESS PORT
  *   node tunnel-probe.js tcp ADDRESS PORT BYTES     → {"echoed":true,"milliseconds":…}
- *   node tunnel-probe.js udp ADDRESS PORT COUNT     → {"sent":…,"received":…}
+ *   node tunnel-probe.js udp ADDRESS PORT COUNT     → {"sent":…,"received":…,"roundTripMs":{"p50":…,"p99":…}}
+ *
+ * UDP goes out as voice does: 200 bytes, 50 times a second.
+ *
+ * Not here: the network between the two ends.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
 
+const UDP_BYTES = 200;
+const UDP_EVERY_MS = 20;
+const LAST_ANSWER_MS = 3_000;
 const [mode = '', address = '', port = '', amount = '0'] = process.argv.slice(2);
 
 function serve(): void {
@@ -43,26 +50,32 @@ async function probeTcp(): Promise<void> {
 async function probeUdp(): Promise<void> {
   const count = Number(amount);
   const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const seen = new Set<number>();
+  const sentAt: number[] = [];
+  const roundTrips = new Map<number, number>();
   await new Promise<void>((resolve) => {
     udp.on('message', (message) => {
-      seen.add(message.readUInt32BE(0));
-      if (seen.size === count) resolve();
+      const number = message.readUInt32BE(0);
+      const sent = sentAt[number];
+      if (sent === undefined || roundTrips.has(number)) return;
+      roundTrips.set(number, performance.now() - sent);
+      if (roundTrips.size === count) resolve();
     });
-    let next = 0;
     const timer = setInterval(() => {
-      const message = Buffer.alloc(160);
-      message.writeUInt32BE(next);
+      const message = Buffer.alloc(UDP_BYTES);
+      message.writeUInt32BE(sentAt.length);
+      sentAt.push(performance.now());
       udp.send(message, Number(port), address);
-      next += 1;
-      if (next === count) {
+      if (sentAt.length === count) {
         clearInterval(timer);
-        setTimeout(resolve, 3_000);
+        setTimeout(resolve, LAST_ANSWER_MS);
       }
-    }, 20);
+    }, UDP_EVERY_MS);
   });
   udp.close();
-  print({ sent: count, received: seen.size });
+  const sorted = [...roundTrips.values()].sort((a, b) => a - b);
+  const quantile = (part: number) =>
+    sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? null;
+  print({ sent: count, received: sorted.length, roundTripMs: { p50: quantile(0.5), p99: quantile(0.99) } });
 }
 
 function print(result: unknown): void {
