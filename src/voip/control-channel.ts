@@ -61,6 +61,7 @@ export class ControlChannel {
   #listener: Listener | null = null;
   readonly #backlog: ControlMessage[] = [];
   #closed = false;
+  #ended = false;
 
   private constructor(frames: FrameSocket, local: Buffer, remote: Buffer, result: NoiseResult) {
     this.#frames = frames;
@@ -70,9 +71,12 @@ export class ControlChannel {
     this.#sendKey = deriveKey(result.sendKey, 'voip control v1');
     this.#receiveKey = deriveKey(result.receiveKey, 'voip control v1');
     this.voiceKeys = { sendKey: voiceKey(result.sendKey), receiveKey: voiceKey(result.receiveKey) };
+    sodium.sodium_memzero(result.sendKey);
+    sodium.sodium_memzero(result.receiveKey);
     frames.onFrame = (frame) => this.#open(frame);
     frames.onClose = () => {
       this.#closed = true;
+      this.#forgetKeys();
       this.#listener?.onClose();
     };
   }
@@ -136,7 +140,9 @@ export class ControlChannel {
     if (this.#closed) this.#listener?.onClose();
   }
 
+  /** Nothing happens after the end. */
   send(message: ControlMessage): void {
+    if (this.#ended || this.#closed) return;
     const plain = encodeControlMessage(message);
     const sealed = Buffer.alloc(plain.length + NOISE_TAG_BYTES);
     const nonce = nonceOf(this.#sent);
@@ -145,13 +151,20 @@ export class ControlChannel {
     this.#frames.send(sealed);
   }
 
-  /** Sends what is queued and closes. */
+  /** Sends what is queued and closes; what still arrives is not heard. */
   end(): void {
     this.#frames.end();
-    sodium.sodium_memzero(this.#sendKey);
+    this.#forgetKeys();
+  }
+
+  #forgetKeys(): void {
+    this.#ended = true;
+    const { sendKey, receiveKey } = this.voiceKeys;
+    for (const key of [this.#sendKey, this.#receiveKey, sendKey, receiveKey]) sodium.sodium_memzero(key);
   }
 
   #open(frame: Buffer): void {
+    if (this.#ended) return;
     const nonce = nonceOf(this.#received);
     this.#received += 1n;
     const plain = Buffer.alloc(Math.max(frame.length - NOISE_TAG_BYTES, 0));

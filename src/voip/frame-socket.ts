@@ -12,6 +12,10 @@ import type { Socket } from 'node:net';
 /** Far above every message of ours. */
 export const MAX_FRAME_BYTES = 4_096;
 const HEADER_BYTES = 2;
+/** What may wait for a party that does not read. */
+const MAX_WAITING_BYTES = 64 * 1024;
+/** How long the other party may take to read the last words. */
+const END_TIMEOUT_MS = 3_000;
 
 export class FrameSocket {
   onFrame: (frame: Buffer) => void = () => {};
@@ -33,15 +37,20 @@ export class FrameSocket {
   }
 
   send(frame: Buffer): void {
-    if (this.#socket.destroyed || frame.length > MAX_FRAME_BYTES) return;
+    if (this.#socket.destroyed || this.#socket.writableEnded || frame.length > MAX_FRAME_BYTES) return;
     const header = Buffer.alloc(HEADER_BYTES);
     header.writeUInt16BE(frame.length);
     this.#socket.write(Buffer.concat([header, frame]));
+    // Whoever asks without reading the answers would fill our memory.
+    if (this.#socket.writableLength > MAX_WAITING_BYTES) this.#socket.destroy();
   }
 
-  /** Sends what is queued and closes. */
+  /** Sends what is queued and closes, in bounded time. */
   end(): void {
+    if (this.#socket.destroyed) return;
     this.#socket.destroySoon();
+    const timer = setTimeout(() => this.#socket.destroy(), END_TIMEOUT_MS);
+    this.#socket.once('close', () => clearTimeout(timer));
   }
 
   destroy(): void {

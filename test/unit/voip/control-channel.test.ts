@@ -119,6 +119,40 @@ test('what arrives before anybody listens is not lost, nor is the end', async ()
   assert.equal(heard, ['invite', 'invite', 'invite', 'ping']);
 });
 
+test('a party that asks without reading the answers loses the connection', async () => {
+  const [left, right] = await pair();
+  const [caller, callee] = await Promise.all([
+    ControlChannel.call(left, alice, bob.publicKey),
+    ControlChannel.answer(right, [bob]),
+  ]);
+  left.pause();
+  const closed = new Promise<void>((resolve) => {
+    callee.listen({ onMessage: () => {}, onClose: resolve });
+  });
+  while (!right.destroyed) {
+    callee.send({ type: 'ping', number: 1 });
+    if (right.writableLength === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  await closed;
+  caller.end();
+});
+
+test('after its end a channel keeps no keys, says nothing and hears nothing', async () => {
+  const [caller, callee] = await channels();
+  const heard: string[] = [];
+  const closed = new Promise<void>((resolve) => {
+    callee.listen({ onMessage: ({ type }) => heard.push(type), onClose: resolve });
+  });
+  caller.send({ type: 'hangup' });
+  caller.end();
+  caller.send({ type: 'invite', voicePort: 1 });
+  await closed;
+  assert.equal(heard, ['hangup']);
+  for (const { voiceKeys } of [caller, callee]) {
+    for (const key of Object.values(voiceKeys)) assert.ok(key.equals(Buffer.alloc(28)));
+  }
+});
+
 test('garbage instead of a handshake is refused', async () => {
   const [left, right] = await pair();
   const answered = ControlChannel.answer(right, [bob]);
