@@ -62,6 +62,7 @@ export class Conversation {
 
   /** The caller's first message. */
   invite(): void {
+    if (this.#over) return;
     const { config, localAddress, channel } = this.#options;
     this.#guarded(() => {
       this.#media = new Media(config, localAddress, 0);
@@ -72,6 +73,7 @@ export class Conversation {
 
   /** The callee has been invited; tells the caller that it rings. */
   ring(voicePort: number): void {
+    if (this.#over) return;
     this.#remoteVoicePort = voicePort;
     this.#options.channel.send({ type: 'ringing' });
     this.#startRingTimer('no-answer');
@@ -80,7 +82,7 @@ export class Conversation {
   /** The callee's answer; `false` where there is nothing to accept. */
   accept(): boolean {
     const { config, localAddress, channel, call } = this.#options;
-    if (call.direction !== 'incoming' || call.state.kind !== 'ringing') return false;
+    if (this.#over || call.direction !== 'incoming' || call.state.kind !== 'ringing') return false;
     const remotePort = this.#remoteVoicePort;
     if (remotePort === null) return false;
     return this.#guarded(() => {
@@ -92,7 +94,7 @@ export class Conversation {
   }
 
   decline(): boolean {
-    if (this.call.direction !== 'incoming' || this.call.state.kind !== 'ringing') return false;
+    if (this.#over || this.call.direction !== 'incoming' || this.call.state.kind !== 'ringing') return false;
     this.#options.channel.send({ type: 'declined' });
     this.#end('declined');
     return true;
@@ -127,13 +129,15 @@ export class Conversation {
         this.#notePong(message.number);
         return;
       case 'hangup':
-        this.#end(call.state.kind === 'ringing' && !outgoing ? 'no-answer' : 'remote-hung-up');
+        // Before the answer, whichever side gave up waiting first.
+        this.#end(call.state.kind === 'active' ? 'remote-hung-up' : 'no-answer');
         return;
       case 'ringing':
         if (outgoing) call.go({ kind: 'ringing' });
         return;
       case 'accepted':
-        if (outgoing && call.state.kind !== 'active')
+        // Not before our invitation, which is when there is a voice port.
+        if (outgoing && this.#media !== null && call.state.kind !== 'active')
           this.#guarded(() => this.#startVoice(message.voicePort));
         return;
       case 'declined':
@@ -156,6 +160,8 @@ export class Conversation {
       else if (event.type === 'deviceReady')
         log.info({ device: event.device, name: event.name }, 'audio device');
     });
+    // Muted while it rang: the session has not heard of it.
+    if (call.muted) this.#media?.setMuted(true);
     call.go({ kind: 'active' });
   }
 
