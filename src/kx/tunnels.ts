@@ -138,6 +138,8 @@ export class Tunnels {
     }
     for (const tunnel of found) {
       this.counters.destroyed += 1;
+      // Each BUILD has an answer: a client that builds again would take the next one for that of its first BUILD.
+      if (tunnel.state === 'building') this.#sendError(tunnel);
       this.#remove(tunnel);
     }
   }
@@ -209,6 +211,8 @@ export class Tunnels {
 
   async #rotate(tunnel: Tunnel): Promise<void> {
     const { id } = tunnel;
+    // While it waited, the tunnel may have been lost and be in building again.
+    if (tunnel.state !== 'ready' && tunnel.state !== 'repairing') return;
     const path = await this.#choosePath(tunnel);
     if (!this.#isThere(tunnel) || tunnel.id !== id || !this.#byId.has(id)) return;
     if (path === null) {
@@ -309,8 +313,12 @@ export class Tunnels {
 
   #fail(tunnel: Tunnel): void {
     this.counters.failed += 1;
-    for (const client of tunnel.clients) client.send(errorFor(tunnel.direction, tunnel.pseudoIdentity));
+    this.#sendError(tunnel);
     this.#remove(tunnel);
+  }
+
+  #sendError({ clients, direction, pseudoIdentity }: Tunnel): void {
+    for (const client of clients) client.send(errorFor(direction, pseudoIdentity));
   }
 
   #remove(tunnel: Tunnel): void {

@@ -218,6 +218,24 @@ test('DESTROY frees the tunnel from any connection; of something unknown it is a
   assert.ok(others[0]?.type === 'kx-error' && others[0].requestType === MESSAGE_TYPE.kxDestroy);
 });
 
+test('DESTROY of a tunnel that is being built answers its BUILD, so that the next one gets its own answer', async () => {
+  const { tunnels, client, sent, command } = await bench();
+  const message = build('kx-build-outgoing', randomBytes(32));
+  tunnels.build(client, message);
+  await command();
+  tunnels.destroy(client, message.pseudoIdentity);
+  assert.ok(sent[0]?.type === 'kx-error' && sent[0].requestType === MESSAGE_TYPE.kxBuildOutgoing);
+  tunnels.build(client, message);
+  assert.is((await command()).type, 'destroy');
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  assert.equal(
+    sent.map(({ type }) => type),
+    ['kx-error', 'kx-ready'],
+  );
+  tunnels.close();
+});
+
 test('a second BUILD for a tunnel that is there is answered at once', async () => {
   const { tunnels, client, sent, commands, command } = await bench();
   const message = build('kx-build-outgoing', randomBytes(32));
