@@ -53,14 +53,16 @@ export class Contacts {
 
   /** Errors: 'contact-unknown', 'contacts-file'. */
   async remove(name: string): Promise<void> {
-    const { [name]: removed, ...rest } = await this.#read();
-    if (removed === undefined) throw unknown(name);
+    const contacts = await this.#read();
+    if (!Object.hasOwn(contacts, name)) throw unknown(name);
+    const { [name]: _, ...rest } = contacts;
     await this.#write(rest);
   }
 
   /** The pseudo-identity that `who`, a name or the text of an identity, stands for. */
   async resolve(who: string): Promise<Buffer> {
-    const id = (await this.#read())[who];
+    const contacts = await this.#read();
+    const id = Object.hasOwn(contacts, who) ? contacts[who] : undefined;
     return parsePseudoIdentity(id ?? who);
   }
 

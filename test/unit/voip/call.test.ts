@@ -58,6 +58,8 @@ test('contacts are kept, found by name and by identity, and removed', async () =
     () => contacts.remove('Alice B.'),
     () => contacts.add('../x', id),
     () => contacts.add('a', 'b'),
+    () => contacts.resolve('constructor'),
+    () => contacts.remove('constructor'),
   ]) {
     await action().then(
       () => assert.unreachable(),
