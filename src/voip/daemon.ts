@@ -14,6 +14,7 @@ import {
   publicView,
 } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
+import { MESSAGE_TYPE } from '../wire/message.js';
 import { Contacts } from './contacts.js';
 import { KxLink } from './kx-link.js';
 import { Registration } from './registration.js';
@@ -40,15 +41,18 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   const link = new KxLink({ host: kx.host, port: kx.port }, log);
   const registrations = new Map<string, Registration>();
   let broadcast: (event: string, data: unknown) => void = () => {};
+  let closed = false;
   let identities: readonly NamedPseudoIdentity[] = [];
 
   const refresh = async () => {
-    identities = await store.list();
+    const listed = await store.list();
+    if (closed) return;
+    identities = listed;
     const wanted = new Map(identities.map((identity) => [identity.publicKey.toString('hex'), identity]));
     for (const [key, registration] of registrations) {
       if (wanted.has(key)) continue;
       registrations.delete(key);
-      await registration.stop();
+      void registration.stop();
     }
     for (const [key, identity] of wanted) {
       if (registrations.has(key)) continue;
@@ -69,7 +73,9 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     for (const registration of registrations.values()) registration.restart();
   };
   link.onUnsolicited = (message) => {
-    if (message.type === 'kx-error') registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
+    // Only a lost incoming tunnel: the ERROR of a DESTROY or of an outgoing tunnel says nothing about it.
+    if (message.type !== 'kx-error' || message.requestType !== MESSAGE_TYPE.kxBuildIncoming) return;
+    registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
   };
   await refresh();
   const telephone = new Telephone({
@@ -119,6 +125,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       broadcast = send;
     },
     close: async () => {
+      closed = true;
       clearInterval(refreshTimer);
       clearInterval(statisticsTimer);
       await telephone.close();

@@ -8,6 +8,7 @@
 
 import type { ApiEndpoint } from '../api/client.js';
 import { KxClient } from '../api/kx-client.js';
+import { PeerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { ApiMessage } from '../wire/message.js';
 
@@ -28,8 +29,9 @@ export class KxLink {
     this.#log = log;
   }
 
-  /** The connection, made where there is none. Errors: 'api-unreachable', 'timeout'. */
+  /** The connection, made where there is none. Errors: 'api-unreachable', 'timeout', 'kx-closed'. */
   get(): Promise<KxClient> {
+    if (this.#closed) return Promise.reject(new PeerError('kx-closed', 'the VoIP module is ending'));
     this.#client ??= this.#connect();
     return this.#client;
   }

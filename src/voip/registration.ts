@@ -1,8 +1,8 @@
 /**
  * Role: keeps one pseudo-identity reachable: exchange point, record in the DHT, incoming tunnel (Spec 3.3).
  *
- * Invariants: after any failure another exchange point is tried, with growing pauses, until `stop`; sequence numbers
- * of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh.
+ * Invariants: after any failure to register another exchange point is tried, with growing pauses, until `stop`;
+ * sequence numbers of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh.
  *
  * Not here: periodic change of the exchange point (not there yet), incoming calls (telephone.ts).
  */
@@ -80,16 +80,29 @@ export class Registration {
     try {
       const exchangePoint = await this.#chooseExchangePoint(dht);
       const client = await kx.get();
+      // Stopped or begun anew meanwhile: nothing of this round may be published or built any more.
+      if (round !== this.#round) return;
       const { publicKey } = this.identity;
-      await Promise.all([
-        this.#publish(exchangePoint),
-        client.buildIncoming({ hops, pseudoIdentity: publicKey, exchangePoint, timeoutMs: BUILD_TIMEOUT_MS }),
-      ]);
+      try {
+        await Promise.all([
+          this.#publish(exchangePoint),
+          client.buildIncoming({
+            hops,
+            pseudoIdentity: publicKey,
+            exchangePoint,
+            timeoutMs: BUILD_TIMEOUT_MS,
+          }),
+        ]);
+      } catch (error) {
+        // Half of it may be there: the next round takes another exchange point and would leave this tunnel behind.
+        if (round === this.#round) client.destroy(publicKey);
+        throw error;
+      }
       if (round !== this.#round) return;
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#change('registered');
       log.info({ identity: this.identity.name }, 'reachable');
-      this.#scheduleRefresh(exchangePoint);
+      this.#refreshLater(exchangePoint, refreshPauseMs());
     } catch (error) {
       if (round === this.#round) this.#retry((error as Error).message);
     }
@@ -117,26 +130,27 @@ export class Registration {
     await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);
   }
 
-  #scheduleRefresh(exchangePoint: PeerAddress): void {
-    const seconds = randomInt(REFRESH_SECONDS.least, REFRESH_SECONDS.most);
+  /** The tunnel is there: a DHT that fails now costs neither it nor the calls in it. */
+  #refreshLater(exchangePoint: PeerAddress, pauseMs: number): void {
     const round = this.#round;
-    this.#later(seconds * 1000, async () => {
+    this.#later(pauseMs, async () => {
       try {
         await this.#publish(exchangePoint);
-        if (round === this.#round) this.#scheduleRefresh(exchangePoint);
+        if (round === this.#round) this.#refreshLater(exchangePoint, refreshPauseMs());
       } catch (error) {
-        if (round === this.#round) this.#retry((error as Error).message);
+        if (round !== this.#round) return;
+        const { name } = this.identity;
+        this.#options.log.info({ identity: name, err: error }, 'the record was not refreshed, trying again');
+        this.#refreshLater(exchangePoint, jittered(LONGEST_PAUSE_MS));
       }
     });
   }
 
   #retry(reason: string): void {
+    const pauseMs = jittered(this.#pauseMs);
     this.#change('retrying');
-    this.#options.log.info(
-      { identity: this.identity.name, reason, pauseMs: this.#pauseMs },
-      'not reachable, trying again',
-    );
-    this.#later(this.#pauseMs, () => this.#register());
+    this.#options.log.info({ identity: this.identity.name, reason, pauseMs }, 'not reachable, trying again');
+    this.#later(pauseMs, () => this.#register());
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 
@@ -152,4 +166,13 @@ export class Registration {
     this.#state = state;
     this.#options.onChange(state);
   }
+}
+
+function refreshPauseMs(): number {
+  return randomInt(REFRESH_SECONDS.least, REFRESH_SECONDS.most) * 1000;
+}
+
+/** Half to one and a half of it: identities of one peer must not come back at the same moment. */
+function jittered(milliseconds: number): number {
+  return Math.round(milliseconds * (0.5 + randomInt(1_000) / 1_000));
 }

@@ -20,6 +20,8 @@ import { Conversation, type ConversationStatistics } from './conversation.js';
 import { DialFailure, type DialOptions, dial } from './dialler.js';
 
 const MAX_STRANGERS = 32;
+/** Of one address, which is one caller's tunnel: nobody takes all places. */
+const MAX_STRANGERS_OF_ADDRESS = 4;
 const INVITE_TIMEOUT_MS = 10_000;
 const LISTEN_RETRY_MS = 1_000;
 
@@ -42,6 +44,8 @@ export class Telephone {
   #call: Call | null = null;
   #conversation: Conversation | null = null;
   #dialling: AbortController | null = null;
+  /** What goes on after a call has ended: voice that closes, tunnels that are freed. */
+  readonly #endings = new Set<Promise<void>>();
   #listenTimer: NodeJS.Timeout | null = null;
   #nextId = 1;
   #closed = false;
@@ -67,6 +71,7 @@ export class Telephone {
 
   /** Begins a call. Errors: 'call-busy', 'identity-missing'. */
   dial(remote: Buffer, contact: string | undefined, from: string | undefined): CallView {
+    if (this.#closed) throw new PeerError('call-none', 'the VoIP module is ending');
     if (this.#isBusy()) {
       throw new PeerError('call-busy', 'there is a call already', {
         remedy: 'hang up first: peer voip hangup',
@@ -75,7 +80,7 @@ export class Telephone {
     const local = this.#localIdentity(from);
     this.counters.outgoing += 1;
     const call = this.#newCall('outgoing', remote, contact);
-    void this.#run(call, local, remote);
+    this.#track(this.#run(call, local, remote));
     return call.view();
   }
 
@@ -110,7 +115,9 @@ export class Telephone {
     if (this.#listenTimer !== null) clearTimeout(this.#listenTimer);
     if (this.#isBusy()) this.hangUp();
     for (const socket of this.#strangers) socket.destroy();
-    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const unbound = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    while (this.#endings.size > 0) await Promise.all(this.#endings);
+    await unbound;
   }
 
   async #run(call: Call, local: PseudoIdentity, remote: Buffer): Promise<void> {
@@ -119,20 +126,27 @@ export class Telephone {
     this.#dialling = dialling;
     try {
       const channel = await dial(call, local, remote, { ...dialOptions, localAddress }, dialling.signal);
+      this.#dialling = null;
       this.#converse(call, channel).invite();
     } catch (error) {
       const failure = error instanceof DialFailure ? error : new DialFailure('failed', String(error), error);
       log.info({ reason: failure.reason, detail: failure.detail }, 'a call did not come about');
       const { reason, detail } = failure;
+      // The next call may begin at once and brings a controller of its own.
+      this.#dialling = null;
       call.go({ kind: 'ended', reason, ...(detail === undefined ? {} : { detail }) });
       await this.#releaseTunnel(remote);
-    } finally {
-      this.#dialling = null;
     }
   }
 
   #converse(call: Call, channel: ControlChannel): Conversation {
     const { config, localAddress, log } = this.#options;
+    let over: () => void = () => {};
+    this.#track(
+      new Promise((resolve) => {
+        over = resolve;
+      }),
+    );
     const conversation = new Conversation({
       call,
       channel,
@@ -141,7 +155,8 @@ export class Telephone {
       log,
       onOver: () => {
         if (this.#conversation === conversation) this.#conversation = null;
-        if (call.direction === 'outgoing') void this.#releaseTunnel(channel.remote);
+        if (call.direction === 'outgoing') this.#track(this.#releaseTunnel(channel.remote));
+        over();
       },
     });
     this.#conversation = conversation;
@@ -153,11 +168,24 @@ export class Telephone {
   async #releaseTunnel(remote: Buffer): Promise<void> {
     if (this.#options.identities().some(({ publicKey }) => publicKey.equals(remote))) return;
     const client = await this.#options.dialOptions.kx.get().catch(() => null);
+    // Where the KX was away for a while, the next call to the same party may use a tunnel by now.
+    if (this.#isBusy() && this.#call?.remote === formatPseudoIdentity(remote)) return;
     client?.destroy(remote);
   }
 
+  #track(ending: Promise<void>): void {
+    this.#endings.add(ending);
+    void ending.finally(() => this.#endings.delete(ending));
+  }
+
   #admit(socket: Socket): void {
-    if (this.#strangers.size >= MAX_STRANGERS) {
+    const { remoteAddress } = socket;
+    const sameAddress = [...this.#strangers].filter((other) => other.remoteAddress === remoteAddress);
+    if (
+      this.#closed ||
+      this.#strangers.size >= MAX_STRANGERS ||
+      sameAddress.length >= MAX_STRANGERS_OF_ADDRESS
+    ) {
       this.counters.refusedStrangers += 1;
       socket.destroy();
       return;
@@ -174,19 +202,29 @@ export class Telephone {
   async #welcome(socket: Socket): Promise<void> {
     const channel = await ControlChannel.answer(socket, this.#options.identities());
     const voicePort = await inviteOf(channel);
+    const contact = await this.#nameOf(channel.remote);
     this.#strangers.delete(socket);
+    if (this.#closed) return channel.end();
     if (this.#isBusy()) {
       this.counters.busy += 1;
       channel.send({ type: 'busy' });
       channel.end();
       return;
     }
-    const contact = await this.#options.contacts.nameOf(channel.remote);
-    if (this.#isBusy()) return channel.end();
     this.counters.incoming += 1;
     const conversation = this.#converse(this.#newCall('incoming', channel.remote, contact), channel);
     conversation.ring(voicePort);
     if (this.#options.autoAnswer) conversation.accept();
+  }
+
+  /** A damaged contacts file must not keep callers out. */
+  async #nameOf(publicKey: Buffer): Promise<string | undefined> {
+    try {
+      return await this.#options.contacts.nameOf(publicKey);
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'a caller is shown without name');
+      return undefined;
+    }
   }
 
   #newCall(direction: 'incoming' | 'outgoing', remote: Buffer, contact: string | undefined): Call {
@@ -229,7 +267,7 @@ export class Telephone {
 
   /** The address appears with the KX's TUN device, which may come later or go for a while. */
   #retryListen(error: NodeJS.ErrnoException): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#server.listening) return;
     const level = error.code === 'EADDRNOTAVAIL' ? 'debug' : 'warn';
     this.#options.log[level]({ err: error }, 'cannot listen for callers yet');
     this.#listenTimer = setTimeout(() => this.#listen(), LISTEN_RETRY_MS);

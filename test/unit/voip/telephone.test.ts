@@ -1,0 +1,161 @@
+/** The telephone and its registrations on loopback, against modules that the test plays. */
+
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ApiConnection } from '../../../src/api/server.js';
+import { ApiServer, DHT_ACCEPTS, KX_ACCEPTS } from '../../../src/api/server.js';
+import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
+import { createLogger } from '../../../src/log.js';
+import type { CallView } from '../../../src/voip/call.js';
+import { Contacts } from '../../../src/voip/contacts.js';
+import { ControlChannel } from '../../../src/voip/control-channel.js';
+import type { ControlMessage } from '../../../src/voip/control-message.js';
+import { KxLink } from '../../../src/voip/kx-link.js';
+import { Registration } from '../../../src/voip/registration.js';
+import { Telephone, type TelephoneOptions } from '../../../src/voip/telephone.js';
+import type { ApiMessage } from '../../../src/wire/message.js';
+
+const test = suite('telephone');
+const log = createLogger({ level: 'silent', name: 'test' });
+const bob = { ...generatePseudoIdentity(), name: 'bob', createdSeconds: 0 };
+
+type OnMessage = (client: ApiConnection, message: ApiMessage) => void;
+
+async function stub(module: 'dht' | 'kx', onMessage: OnMessage) {
+  const accepts = module === 'dht' ? DHT_ACCEPTS : KX_ACCEPTS;
+  const onDisconnect = () => {};
+  const server = new ApiServer({ module, host: '127.0.0.1', port: 0, accepts, log, onMessage, onDisconnect });
+  const { port } = await server.listen();
+  return { server, endpoint: { host: '127.0.0.1', port } };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}) {
+  const kx = await stub('kx', onKx);
+  const dht = await stub('dht', onDht);
+  const link = new KxLink(kx.endpoint, log);
+  const port = await freePort();
+  const calls: CallView[] = [];
+  const voip = {
+    port,
+    audioInput: null,
+    audioOutput: null,
+    bitrate: 48_000,
+    fakeCallsPerDay: 0,
+    ringSeconds: 45,
+  };
+  const telephone = new Telephone({
+    config: { voip } as unknown as TelephoneOptions['config'],
+    localAddress: '127.0.0.1',
+    dialOptions: { dht: dht.endpoint, kx: link, hops: 3 },
+    contacts: new Contacts(mkdtempSync(join(tmpdir(), 'peer-telephone-'))),
+    identities: () => [bob],
+    autoAnswer: false,
+    log,
+    onCall: (call) => calls.push(call),
+  });
+  while (!telephone.listening) await new Promise((resolve) => setImmediate(resolve));
+  const close = async () => {
+    await telephone.close();
+    link.close();
+    await Promise.all([kx.server.close(), dht.server.close()]);
+  };
+  return { telephone, port, calls, link, dht, close };
+}
+
+async function ring(port: number): Promise<[ControlChannel, Promise<ControlMessage>]> {
+  const channel = await ControlChannel.call(
+    connect(port, '127.0.0.1'),
+    generatePseudoIdentity(),
+    bob.publicKey,
+  );
+  const answer = new Promise<ControlMessage>((resolve) => {
+    channel.listen({ onMessage: resolve, onClose: () => {} });
+  });
+  channel.send({ type: 'invite', voicePort: 4000 });
+  return [channel, answer];
+}
+
+test('the second of two callers hears busy, also when both come at once', async () => {
+  const { port, close } = await bench();
+  const calls = await Promise.all([ring(port), ring(port)]);
+  const answers = await Promise.all(calls.map(([, answer]) => answer));
+  assert.equal(answers.map(({ type }) => type).sort(), ['busy', 'ringing']);
+  await close();
+  for (const [channel] of calls) channel.end();
+});
+
+test('one address cannot take all places of strangers', async () => {
+  const { telephone, port, close } = await bench();
+  const idle: Socket[] = [];
+  for (let number = 0; number < 5; number += 1) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    idle.push(socket);
+    await once(socket, 'connect');
+  }
+  await Promise.race(idle.map((socket) => once(socket.resume(), 'close')));
+  assert.is(telephone.counters.refusedStrangers, 1);
+  await close();
+});
+
+test('hanging up works again in a call that is dialled right after another', async () => {
+  const { telephone, calls, close } = await bench();
+  for (let round = 1; round <= 3; round += 1) {
+    telephone.dial(generatePseudoIdentity().publicKey, undefined, undefined);
+    telephone.hangUp();
+    while (calls.at(-1)?.state !== 'ended') await new Promise((resolve) => setImmediate(resolve));
+    assert.is(calls.at(-1)?.reason, 'hung-up');
+  }
+  await close();
+});
+
+test('an identity that is removed while it registers publishes nothing and builds nothing', async () => {
+  const kinds: string[] = [];
+  let traced: (answer: () => void) => void = () => {};
+  const asked = new Promise<() => void>((resolve) => {
+    traced = resolve;
+  });
+  const { link, dht, close } = await bench(
+    (_, message) => kinds.push(message.type),
+    (client, message) => {
+      kinds.push(message.type);
+      if (message.type !== 'dht-trace') return;
+      const hop = {
+        identity: Buffer.alloc(32, 1),
+        kxPort: 3001,
+        ipv4: Buffer.from([10, 0, 0, 9]),
+        ipv6: null,
+      };
+      traced(() => client.send({ type: 'dht-trace-reply', key: message.key, hops: [hop] }));
+    },
+  );
+  const onChange = () => {};
+  const options = { identity: bob, dht: dht.endpoint, kx: link, hops: 3, voipPort: 5060, log, onChange };
+  const registration = new Registration(options);
+  const answer = await asked;
+  await registration.stop();
+  while (!kinds.includes('kx-destroy')) await new Promise((resolve) => setImmediate(resolve));
+  answer();
+  // The trace's connection is closed when its answer has been taken; one more round trip shows what followed.
+  (await link.get()).destroy(bob.publicKey);
+  while (kinds.filter((kind) => kind === 'kx-destroy').length < 2)
+    await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(kinds, ['dht-trace', 'kx-destroy', 'kx-destroy']);
+  assert.is(registration.state, 'stopped');
+  await close();
+});
+
+test.run();
