@@ -28,9 +28,16 @@ export class VoipCallCommand extends VoipVerbCommand {
     description: 'name of the pseudo-identity that calls; default: the first',
   });
 
+  #begun = false;
+  #interrupted = false;
+
   override async perform(): Promise<number> {
     const client = await this.connect();
-    const hangUp = () => void client.request('hangup').catch(() => client.close());
+    // Before there is a call of ours, a hang-up would end somebody else's: it waits until then.
+    const hangUp = () => {
+      this.#interrupted = true;
+      if (this.#begun) void client.request('hangup').catch(() => client.close());
+    };
     process.on('SIGINT', hangUp);
     process.on('SIGTERM', hangUp);
     try {
@@ -64,11 +71,11 @@ export class VoipCallCommand extends VoipVerbCommand {
     await client.request('subscribe');
     const begun = (await client.request('call', { to: this.who, from: this.from })) as CallView;
     id = begun.id;
+    this.#begun = true;
+    if (this.#interrupted) void client.request('hangup').catch(() => client.close());
     for (const call of early) show(call);
-    const lost = client.closed.then(() => {
-      this.context.stderr.write('peer: the VoIP module has stopped\n');
-      return 1;
-    });
-    return Promise.race([finished, lost]);
+    const code = await Promise.race([finished, client.closed.then(() => null)]);
+    if (code === null) this.context.stderr.write('peer: the VoIP module has stopped\n');
+    return code ?? 1;
   }
 }
