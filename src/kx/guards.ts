@@ -35,6 +35,7 @@ export class Guards {
   readonly second: PinnedPeers;
   readonly #path: string;
   #written = '';
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, first: readonly PinnedPeer[], second: readonly PinnedPeer[]) {
     this.#path = path;
@@ -60,12 +61,18 @@ export class Guards {
     }
   }
 
-  /** Writes the file where something has changed. */
-  async save(): Promise<void> {
+  /** Writes the file where something has changed, one state after the other. */
+  save(): Promise<void> {
+    const saved = this.#writing.then(() => this.#write());
+    this.#writing = saved.catch(() => {});
+    return saved;
+  }
+
+  async #write(): Promise<void> {
     const text = `${JSON.stringify({ version: 1, first: this.first.members.map(flatten), second: this.second.members.map(flatten) })}\n`;
     if (text === this.#written) return;
-    this.#written = text;
     await writePrivateFile(this.#path, text);
+    this.#written = text;
   }
 
   noteFailure(peer: Candidate, now: number): void {

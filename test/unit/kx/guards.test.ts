@@ -34,4 +34,20 @@ test('they survive a restart, in a private file', async () => {
   rmSync(stateDir, { recursive: true });
 });
 
+test('the newest state is what stays, however closely writes follow each other', async () => {
+  const stateDir = mkdtempSync(join(tmpdir(), 'peer-guards-'));
+  const guards = await Guards.load(stateDir);
+  const peer = { identity: randomBytes(32), address: '10.0.0.1', port: 3001 };
+  const now = Date.now();
+  guards.first.choose([peer], () => true, now);
+  const saves: Promise<void>[] = [];
+  for (let failure = 0; failure < 10; failure += 1) {
+    guards.noteFailure(peer, now);
+    saves.push(guards.save());
+  }
+  await Promise.all(saves);
+  assert.is((await Guards.load(stateDir)).first.members[0]?.failures, 10);
+  rmSync(stateDir, { recursive: true });
+});
+
 test.run();
