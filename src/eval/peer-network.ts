@@ -106,7 +106,12 @@ export class PeerNetwork {
     child.stdout?.pipe(log, { end: false });
     child.stderr?.pipe(log, { end: false });
     this.#children.add(child);
-    child.on('error', (error) => log.write(`${label}: ${error.message}\n`));
+    child.on('error', (error) => {
+      // One that never started never exits either.
+      if (child.pid === undefined) this.#children.delete(child);
+      log.write(`${label}: ${error.message}\n`);
+    });
+    child.on('close', () => log.end());
     child.on('exit', (code, signal) => {
       this.#children.delete(child);
       if (!this.#stopping) log.write(`${label} ended: ${signal ?? code}\n`);
