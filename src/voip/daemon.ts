@@ -118,7 +118,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       },
       accept: () => telephone.accept(),
       decline: () => telephone.decline(),
-      hangup: () => telephone.hangUp(),
+      hangup: () => telephone.end(),
       mute: (args) => telephone.setMuted(parseArguments(MuteArguments, args).muted),
     },
     attachEvents: (send) => {

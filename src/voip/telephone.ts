@@ -102,6 +102,14 @@ export class Telephone {
     return this.#call.view();
   }
 
+  /** Hangs up and waits until voice and tunnel are gone too, in bounded time. Errors: 'call-none'. */
+  async end(): Promise<CallView> {
+    const call = this.#call;
+    const view = this.hangUp();
+    await Promise.all(this.#endings);
+    return call?.view() ?? view;
+  }
+
   /** Errors: 'call-none'. */
   setMuted(muted: boolean): CallView {
     return this.#act((conversation) => {
