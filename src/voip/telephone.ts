@@ -69,12 +69,18 @@ export class Telephone {
     return this.#conversation?.statistics() ?? null;
   }
 
-  /** Begins a call. Errors: 'call-busy', 'identity-missing'. */
+  /** Begins a call. Errors: 'call-busy', 'call-self', 'identity-missing'. */
   dial(remote: Buffer, contact: string | undefined, from: string | undefined): CallView {
     if (this.#closed) throw new PeerError('call-none', 'the VoIP module is ending');
     if (this.#isBusy()) {
       throw new PeerError('call-busy', 'there is a call already', {
         remedy: 'hang up first: peer voip hangup',
+      });
+    }
+    // It could only hear busy, and its outgoing tunnel could not be freed without the incoming one.
+    if (this.#options.identities().some(({ publicKey }) => publicKey.equals(remote))) {
+      throw new PeerError('call-self', 'this is a pseudo-identity of your own', {
+        remedy: 'call another peer: peer contact list shows whom you know',
       });
     }
     const local = this.#localIdentity(from);

@@ -111,6 +111,16 @@ test('one address cannot take all places of strangers', async () => {
   await close();
 });
 
+test('nobody calls himself', async () => {
+  const { telephone, calls, close } = await bench();
+  assert.throws(
+    () => telephone.dial(bob.publicKey, undefined, undefined),
+    (error: { code: string }) => error.code === 'call-self',
+  );
+  assert.equal(calls, []);
+  await close();
+});
+
 test('hanging up works again in a call that is dialled right after another', async () => {
   const { telephone, calls, close } = await bench();
   for (let round = 1; round <= 3; round += 1) {
