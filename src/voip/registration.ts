@@ -43,6 +43,8 @@ export class Registration {
   #state: RegistrationState = 'starting';
   readonly #options: RegistrationOptions;
   #lastSequence = 0n;
+  /** When the newest record in the DHT expires; Unix milliseconds. */
+  #recordEndsAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout | null = null;
   #round = 0;
@@ -128,6 +130,7 @@ export class Registration {
     };
     const content = encodeSignedValue(value, publicKey, secretKey);
     await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);
+    this.#recordEndsAt = value.expirySeconds * 1000;
   }
 
   /** The tunnel is there: a DHT that fails now costs neither it nor the calls in it. */
@@ -136,9 +139,12 @@ export class Registration {
     this.#later(pauseMs, async () => {
       try {
         await this.#publish(exchangePoint);
-        if (round === this.#round) this.#refreshLater(exchangePoint, refreshPauseMs());
+        if (round !== this.#round) return;
+        this.#change('registered');
+        this.#refreshLater(exchangePoint, refreshPauseMs());
       } catch (error) {
         if (round !== this.#round) return;
+        if (Date.now() > this.#recordEndsAt) this.#change('retrying');
         const { name } = this.identity;
         this.#options.log.info({ identity: name, err: error }, 'the record was not refreshed, trying again');
         this.#refreshLater(exchangePoint, jittered(LONGEST_PAUSE_MS));
