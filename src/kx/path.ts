@@ -40,14 +40,16 @@ export function choosePath(
       !peer.identity.equals(self) && !taken.some(({ identity }) => identity.equals(peer.identity));
     const diverse = (peer: Candidate) =>
       free(peer) && !taken.some((other) => samePrefix(peer, other, strict));
-    const from = (fits: (peer: Candidate) => boolean) => {
-      if (place === 0) return pins.first.choose(pool, fits, now);
-      if (place === 1) return pins.second.choose(pool, fits, now);
+    const eligible = (peer: Candidate) => !peer.identity.equals(self);
+    const near = (a: Candidate, b: Candidate) => samePrefix(a, b, strict);
+    const from = (fits: (peer: Candidate) => boolean, mayGrow: boolean) => {
+      if (place === 0) return pins.first.choose(pool, { eligible, fits, mayGrow, near, now });
+      if (place === 1) return pins.second.choose(pool, { eligible, fits, mayGrow, near, now });
       return pool.filter(fits);
     };
-    const spread = from(diverse);
+    const spread = from(diverse, false);
     // A small network may not have enough prefixes: then any peer will do.
-    const candidates = spread.length > 0 ? spread : from(free);
+    const candidates = spread.length > 0 ? spread : from(free, true);
     const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
     if (candidate === undefined) return null;
     const { identity, address, port } = candidate;

@@ -31,6 +31,19 @@ export interface PinnedOptions {
   readonly lifetimeMs: { readonly least: number; readonly most: number };
 }
 
+/** What one path asks of the set. */
+export interface PinnedRequest {
+  /** Who may be a member at all. */
+  readonly eligible: (peer: Candidate) => boolean;
+  /** Who may stand on this path. */
+  readonly fits: (peer: Candidate) => boolean;
+  readonly mayGrow: boolean;
+  /** Whether two peers are too close for one path: members are spread, so that few stand in each other's way. */
+  readonly near: (a: Candidate, b: Candidate) => boolean;
+  /** Unix milliseconds. */
+  readonly now: number;
+}
+
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 30 * 60_000;
 
@@ -50,23 +63,38 @@ export class PinnedPeers {
   }
 
   /**
-   * The members that are up and satisfy `fits`, after filling up from `pool`. Addresses follow what the pool says.
-   * Empty where even the pool has nobody.
+   * The members that are up and satisfy `fits`, after filling up with those of `pool` that are `eligible` at all.
+   * Addresses follow what the pool says. Who does not fit for one path still counts as a member, so that nobody makes
+   * the set grow by choosing where paths lead; only where `mayGrow` and no member fits, one that fits joins.
    */
-  choose(pool: readonly Candidate[], fits: (peer: Candidate) => boolean, now: number): Candidate[] {
+  choose(pool: readonly Candidate[], request: PinnedRequest): Candidate[] {
+    const { eligible, fits, mayGrow, near, now } = request;
     this.#members = this.#members
       .filter((member) => member.expiresAt > now)
       .map((member) => ({ ...member, ...(find(pool, member.identity) ?? {}) }));
-    const up = () => this.#members.filter((member) => member.downUntil <= now && fits(member));
-    const { wanted, most, lifetimeMs } = this.#options;
-    const fresh = pool.filter((peer) => fits(peer) && find(this.#members, peer.identity) === undefined);
-    while (up().length < wanted && this.#members.length < most && fresh.length > 0) {
-      const [peer] = fresh.splice(this.#randomBelow(fresh.length), 1);
-      if (peer === undefined) break;
-      const lifetime = lifetimeMs.least + this.#randomBelow(lifetimeMs.most - lifetimeMs.least);
-      this.#members.push({ ...peer, expiresAt: now + lifetime, downUntil: 0, failures: 0 });
-    }
-    return up();
+    const up = () => this.#members.filter((member) => member.downUntil <= now);
+    while (up().length < this.#options.wanted && this.#join(pool.filter(eligible), near, now));
+    const found = up().filter(fits);
+    if (found.length > 0 || !mayGrow) return found;
+    this.#join(
+      pool.filter((peer) => eligible(peer) && fits(peer)),
+      near,
+      now,
+    );
+    return up().filter(fits);
+  }
+
+  /** Takes one more member from `pool`; `false` where there is none, or no room. */
+  #join(pool: readonly Candidate[], near: PinnedRequest['near'], now: number): boolean {
+    const { most, lifetimeMs } = this.#options;
+    const others = pool.filter((peer) => find(this.#members, peer.identity) === undefined);
+    const spread = others.filter((peer) => !this.#members.some((member) => near(peer, member)));
+    const fresh = spread.length > 0 ? spread : others;
+    const peer = fresh[this.#randomBelow(Math.max(fresh.length, 1))];
+    if (peer === undefined || this.#members.length >= most) return false;
+    const lifetime = lifetimeMs.least + this.#randomBelow(lifetimeMs.most - lifetimeMs.least);
+    this.#members.push({ ...peer, expiresAt: now + lifetime, downUntil: 0, failures: 0 });
+    return true;
   }
 
   /** A member did not answer, or tore circuits down: it has a pause, longer each time. */

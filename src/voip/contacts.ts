@@ -63,7 +63,20 @@ export class Contacts {
   async resolve(who: string): Promise<Buffer> {
     const contacts = await this.#read();
     const id = Object.hasOwn(contacts, who) ? contacts[who] : undefined;
-    return parsePseudoIdentity(id ?? who);
+    if (id !== undefined) return parsePseudoIdentity(id);
+    try {
+      return parsePseudoIdentity(who);
+    } catch (cause) {
+      const why = (cause as Error).message;
+      throw new PeerError(
+        'contact-unknown',
+        `there is no contact named ${who}, and as a pseudo-identity: ${why}`,
+        {
+          cause,
+          remedy: 'peer contact list shows the contacts; peer contact add NAME ID adds one',
+        },
+      );
+    }
   }
 
   /** The name under which an identity is known. */

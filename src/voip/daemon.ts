@@ -4,6 +4,7 @@
  * Not here: each of them; command line, signals and control socket (src/cli, src/api/daemon.ts).
  */
 
+import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import type { Daemon } from '../api/daemon.js';
 import type { Config } from '../config/config.js';
@@ -22,6 +23,8 @@ import { Telephone } from './telephone.js';
 
 /** How often new and removed pseudo-identities are noticed. */
 const IDENTITIES_EVERY_MS = 2_000;
+/** Several pseudo-identities begin at random moments within this. */
+const STAGGER_MS = 20_000;
 const STATISTICS_EVERY_MS = 1_000;
 
 const DialArguments = v.object({ to: v.string(), from: v.optional(v.string()) });
@@ -64,6 +67,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         hops: kx.hops,
         voipPort: voip.port,
         log,
+        startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
         onChange: (state) => broadcast('identity', { ...view, state }),
       });
       registrations.set(key, registration);

@@ -18,6 +18,7 @@ import type { KxLink } from './kx-link.js';
 import { encodePresenceRecord } from './presence-record.js';
 
 const RECORD_SECONDS = 2 * 3_600;
+const EXPIRY_JITTER_SECONDS = 900;
 const REFRESH_SECONDS = { least: 20 * 60, most: 40 * 60 };
 const TRACE_TIMEOUT_MS = 5_000;
 const BUILD_TIMEOUT_MS = 60_000;
@@ -35,6 +36,8 @@ export interface RegistrationOptions {
   readonly hops: number;
   readonly voipPort: number;
   readonly log: Logger;
+  /** Time before the first attempt, in milliseconds. */
+  readonly startAfterMs: number;
   readonly onChange: (state: RegistrationState) => void;
 }
 
@@ -52,7 +55,9 @@ export class Registration {
   constructor(options: RegistrationOptions) {
     this.identity = options.identity;
     this.#options = options;
-    void this.#register();
+    // Pseudo-identities of one peer must not appear at the same moment.
+    if (options.startAfterMs > 0) this.#later(options.startAfterMs, () => this.#register());
+    else void this.#register();
   }
 
   get state(): RegistrationState {
@@ -125,7 +130,7 @@ export class Registration {
     this.#lastSequence = now > this.#lastSequence ? now : this.#lastSequence + 1n;
     const value = {
       sequence: this.#lastSequence,
-      expirySeconds: Math.floor(Date.now() / 1000) + RECORD_SECONDS,
+      expirySeconds: Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS),
       payload: encodePresenceRecord({ exchangePoint, voipPort }),
     };
     const content = encodeSignedValue(value, publicKey, secretKey);

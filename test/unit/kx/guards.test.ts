@@ -6,6 +6,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Guards } from '../../../src/kx/guards.js';
 
+const anyone = (now: number) => ({
+  eligible: () => true,
+  fits: () => true,
+  mayGrow: true,
+  near: () => false,
+  now,
+});
 const test = suite('pinned hops on disk');
 
 test('they survive a restart, in a private file', async () => {
@@ -17,11 +24,11 @@ test('they survive a restart, in a private file', async () => {
     port: 3001,
   }));
   const now = Date.now();
-  const chosen = guards.first.choose(pool, () => true, now);
+  const chosen = guards.first.choose(pool, anyone(now));
   await guards.save();
   const path = join(stateDir, 'kx', 'pinned.json');
   assert.is(statSync(path).mode & 0o777, 0o600);
-  const again = (await Guards.load(stateDir)).first.choose(pool, () => true, now);
+  const again = (await Guards.load(stateDir)).first.choose(pool, anyone(now));
   assert.equal(
     again.map(({ identity }) => identity.toString('hex')),
     chosen.map(({ identity }) => identity.toString('hex')),
@@ -39,7 +46,7 @@ test('the newest state is what stays, however closely writes follow each other',
   const guards = await Guards.load(stateDir);
   const peer = { identity: randomBytes(32), address: '10.0.0.1', port: 3001 };
   const now = Date.now();
-  guards.first.choose([peer], () => true, now);
+  guards.first.choose([peer], anyone(now));
   const saves: Promise<void>[] = [];
   for (let failure = 0; failure < 10; failure += 1) {
     guards.noteFailure(peer, now);

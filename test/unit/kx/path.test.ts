@@ -14,7 +14,10 @@ const NOW = 1_800_000_000_000;
 
 function pins(wanted = 2) {
   const options = { wanted, most: 16, lifetimeMs: { least: DAY_MS, most: 2 * DAY_MS } };
-  return { first: new PinnedPeers(options, [], randomInt), second: new PinnedPeers(options, [], randomInt) };
+  return {
+    first: new PinnedPeers(options, [], randomInt),
+    second: new PinnedPeers({ ...options, wanted: 4 }, [], randomInt),
+  };
 }
 
 function choose(
@@ -96,6 +99,17 @@ test('a first hop that is down is passed over and comes back', () => {
   assert.not(guard.equals(firstOf(NOW + 1)));
   pinned.first.noteFailure(firstOf(NOW + 1), NOW + 9_999);
   assert.ok(guard.equals(firstOf(NOW + 10_000)));
+});
+
+test('whoever chooses exchange points does not make the set of first hops grow', () => {
+  const pool = Array.from({ length: 40 }, (_, index) => candidate(`198.${index + 1}.0.1`));
+  const pinned = pins(2);
+  for (const exchangePoint of pool) {
+    assert.is(choose(pool, exchangePoint, 3, pinned)?.length, 3);
+    const near = candidate(exchangePoint.address.replace(/1$/, '9'));
+    assert.is(choose(pool, near, 3, pinned)?.length, 3);
+  }
+  assert.is(pinned.first.members.length, 2);
 });
 
 test('no number of failures makes the set of first hops grow without bound', () => {

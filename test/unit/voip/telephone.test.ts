@@ -152,7 +152,8 @@ test('an identity that is removed while it registers publishes nothing and build
     },
   );
   const onChange = () => {};
-  const options = { identity: bob, dht: dht.endpoint, kx: link, hops: 3, voipPort: 5060, log, onChange };
+  const rest = { hops: 3, voipPort: 5060, startAfterMs: 0, log, onChange };
+  const options = { identity: bob, dht: dht.endpoint, kx: link, ...rest };
   const registration = new Registration(options);
   const answer = await asked;
   await registration.stop();
