@@ -10,7 +10,7 @@ mod queue;
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audio::device::{DeviceError, DeviceInfo, DeviceKind, list_devices};
 use audio::voice::{VoiceConfig, VoiceError, VoiceEvent, VoiceSession, VoiceSocket};
@@ -191,9 +191,15 @@ fn take_key(buffer: &mut Buffer, name: &str) -> Result<[u8; audio::srtp::KEY_BYT
 #[napi]
 pub struct VoiceCall {
     port: u16,
+    line: Mutex<Line>,
+    queue: Arc<Queue<VoiceCallEvent, VoiceStatistics>>,
+}
+
+/// What the methods change. Behind a lock, because napi lends an object mutably to a method that returns a promise until
+/// that has settled, and refuses every other call meanwhile.
+struct Line {
     socket: Option<VoiceSocket>,
     session: Option<Arc<VoiceSession>>,
-    queue: Arc<Queue<VoiceCallEvent, VoiceStatistics>>,
 }
 
 #[napi]
@@ -207,8 +213,7 @@ impl VoiceCall {
         let socket = VoiceSocket::bind(SocketAddr::new(address, local_port)).map_err(voice_failure)?;
         Ok(Self {
             port: socket.local_addr().port(),
-            socket: Some(socket),
-            session: None,
+            line: Mutex::new(Line { socket: Some(socket), session: None }),
             queue: Arc::default(),
         })
     }
@@ -221,7 +226,7 @@ impl VoiceCall {
 
     /// Starts the session; once in the life of the object. `wake` says that `drain` has something.
     #[napi(ts_args_type = "options: VoiceOptions, wake: () => void")]
-    pub fn start(&mut self, mut options: VoiceOptions, wake: Function<(), ()>) -> Result<()> {
+    pub fn start(&self, mut options: VoiceOptions, wake: Function<(), ()>) -> Result<()> {
         let send_key = take_key(&mut options.send_key, "sendKey");
         let receive_key = take_key(&mut options.receive_key, "receiveKey");
         let mut config = VoiceConfig::new(send_key?, receive_key?, options.send_ssrc);
@@ -230,7 +235,8 @@ impl VoiceCall {
         config.input = options.input;
         config.output = options.output;
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<WAKES>().build()?;
-        let socket = self
+        let mut line = self.line();
+        let socket = line
             .socket
             .take()
             .ok_or_else(|| failure(Status::GenericFailure, "the call was started before"))?;
@@ -245,7 +251,7 @@ impl VoiceCall {
         let session = catch_unwind(AssertUnwindSafe(|| VoiceSession::start(config, socket, Box::new(sink))))
             .map_err(|_| failure(Status::GenericFailure, "internal error"))?
             .map_err(voice_failure)?;
-        self.session = Some(Arc::new(session));
+        line.session = Some(Arc::new(session));
         Ok(())
     }
 
@@ -260,7 +266,7 @@ impl VoiceCall {
     /// Sends comfort noise instead of the microphone, or the microphone again.
     #[napi]
     pub fn set_muted(&self, muted: bool) {
-        if let Some(session) = &self.session {
+        if let Some(session) = &self.line().session {
             session.set_muted(muted);
         }
     }
@@ -268,14 +274,19 @@ impl VoiceCall {
     /// Counters and momentary values; null before `start` and after `stop`.
     #[napi]
     pub fn statistics(&self) -> Option<VoiceStatistics> {
-        self.session.as_ref().map(|session| statistics(session.statistics()))
+        self.line().session.as_ref().map(|session| statistics(session.statistics()))
     }
 
     /// Closes the socket and ends the threads; resolves within two seconds, to false if a thread had to be left.
     #[napi(ts_return_type = "Promise<boolean>")]
-    pub fn stop(&mut self) -> AsyncTask<Stop> {
-        self.socket = None;
-        AsyncTask::new(Stop(self.session.take()))
+    pub fn stop(&self) -> AsyncTask<Stop> {
+        let mut line = self.line();
+        line.socket = None;
+        AsyncTask::new(Stop(line.session.take()))
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
