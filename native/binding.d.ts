@@ -70,6 +70,8 @@ export type KxCommand =
   | { type: 'buildOutgoing'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop>; token: Buffer }
   | { type: 'rotate'; tunnel: number; path: Array<KxHop> }
   | { type: 'destroy'; tunnel: number }
+  | { type: 'reap'; tunnel: number; afterSeconds: number }
+  | { type: 'renew'; link: KxKey; hop: KxKey }
 
 /** What the engine tells. */
 export type KxEvent =
@@ -81,7 +83,7 @@ export type KxEvent =
   | { type: 'failed'; reason: string }
 
 /** Why a tunnel failed, as `KxEvent` names it. */
-export type KxFailure = 'timeout' | 'unreachable' | 'wrong-identity' | 'refused' | 'unknown-pseudo-identity' | 'taken' | 'destroyed' | 'exhausted' | 'invalid'
+export type KxFailure = 'timeout' | 'unreachable' | 'wrong-identity' | 'refused' | 'unknown-pseudo-identity' | 'taken' | 'destroyed' | 'exhausted' | 'idle' | 'invalid'
 
 /** A peer on a path. */
 export interface KxHop {

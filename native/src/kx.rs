@@ -17,7 +17,7 @@ use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One X25519 key of this peer and its certificate.
 #[napi(object, object_to_js = false)]
@@ -85,6 +85,10 @@ pub enum KxCommand {
     Rotate { tunnel: u32, path: Vec<KxHop> },
     /// Free everything of a tunnel.
     Destroy { tunnel: u32 },
+    /// End the tunnel by itself after so long without traffic; 0: never.
+    Reap { tunnel: u32, after_seconds: u32 },
+    /// Other keys and certificates of this peer's own; the secrets are wiped.
+    Renew { link: KxKey, hop: KxKey },
 }
 
 /// What the engine tells.
@@ -165,6 +169,20 @@ impl KxEngine {
             },
             KxCommand::Rotate { tunnel, path } => Command::Rotate { tunnel, path: peers(&path)? },
             KxCommand::Destroy { tunnel } => Command::Destroy { tunnel },
+            KxCommand::Reap { tunnel, after_seconds } => {
+                let after = (after_seconds > 0).then(|| Duration::from_secs(u64::from(after_seconds)));
+                Command::Reap { tunnel, after }
+            }
+            KxCommand::Renew { mut link, mut hop } => Command::Renew {
+                link: Box::new(LinkIdentity {
+                    secret: take_secret(&mut link.secret)?,
+                    certificate: link.certificate.to_vec(),
+                }),
+                hop: Box::new(HopIdentity {
+                    secret: take_secret(&mut hop.secret)?,
+                    certificate: hop.certificate.to_vec(),
+                }),
+            },
         };
         self.running()?.command(command);
         Ok(())
@@ -335,6 +353,7 @@ pub enum KxFailure {
     Taken,
     Destroyed,
     Exhausted,
+    Idle,
     Invalid,
 }
 
@@ -348,6 +367,7 @@ fn failure_name(failure: Failure) -> KxFailure {
         Failure::Taken => KxFailure::Taken,
         Failure::Destroyed => KxFailure::Destroyed,
         Failure::Exhausted => KxFailure::Exhausted,
+        Failure::Idle => KxFailure::Idle,
         Failure::Invalid => KxFailure::Invalid,
     }
 }

@@ -19,6 +19,7 @@ export type KxFailure =
   | 'taken'
   | 'destroyed'
   | 'exhausted'
+  | 'idle'
   | 'invalid';
 
 /** A peer on a path; identity 32 bytes, address an IP address. */
@@ -28,7 +29,8 @@ export interface Hop {
   readonly port: number;
 }
 
-export type EngineCommand =
+/** About one tunnel; `tunnel` is the caller's number for it. */
+export type TunnelCommand =
   | {
       readonly type: 'buildIncoming';
       readonly tunnel: number;
@@ -44,7 +46,14 @@ export type EngineCommand =
       readonly token: Buffer;
     }
   | { readonly type: 'rotate'; readonly tunnel: number; readonly path: readonly Hop[] }
-  | { readonly type: 'destroy'; readonly tunnel: number };
+  | { readonly type: 'destroy'; readonly tunnel: number }
+  /** The tunnel ends by itself after so long without traffic; 0: never. */
+  | { readonly type: 'reap'; readonly tunnel: number; readonly afterSeconds: number };
+
+export type EngineCommand =
+  | TunnelCommand
+  /** Other keys and certificates of this peer's own, for handshakes from now on. */
+  | { readonly type: 'renew'; readonly link: EngineKey; readonly hop: EngineKey };
 
 export type EngineEvent =
   | { readonly type: 'tunnelReady'; readonly tunnel: number; readonly address?: string }

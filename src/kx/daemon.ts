@@ -12,9 +12,9 @@ import type { Config, KxConfig } from '../config/config.js';
 import { startEngine } from '../engine/kx.js';
 import { PeerError } from '../errors.js';
 import { loadHostkey } from '../identity/hostkey.js';
-import { loadModuleKey } from '../identity/module-key.js';
 import type { Logger } from '../log.js';
 import { Guards } from './guards.js';
+import { keepKeysFresh, loadKxKeys } from './key-renewal.js';
 import { PeerPool } from './peer-pool.js';
 import { Tunnels } from './tunnels.js';
 
@@ -22,9 +22,8 @@ import { Tunnels } from './tunnels.js';
 export async function startKx(config: Config, log: Logger): Promise<Daemon> {
   const { kx, dht } = requireSections(config);
   const hostkey = await loadHostkey(config.hostkeyPath);
-  const now = Math.floor(Date.now() / 1000);
-  const link = await loadModuleKey(config.stateDir, 'kx-link', hostkey, now);
-  const hop = await loadModuleKey(config.stateDir, 'kx-hop', hostkey, now);
+  const loadKeys = () => loadKxKeys(config.stateDir, hostkey, Date.now());
+  const { link, hop } = await loadKeys();
   const tokenSecret = createHash('sha256').update('peer kx tokens v1').update(link.secretKey).digest();
   const bind = bindAddresses(kx);
   const families = {
@@ -47,6 +46,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
       tunnels?.handleEvent(event);
     },
   );
+  const stopRenewal = keepKeysFresh(engine, [link.certificate, hop.certificate], loadKeys, log);
   const self = hostkey.identity;
   const pool = new PeerPool({ dht: { host: dht.host, port: dht.port }, self, families, log });
   const strictDiversity = kx.diversity === 'on';
@@ -93,6 +93,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
       peersKnown: pool.size,
     }),
     close: async () => {
+      stopRenewal();
       tunnels?.close();
       await server.close();
       engine.stop();

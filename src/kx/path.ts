@@ -18,6 +18,8 @@ export interface PathRequest {
   readonly self: Buffer;
   /** Whether prefixes of private networks count too. */
   readonly strict: boolean;
+  /** Passed over where others will do. */
+  readonly suspected?: (peer: Candidate) => boolean;
   /** Unix milliseconds. */
   readonly now: number;
 }
@@ -32,7 +34,7 @@ export function choosePath(
   request: PathRequest,
   randomBelow: RandomBelow,
 ): Candidate[] | null {
-  const { exchangePoint, hops, self, strict, now } = request;
+  const { exchangePoint, hops, self, strict, now, suspected = () => false } = request;
   const chosen: Candidate[] = [];
   for (let place = 0; place < hops - 1; place += 1) {
     const taken = [...chosen, exchangePoint];
@@ -49,7 +51,9 @@ export function choosePath(
     };
     const spread = from(diverse, false);
     // A small network may not have enough prefixes: then any peer will do.
-    const candidates = spread.length > 0 ? spread : from(free, true);
+    const found = spread.length > 0 ? spread : from(free, true);
+    const trusted = found.filter((peer) => !suspected(peer));
+    const candidates = trusted.length > 0 ? trusted : found;
     const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
     if (candidate === undefined) return null;
     const { identity, address, port } = candidate;

@@ -20,6 +20,7 @@ import { type Families, reachableAddress, readyAddresses } from './addresses.js'
 import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
+import { Suspects } from './suspects.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
 type Direction = 'incoming' | 'outgoing';
@@ -34,6 +35,8 @@ const REBUILD_ATTEMPTS = 6;
 /** A rotation that failed is tried again after this part of the period. */
 const RETRY_ROTATION = 0.1;
 const REPAIR_WAIT_MS = 1_000;
+/** How long a tunnel without any API connection lives without traffic (design 8). */
+const REAP_SECONDS = { outgoing: 3_600, incoming: 12 * 3_600 };
 
 interface Tunnel {
   id: number;
@@ -49,7 +52,12 @@ interface Tunnel {
   state: 'building' | 'ready' | 'repairing' | 'rebuilding';
   rotation: NodeJS.Timeout | null;
   address: string | undefined;
+  /** Of the circuit that is being built, or was built last. */
   path: Candidate[];
+  /** Of the circuit that carries the tunnel. */
+  carrying: Candidate[];
+  /** The engine was told to end it when it is not used. */
+  reaped: boolean;
   attempts: number;
   startedAt: number;
 }
@@ -83,6 +91,7 @@ export class Tunnels {
   readonly #byKey = new Map<string, Tunnel>();
   readonly #byId = new Map<number, Tunnel>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #suspects = new Suspects();
   #nextId = 1;
   #closed = false;
 
@@ -101,6 +110,7 @@ export class Tunnels {
     const known = this.#byKey.get(key);
     if (known !== undefined && known.state !== 'rebuilding') {
       known.clients.add(client);
+      this.#reap(known);
       if (known.state !== 'building') this.#sendReady(known, client);
       return;
     }
@@ -123,6 +133,8 @@ export class Tunnels {
       rotation: null,
       address: undefined,
       path: [],
+      carrying: [],
+      reaped: false,
       attempts: 0,
       startedAt: Date.now(),
     };
@@ -146,7 +158,9 @@ export class Tunnels {
 
   /** A client has gone; its tunnels stay (design 8). */
   forgetClient(client: ApiConnection): void {
-    for (const tunnel of this.#byKey.values()) tunnel.clients.delete(client);
+    for (const tunnel of this.#byKey.values()) {
+      if (tunnel.clients.delete(client) && tunnel.clients.size === 0) this.#reap(tunnel);
+    }
   }
 
   handleEvent(event: Exclude<EngineEvent, { type: 'failed' }>): void {
@@ -165,6 +179,7 @@ export class Tunnels {
       case 'tunnelBroken':
         this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a circuit broke');
         tunnel.state = 'repairing';
+        this.#suspect(tunnel, event.failure);
         void this.#rotate(tunnel);
         return;
       case 'tunnelFailed':
@@ -174,7 +189,8 @@ export class Tunnels {
       case 'tunnelClosed':
         this.#byId.delete(tunnel.id);
         this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a tunnel was lost');
-        if (tunnel.direction === 'outgoing') this.#fail(tunnel);
+        if (event.failure === 'idle') this.#remove(tunnel);
+        else if (tunnel.direction === 'outgoing') this.#fail(tunnel);
         else this.#rebuild(tunnel);
         return;
     }
@@ -204,6 +220,7 @@ export class Tunnels {
     tunnel.id = this.#nextId;
     this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
     this.#byId.set(tunnel.id, tunnel);
+    tunnel.reaped = false;
     const { id, pseudoIdentity, token } = tunnel;
     const type = tunnel.direction === 'incoming' ? 'buildIncoming' : 'buildOutgoing';
     engine.command({ type, tunnel: id, pseudoIdentity, path, token });
@@ -229,7 +246,9 @@ export class Tunnels {
     const { pool, guards, self, strictDiversity, log } = this.#options;
     const { exchangePoint, hops } = tunnel;
     const peers = await pool.peers(hops + 2);
-    const request = { exchangePoint, hops, self, strict: strictDiversity, now: Date.now() };
+    const now = Date.now();
+    const suspected = (peer: Candidate) => this.#suspects.has(peer, now);
+    const request = { exchangePoint, hops, self, strict: strictDiversity, suspected, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
     if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
@@ -242,6 +261,9 @@ export class Tunnels {
 
   #handleReady(tunnel: Tunnel, address: string | undefined): void {
     this.#options.guards.noteSuccess(tunnel.path);
+    for (const hop of tunnel.path) this.#suspects.clear(hop);
+    tunnel.carrying = tunnel.path;
+    this.#reap(tunnel);
     tunnel.address = address;
     tunnel.attempts = 0;
     const { state } = tunnel;
@@ -292,6 +314,23 @@ export class Tunnels {
     if (final || late) this.#fail(tunnel);
     else if (failure === 'exhausted') this.#later(() => this.#attempt(tunnel));
     else void this.#attempt(tunnel);
+  }
+
+  /** The engine knows when the first hop is gone; of what broke behind it, it hears only that it did. */
+  #suspect(tunnel: Tunnel, failure: KxFailure): void {
+    const relays = tunnel.carrying.slice(0, -1);
+    const now = Date.now();
+    const suspected = failure === 'unreachable' ? relays.slice(0, 1) : relays.slice(1);
+    for (const peer of suspected) this.#suspects.add(peer, now);
+  }
+
+  /** Without any API connection a tunnel ends after a time without traffic; with one it stays. */
+  #reap(tunnel: Tunnel): void {
+    const reaped = tunnel.clients.size === 0;
+    if (!this.#byId.has(tunnel.id) || tunnel.reaped === reaped) return;
+    tunnel.reaped = reaped;
+    const afterSeconds = reaped ? REAP_SECONDS[tunnel.direction] : 0;
+    this.#options.engine.command({ type: 'reap', tunnel: tunnel.id, afterSeconds });
   }
 
   #noteFailedHop(tunnel: Tunnel, failure: KxFailure, hop: number): void {

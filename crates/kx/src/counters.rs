@@ -31,6 +31,8 @@ counters! {
     handshakes_over_limit,
     links_up,
     links_failed,
+    /// Carried circuits and fell silent.
+    links_silent,
     /// A peer proved another identity than it was dialled for.
     identities_refused,
     cells_relayed,
@@ -43,6 +45,10 @@ counters! {
     cells_malformed,
     circuits_relayed,
     circuits_refused,
+    /// Begun or extended too often.
+    circuits_over_limit,
+    /// Lost more cells in a row than a window holds.
+    circuits_adrift,
     registrations,
     registrations_refused,
     /// A newer circuit of the same end has taken over.

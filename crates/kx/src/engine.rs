@@ -12,6 +12,7 @@ use crate::outbox::Outbox;
 use crate::own::Own;
 use crate::peer::Identity;
 use crate::relay::create::Creating;
+use crate::relay::limits::Limits;
 use crate::relay::{RELAY_IDLE, Relayed};
 use crate::tunnels::Tunnel;
 use cell::layout::{BODY_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram};
@@ -50,13 +51,20 @@ pub struct Tun {
 }
 
 /// The keys of one purpose.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct HopIdentity {
     /// X25519 secret.
     pub secret: [u8; 32],
     /// Certificate of its public half.
     #[zeroize(skip)]
     pub certificate: Vec<u8>,
+}
+
+impl std::fmt::Debug for HopIdentity {
+    /// Never the secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HopIdentity")
+    }
 }
 
 /// A source of random numbers.
@@ -91,6 +99,7 @@ pub struct Engine {
     pub(crate) counters: Counters,
     pub(crate) sides: HashMap<(LinkId, u32), Side>,
     pub(crate) creating: HashMap<(LinkId, u32), Creating>,
+    pub(crate) limits: Limits,
     pub(crate) relayed: Slab<Relayed>,
     pub(crate) registrations: HashMap<Identity, ExchangeId>,
     pub(crate) exchanges: HashMap<ExchangeId, Exchange>,
@@ -130,6 +139,7 @@ impl Engine {
             counters: Counters::default(),
             sides: HashMap::new(),
             creating: HashMap::new(),
+            limits: Limits::new(),
             relayed: Slab::new(),
             registrations: HashMap::new(),
             exchanges: HashMap::new(),
@@ -266,6 +276,7 @@ impl Engine {
     }
 
     fn tick_relayed(&mut self, now: Duration, out: &mut Outbox) {
+        self.limits.tick(now);
         self.creating.retain(|_, creating| !creating.is_over(now));
         let idle: Vec<Slot> = self
             .relayed

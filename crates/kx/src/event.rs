@@ -1,7 +1,10 @@
 //! What crosses the border to the orchestration: commands in, events out. Never a packet.
 
+use crate::engine::HopIdentity;
+use crate::links::LinkIdentity;
 use crate::peer::{Identity, Peer};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// The caller's number for a tunnel.
 pub type TunnelId = u32;
@@ -43,6 +46,20 @@ pub enum Command {
         /// The caller's number.
         tunnel: TunnelId,
     },
+    /// Whether, and after how long without traffic, a tunnel ends by itself: nobody may be there any more who would end it.
+    Reap {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// `None`: it stays.
+        after: Option<Duration>,
+    },
+    /// New keys and certificates of this peer, for handshakes from now on: the old ones will expire.
+    Renew {
+        /// For links.
+        link: Box<LinkIdentity>,
+        /// For circuits.
+        hop: Box<HopIdentity>,
+    },
 }
 
 /// Why a tunnel was not built, or is no more.
@@ -64,6 +81,8 @@ pub enum Failure {
     Destroyed,
     /// This peer has no room: tables or addresses.
     Exhausted,
+    /// Nobody has used the tunnel for as long as [`Command::Reap`] says.
+    Idle,
     /// The command itself makes no sense (path too short, number in use).
     Invalid,
 }

@@ -24,7 +24,8 @@ const MAX_FLOWS_PER_TUNNEL: usize = 256;
 const RECENT_PORTS: usize = 32;
 const REPEAT_AFTER: Duration = Duration::from_millis(600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-const FLOW_IDLE: Duration = Duration::from_secs(600);
+/// Longer than an unused outgoing tunnel lives (an hour): its caller may still speak.
+const FLOW_IDLE: Duration = Duration::from_secs(65 * 60);
 
 enum Session {
     Calling {
@@ -40,7 +41,7 @@ enum Session {
 
 /// One end-to-end session.
 pub struct Flow {
-    tunnel: TunnelId,
+    pub(crate) tunnel: TunnelId,
     number: u32,
     session: Session,
     address: IpAddr,
@@ -49,7 +50,7 @@ pub struct Flow {
     opened: Vec<(u8, u16)>,
     reassembly: Reassembly,
     next_packet: u16,
-    last_used: Duration,
+    pub(crate) last_used: Duration,
 }
 
 impl Engine {
@@ -306,6 +307,9 @@ impl Engine {
         let flow = self.flow_numbers.remove(&(tunnel, number)).and_then(|flow| self.flows.try_remove(flow));
         if let Some(flow) = flow {
             self.flow_addresses.remove(&flow.address);
+            if let Some(known) = self.tunnels.get_mut(&tunnel) {
+                known.used_at = known.used_at.max(flow.last_used);
+            }
         }
     }
 

@@ -6,8 +6,11 @@
 
 mod accepting;
 mod connecting;
+mod keys;
+mod liveness;
 mod session;
 mod table;
+mod watch;
 
 use crate::certificate::{Certified, Purpose, digest_of, verify};
 use crate::cookie::CookieJar;
@@ -36,13 +39,20 @@ const TICK: Duration = Duration::from_millis(500);
 const HINTS_PER_TICK: u8 = 16;
 
 /// This peer's own keys for links.
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct LinkIdentity {
     /// X25519 secret.
     pub secret: [u8; 32],
     /// Certificate of its public half.
     #[zeroize(skip)]
     pub certificate: Vec<u8>,
+}
+
+impl std::fmt::Debug for LinkIdentity {
+    /// Never the secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("LinkIdentity")
+    }
 }
 
 /// Why a link is no more.
@@ -101,6 +111,9 @@ pub struct Links {
     certificates: HashMap<[u8; 32], Certified>,
     closed: Vec<LinkClosed>,
     next_tick: Option<Duration>,
+    /// Links that carry circuits just now, and when they are looked at next.
+    watched: Vec<LinkId>,
+    next_watch: Option<Duration>,
     #[cfg(feature = "attacks")]
     pub(crate) tamper: Option<crate::attacks::Tamper>,
 }
@@ -121,6 +134,8 @@ impl Links {
             certificates: HashMap::new(),
             closed: Vec::new(),
             next_tick: None,
+            watched: Vec::new(),
+            next_watch: None,
             #[cfg(feature = "attacks")]
             tamper: None,
         }
@@ -128,7 +143,9 @@ impl Links {
 
     /// The link to `peer`, dialled if there is none. `None` when the table is full.
     pub fn connect(&mut self, now: Duration, peer: Peer, random: u64, out: &mut Outbox) -> Option<LinkId> {
-        if let Some(&id) = self.by_peer.get(&peer) {
+        if let Some(&id) = self.by_peer.get(&peer)
+            && !self.is_to_be_renewed(now, id)
+        {
             return Some(id);
         }
         let id = self.insert(peer.address, random, |id| {
@@ -165,6 +182,24 @@ impl Links {
         }
     }
 
+    /// An old link: circuits that begin now go over a new one, whichever side had dialled.
+    fn is_to_be_renewed(&self, now: Duration, link: LinkId) -> bool {
+        matches!(self.get(link), Some(Link { state: State::Up(session), .. }) if session.is_old(now))
+    }
+
+    /// Time to the other side of a link and back, where it was measured.
+    pub fn round_trip(&self, link: LinkId) -> Option<Duration> {
+        match &self.get(link)?.state {
+            State::Up(session) => session.round_trip(),
+            _ => None,
+        }
+    }
+
+    /// New keys of this peer's own, for handshakes from now on.
+    pub fn renew(&mut self, own: LinkIdentity) {
+        self.own = own;
+    }
+
     /// Whether this peer dialled it (each end numbers its circuits from its own half).
     pub fn is_dialled(&self, link: LinkId) -> bool {
         self.get(link).is_some_and(|link| link.dialled)
@@ -187,7 +222,12 @@ impl Links {
         }
         let Some(link) = self.get_mut(link) else { return false };
         match &mut link.state {
-            State::Up(session) => session.send_cell(now, link.address, datagram, out),
+            State::Up(session) => {
+                if session.send_cell(now, link.address, datagram, out) {
+                    let id = link.id;
+                    self.begin_watch(now, id);
+                }
+            }
             State::Dialing(dialing) => dialing.keep(datagram),
             State::Answering(_) => return false,
         }
@@ -226,11 +266,12 @@ impl Links {
 
     /// When [`Links::tick`] wants to run.
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.next_tick
+        [self.next_tick, self.next_watch].into_iter().flatten().min()
     }
 
     /// Retransmits, keeps alive, closes what is dead.
     pub fn tick(&mut self, now: Duration, counters: &mut Counters, out: &mut Outbox) {
+        self.watch(now, counters, out);
         if self.next_tick.is_none_or(|at| at > now) {
             return;
         }

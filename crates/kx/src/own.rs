@@ -16,13 +16,14 @@ use crate::links::LinkId;
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
+use crate::relay::ADRIFT_AFTER;
 use crate::relay::create::{CREATE_FRAGMENT_BYTES, read_create, write_create};
 use cell::layer::Direction;
 use cell::layout::{
     CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, read_u32,
     write_body,
 };
-use cell::window::{MAX_AHEAD, ReplayWindow};
+use cell::window::{MAX_AHEAD, Refusal, ReplayWindow};
 use std::time::Duration;
 
 /// Longest path.
@@ -94,6 +95,8 @@ pub struct Own {
     ping_at: Duration,
     /// The link to the first hop had been forgotten there: dialled anew, once.
     redialled: bool,
+    /// Backward cells in a row that were too far ahead.
+    too_far_ahead: u8,
 }
 
 impl Engine {
@@ -147,6 +150,7 @@ impl Engine {
             started: now,
             ping_at: now + PING_EVERY,
             redialled: false,
+            too_far_ahead: 0,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         Ok((slot, message))
@@ -304,7 +308,14 @@ impl Engine {
         let Some(own) = self.own.get_mut(slot) else { return };
         let Some(window) = &mut own.backward else { return };
         if let Err(refusal) = window.check(header.sequence, MAX_AHEAD) {
-            return self.count_refusal(refusal);
+            own.too_far_ahead += u8::from(refusal == Refusal::TooFarAhead);
+            let adrift = own.too_far_ahead >= ADRIFT_AFTER;
+            self.count_refusal(refusal);
+            if adrift {
+                self.counters.circuits_adrift += 1;
+                self.fail_own(now, slot, Failure::Destroyed, Parting::Broken, out);
+            }
+            return;
         }
         let mut sequence = header.sequence;
         let mut recognised = false;
@@ -321,6 +332,7 @@ impl Engine {
             return;
         }
         window.accept(header.sequence);
+        own.too_far_ahead = 0;
         let Some((command, payload)) = read_body(body(datagram)) else {
             self.counters.cells_malformed += 1;
             return;

@@ -6,6 +6,7 @@
 pub mod create;
 mod extend;
 mod last_hop;
+pub(crate) mod limits;
 
 use crate::engine::{Engine, Slot};
 use crate::exchange::{End, Parting};
@@ -22,6 +23,9 @@ use std::time::Duration;
 const MAX_RELAYED: usize = 1 << 14;
 /// No forward cell for this long (builders ping): the circuit is dead.
 pub const RELAY_IDLE: Duration = Duration::from_secs(60);
+
+/// So many cells in a row too far ahead of a window: more was lost than a window holds, and nothing will come in again.
+pub const ADRIFT_AFTER: u8 = 64;
 
 /// The hop after this one.
 pub struct Next {
@@ -56,6 +60,10 @@ pub struct Relayed {
     extending: Option<Extending>,
     /// When an answer was last sent: a round of repeated fragments is answered once.
     answered_at: Duration,
+    /// EXTENDs so far.
+    extends: u8,
+    /// Cells in a row that were too far ahead.
+    too_far_ahead: u8,
 }
 
 impl Engine {
@@ -70,12 +78,13 @@ impl Engine {
     ) {
         let Some(relayed) = self.relayed.get_mut(slot) else { return };
         if let Err(refusal) = relayed.forward_window.check(header.sequence, MAX_AHEAD) {
-            return self.count_refusal(refusal);
+            return self.refuse_cell(now, slot, refusal, out);
         }
         relayed.keys.layer.decrypt(Direction::Forward, header.sequence, body_mut(datagram));
         if is_recognised(body(datagram)) {
             relayed.forward_window.accept(header.sequence);
             relayed.last_forward = now;
+            relayed.too_far_ahead = 0;
             return self.receive_at_last_hop(now, slot, header.sequence, datagram, out);
         }
         let Some(next) = &relayed.next else {
@@ -84,6 +93,7 @@ impl Engine {
         };
         relayed.forward_window.accept(header.sequence);
         relayed.last_forward = now;
+        relayed.too_far_ahead = 0;
         let sequence = header.sequence.wrapping_add(relayed.keys.forward_offset);
         CellHeader { circuit: next.circuit, command: Command::Relay, sequence }.write(datagram);
         self.counters.cells_relayed += 1;
@@ -102,9 +112,10 @@ impl Engine {
         let Some(relayed) = self.relayed.get_mut(slot) else { return };
         let Some(next) = &mut relayed.next else { return };
         if let Err(refusal) = next.window.check(header.sequence, MAX_AHEAD) {
-            return self.count_refusal(refusal);
+            return self.refuse_cell(now, slot, refusal, out);
         }
         next.window.accept(header.sequence);
+        relayed.too_far_ahead = 0;
         let sequence = header.sequence.wrapping_add(next.backward_offset);
         relayed.keys.layer.encrypt(Direction::Backward, sequence, body_mut(datagram));
         let (link, circuit) = relayed.previous;
@@ -144,6 +155,17 @@ impl Engine {
             self.send_destroy(now, link, circuit, parting, out);
         }
         self.unsplice(now, slot, relayed.end, parting, out);
+    }
+
+    /// A cell that a window refuses. A circuit whose cells are all too far ahead is given up: its builder repairs it.
+    fn refuse_cell(&mut self, now: Duration, slot: Slot, refusal: Refusal, out: &mut Outbox) {
+        self.count_refusal(refusal);
+        let Some(relayed) = self.relayed.get_mut(slot) else { return };
+        relayed.too_far_ahead += u8::from(refusal == Refusal::TooFarAhead);
+        if relayed.too_far_ahead >= ADRIFT_AFTER {
+            self.counters.circuits_adrift += 1;
+            self.remove_relayed(now, slot, Parting::Broken, out);
+        }
     }
 
     pub(crate) fn count_refusal(&mut self, refusal: Refusal) {

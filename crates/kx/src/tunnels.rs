@@ -28,6 +28,10 @@ pub struct Tunnel {
     pub successor: Option<Slot>,
     retiring: Vec<(Slot, Duration)>,
     broken_since: Option<Duration>,
+    /// Ends by itself after so long without traffic.
+    reap_after: Option<Duration>,
+    /// When it was last seen to be used.
+    pub(crate) used_at: Duration,
 }
 
 impl Engine {
@@ -53,6 +57,8 @@ impl Engine {
                     successor,
                     retiring: Vec::new(),
                     broken_since: None,
+                    reap_after: None,
+                    used_at: now,
                 };
                 self.tunnels.insert(tunnel, new);
             }
@@ -139,21 +145,28 @@ impl Engine {
         }
     }
 
-    /// Retires old circuits, gives up tunnels that nobody repairs.
+    /// Retires old circuits, gives up tunnels that nobody repairs or uses.
     pub(crate) fn tick_tunnels(&mut self, now: Duration, out: &mut Outbox) {
         let mut retired = Vec::new();
         let mut over = Vec::new();
         for (&tunnel, known) in &mut self.tunnels {
             retired.extend(known.retiring.extract_if(.., |(_, until)| *until <= now).map(|(slot, _)| slot));
             if known.broken_since.is_some_and(|since| now >= since + GRACE) {
-                over.push(tunnel);
+                over.push((tunnel, Failure::Timeout));
+            }
+            if known.reap_after.is_some_and(|after| now >= known.used_at + after) {
+                let flows = self.flows.iter().map(|(_, flow)| flow).filter(|flow| flow.tunnel == tunnel);
+                known.used_at = flows.map(|flow| flow.last_used).fold(known.used_at, Duration::max);
+                if known.reap_after.is_some_and(|after| now >= known.used_at + after) {
+                    over.push((tunnel, Failure::Idle));
+                }
             }
         }
         for slot in retired {
             self.remove_own(now, slot, Parting::Finished, out);
         }
-        for tunnel in over {
-            out.events.push(Event::TunnelClosed { tunnel, failure: Failure::Timeout });
+        for (tunnel, failure) in over {
+            out.events.push(Event::TunnelClosed { tunnel, failure });
             self.close_tunnel(now, tunnel, out);
         }
     }
@@ -172,6 +185,15 @@ impl Engine {
             }
             Command::Rotate { tunnel, path } => self.rotate(now, tunnel, path, out),
             Command::Destroy { tunnel } => self.close_tunnel(now, tunnel, out),
+            Command::Reap { tunnel, after } => {
+                if let Some(known) = self.tunnels.get_mut(&tunnel) {
+                    (known.reap_after, known.used_at) = (after, now);
+                }
+            }
+            Command::Renew { link, hop } => {
+                self.links.renew(*link);
+                self.hop = *hop;
+            }
         }
     }
 }

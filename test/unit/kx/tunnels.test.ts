@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiConnection } from '../../../src/api/server.js';
-import type { Engine, EngineCommand } from '../../../src/engine/kx.js';
+import type { Engine, TunnelCommand } from '../../../src/engine/kx.js';
 import { Guards } from '../../../src/kx/guards.js';
 import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
 import { Tunnels } from '../../../src/kx/tunnels.js';
@@ -24,21 +24,21 @@ const exchangePoint: PeerAddress = {
 
 interface Bench {
   readonly tunnels: Tunnels;
-  readonly commands: EngineCommand[];
+  readonly commands: TunnelCommand[];
   readonly forgotten: string[];
   readonly client: ApiConnection;
   readonly sent: ApiMessage[];
   /** The next command of the engine, once it is there. */
-  command(): Promise<EngineCommand>;
+  command(): Promise<TunnelCommand>;
 }
 
 async function bench(peers = 6, rotateSeconds = 600): Promise<Bench> {
-  const commands: EngineCommand[] = [];
+  const commands: TunnelCommand[] = [];
   const forgotten: string[] = [];
   const sent: ApiMessage[] = [];
   let wake = () => {};
   const engine = {
-    command: (command: EngineCommand) => {
+    command: (command: TunnelCommand) => {
       commands.push(command);
       wake();
     },
@@ -73,7 +73,7 @@ async function bench(peers = 6, rotateSeconds = 600): Promise<Bench> {
       });
     }
     taken += 1;
-    return commands[taken - 1] as EngineCommand;
+    return commands[taken - 1] as TunnelCommand;
   };
   return { tunnels, commands, forgotten, client, sent, command };
 }
@@ -245,6 +245,35 @@ test('a second BUILD for a tunnel that is there is answered at once', async () =
   tunnels.build(client, message);
   assert.is(sent.length, 2);
   assert.is(commands.length, 1);
+});
+
+test('after a break the relays of the broken circuit are passed over, and so is only a first hop that is known to be gone', async () => {
+  for (const failure of ['destroyed', 'unreachable'] as const) {
+    const { tunnels, client, command } = await bench(12);
+    tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
+    const first = await command();
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+    tunnels.handleEvent({ type: 'tunnelBroken', tunnel: first.tunnel, failure });
+    const repair = await command();
+    assert.ok(first.type === 'buildIncoming' && repair.type === 'rotate');
+    const broken = first.path[failure === 'unreachable' ? 0 : 1];
+    assert.not(repair.path.some(({ identity }) => identity.equals(broken?.identity ?? identity)));
+  }
+});
+
+test('a tunnel whose last connection is gone is reaped when it is not used, and stays once somebody asks again', async () => {
+  const { tunnels, client, command } = await bench();
+  const message = build('kx-build-outgoing', randomBytes(32));
+  tunnels.build(client, message);
+  const { tunnel } = await command();
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.forgetClient(client);
+  assert.equal(await command(), { type: 'reap', tunnel, afterSeconds: 3_600 });
+  tunnels.build(client, message);
+  assert.equal(await command(), { type: 'reap', tunnel, afterSeconds: 0 });
+  tunnels.forgetClient(client);
+  tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'idle' });
+  assert.is(tunnels.status().tunnels, 0);
 });
 
 test.run();

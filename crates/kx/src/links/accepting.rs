@@ -125,7 +125,7 @@ impl Links {
         };
         let answering = match state {
             State::Answering(answering) => answering,
-            State::Up(session) => return session.confirm(from, out),
+            State::Up(session) => return session.confirm(now, from, out),
             State::Dialing(_) => return,
         };
         let remote_index = answering.remote_index();
@@ -146,7 +146,7 @@ impl Links {
         self.answering.remove(&(from, remote_index));
         let secrets = &finished.secrets;
         let mut session = Session::new(now, &certified, remote_index, &secrets.responder, &secrets.initiator);
-        session.confirm(from, out);
+        session.confirm(now, from, out);
         if let Some(link) = self.get_mut(header.receiver) {
             link.state = State::Up(Box::new(session));
         }

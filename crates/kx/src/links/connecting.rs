@@ -85,14 +85,18 @@ impl Links {
         dialing.transmit(*address, out);
         let mut session =
             Session::new(now, &certified, header.sender, &secrets.initiator, &secrets.responder);
+        let mut watch = false;
         for mut kept in dialing.take_kept() {
-            session.send_cell(now, *address, &mut kept, out);
+            watch |= session.send_cell(now, *address, &mut kept, out);
         }
         let before = std::mem::replace(state, State::Up(Box::new(session)));
         if let (State::Dialing(dialing), State::Up(session)) = (before, state) {
             session.confirm_with(now, dialing);
         }
         self.dialing -= 1;
+        if watch {
+            self.begin_watch(now, header.receiver);
+        }
         Ok(true)
     }
 }

@@ -77,6 +77,11 @@ impl Engine {
             .or_insert_with(|| Creating { assembly: Assembly::default(), started: now });
         let Some(message) = creating.assembly.add(fragment) else { return };
         self.creating.remove(&key);
+        if !self.limits.allow(now, link) {
+            // The builder will repeat itself.
+            self.counters.circuits_over_limit += 1;
+            return;
+        }
         let answer =
             Handshake::respond(Pattern::Hop, Some(&self.hop.secret), &message, &self.hop.certificate);
         let Some((secrets, created)) =
@@ -98,6 +103,8 @@ impl Engine {
             response: None,
             extending: None,
             answered_at: now,
+            extends: 0,
+            too_far_ahead: 0,
         });
         self.sides.insert(key, Side::Previous(slot));
         self.counters.circuits_relayed += 1;

@@ -19,6 +19,9 @@ use std::time::Duration;
 /// Backward numbers left for repeating the EXTENDED before the new last hop takes over.
 const EXTENDED_RESERVE: u64 = 256;
 
+/// A builder gives a path up with the first hop that fails; who asks on and on is looking for something else.
+const MAX_EXTENDS: u8 = 4;
+
 /// An EXTEND on its way.
 pub(super) struct Extending {
     pub(super) request: u16,
@@ -56,8 +59,13 @@ impl Engine {
         {
             return Err(Denial::Invalid);
         }
+        if relayed.extends >= MAX_EXTENDS || !self.limits.allow(now, relayed.previous.0) {
+            self.counters.circuits_over_limit += 1;
+            return Err(Denial::Full);
+        }
         let (link, circuit) = self.circuit_to(now, peer, out).ok_or(Denial::Full)?;
         let relayed = self.relayed.get_mut(slot).ok_or(Denial::Invalid)?;
+        relayed.extends += 1;
         let start = (sequence + 1).wrapping_add(relayed.keys.forward_offset);
         relayed.extending = Some(Extending {
             request: id,

@@ -25,7 +25,7 @@ use std::time::Duration;
 pub const UNIX_START: u64 = 1_800_000_000;
 
 /// Hostkey `index`, made once and kept beside the build's other results.
-fn hostkey(index: usize) -> KeyPair {
+pub fn hostkey(index: usize) -> KeyPair {
     // The fuzz targets use this file too and have no directory of their own.
     let directory =
         option_env!("CARGO_TARGET_TMPDIR").unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/target"));
