@@ -214,7 +214,7 @@ function readKx(reader: Reader): KxConfig {
     tunIp: reader.optional('KX', 'TUN_IP', kinds.cidr, null),
     tunName: reader.optional('KX', 'TUN_NAME', kinds.deviceName, 'peer0'),
     hops: reader.optional('KX', 'HOPS', kinds.integer(MIN_HOPS, MAX_HOPS), MIN_HOPS),
-    rotateSeconds: reader.optional('KX', 'ROTATE', kinds.integer(5, 86_400, 'seconds'), 600),
+    rotateSeconds: reader.optional('KX', 'ROTATE', kinds.integer(1, 86_400, 'seconds'), 600),
     cover: reader.optional('KX', 'COVER', kinds.cover, 2),
     diversity: reader.diversity('KX'),
   };

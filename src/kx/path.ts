@@ -18,8 +18,8 @@ export interface PathRequest {
   readonly self: Buffer;
   /** Whether prefixes of private networks count too. */
   readonly strict: boolean;
-  /** Passed over where others will do. */
-  readonly suspected?: (peer: Candidate) => boolean;
+  /** When a peer was last suspected of having broken a circuit, 0 for never: the later, the rather it is passed over. */
+  readonly suspectedSince?: (peer: Candidate) => number;
   /** Unix milliseconds. */
   readonly now: number;
 }
@@ -34,7 +34,7 @@ export function choosePath(
   request: PathRequest,
   randomBelow: RandomBelow,
 ): Candidate[] | null {
-  const { exchangePoint, hops, self, strict, now, suspected = () => false } = request;
+  const { exchangePoint, hops, self, strict, now, suspectedSince = () => 0 } = request;
   const chosen: Candidate[] = [];
   for (let place = 0; place < hops - 1; place += 1) {
     const taken = [...chosen, exchangePoint];
@@ -52,8 +52,8 @@ export function choosePath(
     const spread = from(diverse, false);
     // A small network may not have enough prefixes: then any peer will do.
     const found = spread.length > 0 ? spread : from(free, true);
-    const trusted = found.filter((peer) => !suspected(peer));
-    const candidates = trusted.length > 0 ? trusted : found;
+    const least = Math.min(...found.map(suspectedSince));
+    const candidates = found.filter((peer) => suspectedSince(peer) === least);
     const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
     if (candidate === undefined) return null;
     const { identity, address, port } = candidate;

@@ -1,5 +1,5 @@
 /**
- * Role: peers that stood on a circuit which has just broken: passed over for a while, where others will do.
+ * Role: peers that stood on a circuit which has just broken: passed over, where others will do, longest the latest.
  *
  * Why: whoever tears a circuit down does not say which hop has died, and asking a dead one again costs seconds in the
  * middle of a call. Passing over is no judgement: it neither shortens a pin nor makes new ones, so that a first hop
@@ -10,28 +10,30 @@
 
 import type { Candidate } from './peer-pool.js';
 
-const SUSPECTED_MS = 20_000;
+const SUSPECTED_MS = 60_000;
 const MAX_SUSPECTS = 256;
 
 export class Suspects {
-  /** Until when, by identity. */
-  readonly #until = new Map<string, number>();
+  /** Since when, by identity; Unix milliseconds. */
+  readonly #since = new Map<string, number>();
 
   /** `now`: Unix milliseconds. */
   add(peer: Candidate, now: number): void {
     const key = peer.identity.toString('hex');
-    this.#until.delete(key);
-    this.#until.set(key, now + SUSPECTED_MS);
-    const [oldest] = this.#until.keys();
-    if (this.#until.size > MAX_SUSPECTS && oldest !== undefined) this.#until.delete(oldest);
+    this.#since.delete(key);
+    this.#since.set(key, now);
+    const [oldest] = this.#since.keys();
+    if (this.#since.size > MAX_SUSPECTS && oldest !== undefined) this.#since.delete(oldest);
   }
 
   /** A circuit through it works. */
   clear(peer: Candidate): void {
-    this.#until.delete(peer.identity.toString('hex'));
+    this.#since.delete(peer.identity.toString('hex'));
   }
 
-  has(peer: Candidate, now: number): boolean {
-    return (this.#until.get(peer.identity.toString('hex')) ?? 0) > now;
+  /** When it was suspected last, in Unix milliseconds; 0 where that is long ago, or never was. */
+  since(peer: Candidate, now: number): number {
+    const since = this.#since.get(peer.identity.toString('hex')) ?? 0;
+    return now - since < SUSPECTED_MS ? since : 0;
   }
 }

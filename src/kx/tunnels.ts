@@ -35,6 +35,8 @@ const REBUILD_ATTEMPTS = 6;
 /** A rotation that failed is tried again after this part of the period. */
 const RETRY_ROTATION = 0.1;
 const REPAIR_WAIT_MS = 1_000;
+/** A repair that takes longer begins again with other peers, twice as patient: the first may have met a dead one. */
+const REPAIR_PATIENCE_MS = 1_500;
 /** How long a tunnel without any API connection lives without traffic (design 8). */
 const REAP_SECONDS = { outgoing: 3_600, incoming: 12 * 3_600 };
 
@@ -173,14 +175,14 @@ export class Tunnels {
       case 'rotationFailed':
         this.counters.rotationsFailed += 1;
         this.#noteFailedHop(tunnel, event.failure, event.hop);
-        if (tunnel.state === 'repairing') this.#later(() => this.#rotate(tunnel));
+        if (tunnel.state === 'repairing') this.#later(() => this.#repair(tunnel, REPAIR_PATIENCE_MS));
         else this.#scheduleRotation(tunnel, RETRY_ROTATION);
         return;
       case 'tunnelBroken':
         this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a circuit broke');
         tunnel.state = 'repairing';
         this.#suspect(tunnel, event.failure);
-        void this.#rotate(tunnel);
+        void this.#repair(tunnel, REPAIR_PATIENCE_MS);
         return;
       case 'tunnelFailed':
         this.#byId.delete(tunnel.id);
@@ -241,14 +243,25 @@ export class Tunnels {
     this.#options.engine.command({ type: 'rotate', tunnel: id, path });
   }
 
+  async #repair(tunnel: Tunnel, patienceMs: number): Promise<void> {
+    await this.#rotate(tunnel);
+    const { id, path } = tunnel;
+    this.#later(async () => {
+      if (tunnel.state !== 'repairing' || tunnel.id !== id || tunnel.path !== path) return;
+      const now = Date.now();
+      for (const relay of path.slice(0, -1)) this.#suspects.add(relay, now);
+      await this.#repair(tunnel, patienceMs * 2);
+    }, patienceMs);
+  }
+
   /** A fresh path for a tunnel; `null` where too few peers are known. */
   async #choosePath(tunnel: Tunnel): Promise<Candidate[] | null> {
     const { pool, guards, self, strictDiversity, log } = this.#options;
     const { exchangePoint, hops } = tunnel;
     const peers = await pool.peers(hops + 2);
     const now = Date.now();
-    const suspected = (peer: Candidate) => this.#suspects.has(peer, now);
-    const request = { exchangePoint, hops, self, strict: strictDiversity, suspected, now };
+    const suspectedSince = (peer: Candidate) => this.#suspects.since(peer, now);
+    const request = { exchangePoint, hops, self, strict: strictDiversity, suspectedSince, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
     if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
@@ -371,11 +384,11 @@ export class Tunnels {
     client.send({ type: 'kx-ready', pseudoIdentity, ...readyAddresses(tunnel.address) });
   }
 
-  #later(run: () => Promise<void>): void {
+  #later(run: () => Promise<void>, afterMs = REPAIR_WAIT_MS): void {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#closed) void run();
-    }, REPAIR_WAIT_MS);
+    }, afterMs).unref();
     this.#timers.add(timer);
   }
 }

@@ -66,12 +66,15 @@ impl Engine {
         }
     }
 
-    /// Builds a successor of the tunnel's circuit along `path`.
+    /// Builds a successor of the tunnel's circuit along `path`, in place of one that is being built.
     pub(crate) fn rotate(&mut self, now: Duration, tunnel: TunnelId, path: Vec<Peer>, out: &mut Outbox) {
-        let known = self.tunnels.get(&tunnel).filter(|known| known.ready && known.successor.is_none());
-        let Some(goal) = known.map(|known| known.goal) else {
+        let Some(known) = self.tunnels.get_mut(&tunnel).filter(|known| known.ready) else {
             return out.events.push(Event::RotationFailed { tunnel, failure: Failure::Invalid, hop: 0 });
         };
+        let goal = known.goal;
+        if let Some(slow) = known.successor.take() {
+            self.remove_own(now, slow, Parting::Broken, out);
+        }
         match self.build(now, tunnel, path, goal, out) {
             Ok(slot) => {
                 if let Some(known) = self.tunnels.get_mut(&tunnel) {

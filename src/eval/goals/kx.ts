@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type CallPathResults, TCP_BYTES, UDP_PACKETS } from './call-path-results.js';
 import { runCommand } from './command.js';
 import type { Goal, Outcome, Tell } from './goal.js';
+import { rotationGoal } from './kx-rotation.js';
 
 const CALL_PATH = fileURLToPath(new URL('./call-path.js', import.meta.url));
 const FEW_CIRCUITS = { circuits: 64, most: 1.8 };
@@ -31,6 +32,7 @@ export const kxGoals: readonly Goal[] = [
     sampleSize: `${UDP_PACKETS} packets at 50/s, ${TCP_BYTES / 1e6} MB echoed, 8 peers`,
     run: callPath,
   },
+  rotationGoal,
 ];
 
 interface HopLine {

@@ -122,4 +122,21 @@ test('no number of failures makes the set of first hops grow without bound', () 
   assert.is(pinned.first.members.length, 16);
 });
 
+test('suspects are passed over, the latest one longest, and still taken where there is nobody else', () => {
+  const [a, b, c, exchangePoint] = ['1', '2', '3', '9'].map((host) => candidate(`10.0.0.${host}`)) as [
+    Candidate,
+    Candidate,
+    Candidate,
+    Candidate,
+  ];
+  const suspectedSince = (peer: Candidate) => (peer.identity.equals(a.identity) ? 2 : 1);
+  const request = { exchangePoint, self, strict: false, now: NOW, suspectedSince };
+  for (let round = 0; round < 20; round += 1) {
+    const short = choosePath([a, b, c], pins(), { ...request, hops: 3 }, randomInt);
+    assert.not(short?.some(({ identity }) => identity.equals(a.identity)));
+    const long = choosePath([a, b, c], pins(), { ...request, hops: 4 }, randomInt);
+    assert.is(long?.length, 4);
+  }
+});
+
 test.run();

@@ -26,6 +26,9 @@ const WATCHED_ASK_EVERY: Duration = Duration::from_millis(40);
 /// Silence on a watched link that means its end, and how many questions must have gone unanswered by then.
 const WATCHED_DEAD_AFTER: Duration = Duration::from_millis(200);
 const WATCHED_QUESTIONS: u32 = 3;
+/// The same where the other side seems to have said that it knows no such link.
+const DOUBTED_DEAD_AFTER: Duration = Duration::from_millis(60);
+const DOUBTED_ASK_EVERY: Duration = Duration::from_millis(20);
 /// Until the round trip was measured.
 const ROUND_TRIP_AT_FIRST: Duration = Duration::from_millis(500);
 
@@ -169,15 +172,17 @@ impl Liveness {
         }
         let Some(since) = self.unanswered_since else { return Verdict::Nothing };
         let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_AT_FIRST);
-        if now >= since + WATCHED_DEAD_AFTER + round_trip * 3
-            && self.unanswered_questions >= WATCHED_QUESTIONS
-        {
+        let (dead_after, ask_after, ask_every) = match self.doubted_since {
+            Some(_) => (DOUBTED_DEAD_AFTER, Duration::ZERO, DOUBTED_ASK_EVERY),
+            None => (WATCHED_DEAD_AFTER, WATCHED_ASK_AFTER, WATCHED_ASK_EVERY),
+        };
+        if now >= since + dead_after + round_trip * 3 && self.unanswered_questions >= WATCHED_QUESTIONS {
             // A peer that says it knows no such link was started again and can be dialled anew.
             let end = if self.doubted_since.is_some() { LinkEnd::Lost } else { LinkEnd::Timeout };
             return Verdict::End(end);
         }
-        let again = self.asked_at + WATCHED_ASK_EVERY.max(self.round_trip.unwrap_or_default());
-        if now >= since + WATCHED_ASK_AFTER && now >= again {
+        let again = self.asked_at + ask_every.max(self.round_trip.unwrap_or_default());
+        if now >= since + ask_after && now >= again {
             return Verdict::Pad(self.ask(now));
         }
         Verdict::Nothing
