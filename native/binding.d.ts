@@ -71,6 +71,7 @@ export type KxCommand =
   | { type: 'rotate'; tunnel: number; path: Array<KxHop> }
   | { type: 'destroy'; tunnel: number }
   | { type: 'reap'; tunnel: number; afterSeconds: number }
+  | { type: 'cover'; calls: number; peers: Array<KxHop> }
   | { type: 'renew'; link: KxKey; hop: KxKey }
 
 /** What the engine tells. */

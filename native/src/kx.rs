@@ -87,6 +87,8 @@ pub enum KxCommand {
     Destroy { tunnel: u32 },
     /// End the tunnel by itself after so long without traffic; 0: never.
     Reap { tunnel: u32, after_seconds: u32 },
+    /// Keep a constant rate towards these first hops that hides so many calls at once; 0: none.
+    Cover { calls: u8, peers: Vec<KxHop> },
     /// Other keys and certificates of this peer's own; the secrets are wiped.
     Renew { link: KxKey, hop: KxKey },
 }
@@ -173,6 +175,7 @@ impl KxEngine {
                 let after = (after_seconds > 0).then(|| Duration::from_secs(u64::from(after_seconds)));
                 Command::Reap { tunnel, after }
             }
+            KxCommand::Cover { calls, peers: covered } => Command::Cover { calls, peers: peers(&covered)? },
             KxCommand::Renew { mut link, mut hop } => Command::Renew {
                 link: Box::new(LinkIdentity {
                     secret: take_secret(&mut link.secret)?,

@@ -52,6 +52,8 @@ export type TunnelCommand =
 
 export type EngineCommand =
   | TunnelCommand
+  /** A constant rate towards these first hops and back that hides so many calls at once; 0: none. */
+  | { readonly type: 'cover'; readonly calls: number; readonly peers: readonly Hop[] }
   /** Other keys and certificates of this peer's own, for handshakes from now on. */
   | { readonly type: 'renew'; readonly link: EngineKey; readonly hop: EngineKey };
 

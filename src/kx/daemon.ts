@@ -59,6 +59,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
     hops: kx.hops,
     strictDiversity,
     rotateSeconds: kx.rotateSeconds,
+    cover: kx.cover,
     tokenSecret,
     log,
   });

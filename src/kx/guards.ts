@@ -75,6 +75,11 @@ export class Guards {
     this.#written = text;
   }
 
+  /** The pinned first hops that are up; `now`: Unix milliseconds. */
+  firstHops(now: number): readonly Candidate[] {
+    return this.first.members.filter(({ downUntil, expiresAt }) => downUntil <= now && expiresAt > now);
+  }
+
   noteFailure(peer: Candidate, now: number): void {
     this.first.noteFailure(peer.identity, now);
     this.second.noteFailure(peer.identity, now);

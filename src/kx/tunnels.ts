@@ -17,6 +17,7 @@ import type { Engine, EngineEvent, KxFailure } from '../engine/kx.js';
 import type { Logger } from '../log.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import { type Families, reachableAddress, readyAddresses } from './addresses.js';
+import { Cover } from './cover.js';
 import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
@@ -74,6 +75,8 @@ export interface TunnelsOptions {
   readonly strictDiversity: boolean;
   /** Mean time between rotations of a tunnel. */
   readonly rotateSeconds: number;
+  /** Calls at once that cover traffic hides; 0: no cover. */
+  readonly cover: number;
   /** Secret from which registration tokens are derived, so that they survive a restart. */
   readonly tokenSecret: Buffer;
   readonly log: Logger;
@@ -94,11 +97,13 @@ export class Tunnels {
   readonly #byId = new Map<number, Tunnel>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #suspects = new Suspects();
+  readonly #cover: Cover;
   #nextId = 1;
   #closed = false;
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
+    this.#cover = new Cover(options.engine, options.cover);
   }
 
   /** A BUILD (Spec 3.2.1, 3.2.2). */
@@ -277,6 +282,7 @@ export class Tunnels {
     for (const hop of tunnel.path) this.#suspects.clear(hop);
     tunnel.carrying = tunnel.path;
     this.#reap(tunnel);
+    this.#updateCover();
     tunnel.address = address;
     tunnel.attempts = 0;
     const { state } = tunnel;
@@ -377,6 +383,11 @@ export class Tunnels {
     if (this.#byKey.get(tunnel.key) === tunnel) this.#byKey.delete(tunnel.key);
     if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
     if (this.#byId.delete(tunnel.id)) this.#options.engine.command({ type: 'destroy', tunnel: tunnel.id });
+    this.#updateCover();
+  }
+
+  #updateCover(): void {
+    this.#cover.update(this.#byKey.size > 0, this.#options.guards.firstHops(Date.now()));
   }
 
   #sendReady(tunnel: Tunnel, client: ApiConnection): void {

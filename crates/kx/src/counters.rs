@@ -35,6 +35,8 @@ counters! {
     links_silent,
     /// A peer proved another identity than it was dialled for.
     identities_refused,
+    /// Padding that stood in for cells towards first hops.
+    cover_sent,
     cells_relayed,
     cells_unknown_circuit,
     /// Sequence number seen before, or too old.

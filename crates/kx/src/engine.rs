@@ -213,7 +213,7 @@ impl Engine {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) {
-        self.links.tick(now, &mut self.counters, out);
+        self.links.tick(now, &mut *self.random, &mut self.counters, out);
         self.handle_closed(now, out);
         if self.next_tick.is_some_and(|at| at <= now) {
             self.next_tick = None;

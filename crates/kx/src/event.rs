@@ -53,6 +53,13 @@ pub enum Command {
         /// `None`: it stays.
         after: Option<Duration>,
     },
+    /// Keep a constant rate of datagrams towards these first hops and back, in which cells take the place of padding.
+    Cover {
+        /// Calls at once that it must be able to hide; 0: no cover.
+        calls: u8,
+        /// Whom the circuits of this peer begin at.
+        peers: Vec<Peer>,
+    },
     /// New keys and certificates of this peer, for handshakes from now on: the old ones will expire.
     Renew {
         /// For links.

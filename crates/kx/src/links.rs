@@ -6,6 +6,8 @@
 
 mod accepting;
 mod connecting;
+mod cover;
+mod covering;
 mod keys;
 mod liveness;
 mod session;
@@ -21,6 +23,7 @@ use crate::peer::{Identity, Peer};
 use crate::wire::{HandshakeHeader, Step, lost_datagram};
 use cell::layout::{CellHeader, Datagram, Kind};
 use cell::link::SealedHeader;
+use covering::Covering;
 use session::Session;
 use slab::Slab;
 use std::collections::HashMap;
@@ -114,6 +117,7 @@ pub struct Links {
     /// Links that carry circuits just now, and when they are looked at next.
     watched: Vec<LinkId>,
     next_watch: Option<Duration>,
+    covering: Covering,
     #[cfg(feature = "attacks")]
     pub(crate) tamper: Option<crate::attacks::Tamper>,
 }
@@ -136,6 +140,7 @@ impl Links {
             next_tick: None,
             watched: Vec::new(),
             next_watch: None,
+            covering: Covering::default(),
             #[cfg(feature = "attacks")]
             tamper: None,
         }
@@ -266,12 +271,19 @@ impl Links {
 
     /// When [`Links::tick`] wants to run.
     pub fn next_timeout(&self) -> Option<Duration> {
-        [self.next_tick, self.next_watch].into_iter().flatten().min()
+        [self.next_tick, self.next_watch, self.covering.next_timeout(self)].into_iter().flatten().min()
     }
 
     /// Retransmits, keeps alive, closes what is dead.
-    pub fn tick(&mut self, now: Duration, counters: &mut Counters, out: &mut Outbox) {
+    pub fn tick(
+        &mut self,
+        now: Duration,
+        random: &mut dyn FnMut() -> u64,
+        counters: &mut Counters,
+        out: &mut Outbox,
+    ) {
         self.watch(now, counters, out);
+        self.tick_cover(now, random, counters, out);
         if self.next_tick.is_none_or(|at| at > now) {
             return;
         }

@@ -32,7 +32,7 @@ interface Bench {
   command(): Promise<TunnelCommand>;
 }
 
-async function bench(peers = 6, rotateSeconds = 600): Promise<Bench> {
+async function bench(peers = 6, rotateSeconds = 600, cover = 0): Promise<Bench> {
   const commands: TunnelCommand[] = [];
   const forgotten: string[] = [];
   const sent: ApiMessage[] = [];
@@ -61,6 +61,7 @@ async function bench(peers = 6, rotateSeconds = 600): Promise<Bench> {
     hops: 3,
     strictDiversity: false,
     rotateSeconds,
+    cover,
     tokenSecret: randomBytes(32),
     log: createLogger({ level: 'silent', name: 'test' }),
   });

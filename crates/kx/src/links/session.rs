@@ -3,6 +3,7 @@
 //! Invariants: `window` moves only for datagrams that were genuine. How a session comes about is not in here.
 
 use super::LinkEnd;
+use super::cover::{Cover, MIRROR, Mirror};
 use super::keys::{ReceiveKeys, SendKeys};
 use super::liveness::{Liveness, Verdict};
 use crate::certificate::Certified;
@@ -33,6 +34,8 @@ pub(super) struct Session {
     /// Message 3, resent until the responder's first datagram proves that it has arrived.
     unconfirmed: Option<Box<Dialing>>,
     live: Liveness,
+    cover: Option<Cover>,
+    mirror: Mirror,
 }
 
 impl Session {
@@ -54,6 +57,8 @@ impl Session {
             started: now,
             unconfirmed: None,
             live: Liveness::new(now),
+            cover: None,
+            mirror: Mirror::default(),
         }
     }
 
@@ -82,6 +87,10 @@ impl Session {
         out: &mut Outbox,
     ) -> bool {
         let begin_watch = self.live.cell_sent(now);
+        self.mirror.cell_sent();
+        if let Some(cover) = &mut self.cover {
+            cover.cell_sent(now);
+        }
         self.seal(now, to, datagram, out);
         begin_watch
     }
@@ -111,6 +120,12 @@ impl Session {
             counters.cells_malformed += 1;
             return None;
         };
+        if header.command == Command::Padding && header.sequence == MIRROR {
+            self.mirror.ask(now);
+        }
+        if self.mirror.answers(now) {
+            self.pad(now, 0, from, out);
+        }
         if header.command == Command::Padding {
             if let Some(answer) = self.live.padding_received(now, header.sequence) {
                 self.pad(now, answer, from, out);
@@ -177,6 +192,27 @@ impl Session {
             self.pad(now, number, to, out);
         }
         verdict
+    }
+
+    /// Begins or ends cover on this link.
+    pub(super) fn set_cover(&mut self, cover: Option<Cover>) {
+        self.cover = cover;
+    }
+
+    /// When cover has something to do next.
+    pub(super) fn next_beat(&self) -> Option<Duration> {
+        self.cover.as_ref().map(Cover::next_beat)
+    }
+
+    /// Sends the padding of a beat that has come; whether there was any.
+    pub(super) fn beat(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) -> bool {
+        let number = self.cover.as_mut().and_then(|cover| cover.beat(now));
+        if let Some(number) = number {
+            // Each datagram is answered: who does not answer is not there.
+            self.live.expect(now);
+            self.pad(now, number, to, out);
+        }
+        number.is_some()
     }
 
     fn pad(&mut self, now: Duration, sequence: u64, to: SocketAddr, out: &mut Outbox) {
