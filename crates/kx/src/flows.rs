@@ -7,11 +7,12 @@ use crate::control;
 use crate::endpoint::{ANSWER, CALL, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
 use crate::engine::{Engine, Slot};
 use crate::event::{Event, Failure, TunnelId};
-use crate::ip::{build, check_transport, parse, ports};
+use crate::ip::{TCP, build, check_transport, parse, ports};
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::own::Goal;
 use crate::pieces::{MAX_PACKET_BYTES, PIECE_BYTES, Reassembly, write};
+use crate::tcp::normalise;
 use cell::layout::{
     BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, PAYLOAD_BYTES, body_mut, read_u32, write_body,
 };
@@ -229,11 +230,14 @@ impl Engine {
         }
         let (tunnel, packet_number) = (flow.tunnel, flow.next_packet);
         flow.next_packet = flow.next_packet.wrapping_add(1);
-        let total = packet.transport.len() + 1;
-        let count = total.div_ceil(PIECE_BYTES);
+        let mut total = packet.transport.len() + 1;
         let mut content = [0; MAX_PACKET_BYTES];
         content[0] = packet.protocol;
         content[1..total].copy_from_slice(packet.transport);
+        if packet.protocol == TCP {
+            total = 1 + normalise(&mut content[1..total]);
+        }
+        let count = total.div_ceil(PIECE_BYTES);
         let mut sealed: [Option<[u8; PAYLOAD_BYTES]>; crate::pieces::MAX_PIECES] =
             [None; crate::pieces::MAX_PIECES];
         for (index, (piece, sealed)) in content[..total].chunks(PIECE_BYTES).zip(&mut sealed).enumerate() {

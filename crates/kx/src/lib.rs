@@ -28,5 +28,6 @@ pub mod own;
 pub mod peer;
 pub mod pieces;
 pub mod relay;
+pub mod tcp;
 pub mod tunnels;
 pub mod wire;
