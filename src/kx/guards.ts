@@ -97,5 +97,6 @@ function revive(peer: v.InferOutput<typeof Peer>): PinnedPeer {
 }
 
 function flatten(peer: PinnedPeer): v.InferOutput<typeof Peer> {
-  return { ...peer, identity: peer.identity.toString('hex') };
+  const { trace: _trace, ...lasting } = peer;
+  return { ...lasting, identity: peer.identity.toString('hex') };
 }

@@ -42,12 +42,17 @@ export function choosePath(
       !peer.identity.equals(self) && !taken.some(({ identity }) => identity.equals(peer.identity));
     const diverse = (peer: Candidate) =>
       free(peer) && !taken.some((other) => samePrefix(peer, other, strict));
+    // Never all from one trace, where the pool has others.
+    const apart = (peers: readonly Candidate[]) => {
+      const others = peers.filter((peer) => !chosen.some((other) => sameTrace(peer, other)));
+      return others.length > 0 ? others : peers;
+    };
     const eligible = (peer: Candidate) => !peer.identity.equals(self);
-    const near = (a: Candidate, b: Candidate) => samePrefix(a, b, strict);
+    const near = (a: Candidate, b: Candidate) => samePrefix(a, b, strict) || sameTrace(a, b);
     const from = (fits: (peer: Candidate) => boolean, mayGrow: boolean) => {
       if (place === 0) return pins.first.choose(pool, { eligible, fits, mayGrow, near, now });
       if (place === 1) return pins.second.choose(pool, { eligible, fits, mayGrow, near, now });
-      return pool.filter(fits);
+      return apart(pool.filter(fits));
     };
     const spread = from(diverse, false);
     // A small network may not have enough prefixes: then any peer will do.
@@ -56,10 +61,15 @@ export function choosePath(
     const candidates = found.filter((peer) => suspectedSince(peer) === least);
     const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
     if (candidate === undefined) return null;
-    const { identity, address, port } = candidate;
-    chosen.push({ identity, address, port });
+    chosen.push(candidate);
   }
-  return [...chosen, exchangePoint];
+  const bare = chosen.map(({ identity, address, port }) => ({ identity, address, port }));
+  return [...bare, exchangePoint];
+}
+
+/** Whoever answered one trace may have named all of its peers. */
+function sameTrace(a: Candidate, b: Candidate): boolean {
+  return a.trace !== undefined && a.trace === b.trace;
 }
 
 function samePrefix(a: Candidate, b: Candidate, strict: boolean): boolean {

@@ -1,13 +1,13 @@
 /**
  * Role: the peers from which paths are chosen, gathered by DHT TRACE of random keys (Spec 3.1.3).
  *
- * Invariants: the pool is bounded; a peer that was not seen for MAX_AGE_MS leaves it; it is filled by several traces,
- * so that no single one decides a path; one refill runs at a time.
+ * Invariants: the pool is bounded; a peer that was not seen for MAX_AGE_MS leaves it; it is filled by several traces, of
+ * which none gives more than MAX_PER_TRACE, and remembers which, so that none decides a path; one refill runs at a time.
  *
  * Not here: the choice of a path (path.ts).
  */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import type { ApiEndpoint } from '../api/client.js';
 import { dhtTrace } from '../api/dht-client.js';
 import type { Logger } from '../log.js';
@@ -18,6 +18,8 @@ export interface Candidate {
   readonly identity: Buffer;
   readonly address: string;
   readonly port: number;
+  /** The number of the trace that has shown it last; absent where none has. */
+  readonly trace?: number;
 }
 
 const MAX_PEERS = 256;
@@ -27,6 +29,8 @@ const REFRESH_AFTER_MS = 60_000;
 const TRACES = 3;
 const MAX_TRACES = 12;
 const TRACE_TIMEOUT_MS = 5_000;
+/** Peers taken from one trace: whoever answers it must not fill the pool. */
+const MAX_PER_TRACE = 16;
 
 interface Entry {
   readonly candidate: Candidate;
@@ -45,6 +49,7 @@ export class PeerPool {
   readonly #entries = new Map<string, Entry>();
   #refill: Promise<void> | null = null;
   #refilledAt = Number.NEGATIVE_INFINITY;
+  #traces = 0;
 
   constructor(options: PeerPoolOptions) {
     this.#options = options;
@@ -82,12 +87,16 @@ export class PeerPool {
 
   async #trace(): Promise<void> {
     const { dht, self, families, log } = this.#options;
+    this.#traces += 1;
+    const trace = this.#traces;
     try {
-      for (const hop of await dhtTrace(dht, randomBytes(32), TRACE_TIMEOUT_MS)) {
+      const usable = (await dhtTrace(dht, randomBytes(32), TRACE_TIMEOUT_MS)).flatMap((hop) => {
         const address = reachableAddress(hop, families);
-        if (address === null || hop.kxPort === 0 || hop.identity.equals(self)) continue;
-        this.#add({ identity: hop.identity, address, port: hop.kxPort });
-      }
+        if (address === null || hop.kxPort === 0 || hop.identity.equals(self)) return [];
+        return [{ identity: hop.identity, address, port: hop.kxPort, trace }];
+      });
+      while (usable.length > MAX_PER_TRACE) usable.splice(randomInt(usable.length), 1);
+      for (const candidate of usable) this.#add(candidate);
     } catch (error) {
       log.debug({ err: error }, 'a trace for peers failed');
     }

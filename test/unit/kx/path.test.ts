@@ -139,4 +139,22 @@ test('suspects are passed over, the latest one longest, and still taken where th
   }
 });
 
+test('pinned hops and relays come from different traces where there are enough', () => {
+  const shown = (trace: number, host: number) => ({ ...candidate(`10.0.${trace}.${host}`), trace });
+  // One trace names far more peers than the others.
+  const pool = [
+    ...Array.from({ length: 40 }, (_, host) => shown(1, host)),
+    shown(2, 1),
+    shown(3, 1),
+    shown(4, 1),
+  ];
+  for (let round = 0; round < 20; round += 1) {
+    const pinned = pins(2);
+    const path = choose(pool, candidate('10.9.9.9'), 4, pinned);
+    const traceOf = ({ identity }: Candidate) => pool.find((peer) => peer.identity.equals(identity))?.trace;
+    assert.is(new Set(path?.slice(0, 3).map(traceOf)).size > 1, true);
+    assert.is(new Set(pinned.first.members.map(traceOf)).size, 2);
+  }
+});
+
 test.run();
