@@ -3,15 +3,17 @@
 //! Several inputs are lists of records: a byte, a length (u16, big-endian), that many bytes (fewer at the end).
 
 use super::support::{Network, node};
-use cell::layout::{DATAGRAM_BYTES, Datagram};
+use cell::layout::{DATAGRAM_BYTES, Datagram, PAYLOAD_BYTES};
 use kx::certificate::{Purpose, verify};
 use kx::control::{Request, Response, decode_fragment};
-use kx::endpoint::PLAIN_BYTES;
+use kx::endpoint::{Endpoint, PLAIN_BYTES};
 use kx::event::Command;
 use kx::fragments::{Assembly, Fragment, split};
-use kx::ip::{build, check_transport, parse};
+use kx::ip::{TCP, build, check_transport, parse};
+use kx::noise::{Handshake, Pattern};
 use kx::peer::Peer;
 use kx::pieces::{MAX_PACKET_BYTES, Reassembly};
+use kx::tcp::normalise;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -19,8 +21,10 @@ use std::time::Duration;
 pub type Target = fn(&[u8]);
 
 /// The names of the targets and what they do.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("datagram", datagram),
+    ("handshake", handshake),
+    ("endtoend", endtoend),
     ("control", control),
     ("fragments", fragments),
     ("pieces", pieces),
@@ -84,6 +88,64 @@ pub fn datagram(data: &[u8]) {
     network.run(Duration::from_millis(500));
 }
 
+/// Handshake messages as they come, and a real handshake whose datagrams the records alter on the way: which one, and from
+/// where on, in the first three bytes.
+pub fn handshake(data: &[u8]) {
+    for pattern in [Pattern::Link, Pattern::Hop, Pattern::EndToEnd] {
+        let secret = (pattern != Pattern::EndToEnd).then_some(&[3; 32]);
+        if let Ok((mut responder, _)) = Handshake::respond(pattern, secret, data, &[0; 8]) {
+            let _ = responder.read(data);
+        }
+        if let Ok((mut initiator, _)) = Handshake::initiate(pattern, secret) {
+            assert!(initiator.read_answer(data).is_err(), "an answer that nobody made");
+        }
+    }
+    let mut network = Network::of(vec![node(0, 0, 3600), node(1, 0, 3600)]);
+    let alterations: Vec<(u8, Vec<u8>)> =
+        records(data).map(|(which, bytes)| (which, bytes.to_vec())).collect();
+    let mut serial = 0_u8;
+    network.mangle = Box::new(move |_, _, mut datagram| {
+        serial = serial.wrapping_add(1);
+        let original = datagram;
+        for (_, bytes) in alterations.iter().filter(|(which, _)| *which == serial) {
+            if let Some((at, bytes)) = bytes.split_first_chunk::<2>() {
+                let at = usize::from(u16::from_be_bytes(*at)) % DATAGRAM_BYTES;
+                for (byte, change) in datagram[at..].iter_mut().zip(bytes) {
+                    *byte ^= change;
+                }
+            }
+        }
+        // Who alters on the way can also let the original through.
+        if serial % 2 == 0 { vec![datagram, original] } else { vec![datagram] }
+    });
+    let path = network.peers(&[1]);
+    network.command(0, Command::BuildIncoming { tunnel: 1, pseudo_identity: [7; 32], path, token: [1; 32] });
+    network.run(Duration::from_secs(6));
+}
+
+/// End-to-end frames: the records lie over sealed ones; only what is unaltered and new may open.
+pub fn endtoend(data: &[u8]) {
+    let Ok((mut handshake, call)) = Handshake::initiate(Pattern::EndToEnd, None) else { return };
+    let Some((mut callee, answer)) = Endpoint::answer(&call) else { return };
+    assert!(handshake.read_answer(&answer).is_ok());
+    let Some(secrets) = handshake.secrets() else { return };
+    let mut caller = Endpoint::new(&secrets, true);
+    assert!(callee.open(data).is_none(), "a frame that nobody sealed");
+    let _ = Endpoint::answer(data);
+    for (at, bytes) in records(data) {
+        let mut payload = [0; PAYLOAD_BYTES];
+        caller.seal(u32::from(at), &[at; PLAIN_BYTES], &mut payload);
+        let sealed = payload;
+        for (byte, change) in payload[usize::from(at)..].iter_mut().zip(bytes) {
+            *byte ^= change;
+        }
+        // Flow number and the three bytes after the kind are the exchange point's and not authenticated.
+        let same = payload[8..] == sealed[8..];
+        assert_eq!(callee.open(&payload).is_some(), same);
+        assert_eq!(callee.open(&sealed).is_some(), !same, "replayed, or lost to an altered one");
+    }
+}
+
 /// Requests, responses and their fragments.
 pub fn control(data: &[u8]) {
     if let Some(request) = Request::decode(data) {
@@ -138,6 +200,11 @@ pub fn ip(data: &[u8]) {
         && transport.len() < MAX_PACKET_BYTES
         && check_transport(protocol, transport)
     {
+        if protocol == TCP {
+            let mut segment = transport.to_vec();
+            let length = normalise(&mut segment);
+            assert!(length <= transport.len() && check_transport(TCP, &segment[..length]));
+        }
         for (source, destination) in [("10.0.0.1", "10.0.0.2"), ("fd00::1", "fd00::2")] {
             let mut bytes = Vec::new();
             let [source, destination] = [source, destination].map(|text| text.parse().expect("an address"));

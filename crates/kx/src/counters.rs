@@ -17,6 +17,7 @@ macro_rules! counters {
 }
 
 counters! {
+    /// Each is also counted below, once: malformed, of an unknown link, forged, replayed, opened, or of a handshake.
     datagrams_received,
     /// Wrong size or kind.
     datagrams_malformed,
@@ -26,7 +27,13 @@ counters! {
     datagrams_forged,
     /// Seen before on the link, or too old.
     datagrams_replayed,
+    /// Genuine and new.
+    datagrams_opened,
+    /// Hellos, cookies, handshake messages and hints that a link was forgotten; what becomes of them follows.
+    datagrams_of_handshakes,
     cookies_refused,
+    /// For no handshake of ours, or for another step of it.
+    handshakes_stray,
     handshakes_refused,
     handshakes_over_limit,
     links_up,

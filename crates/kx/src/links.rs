@@ -249,7 +249,11 @@ impl Links {
         counters: &mut Counters,
         out: &mut Outbox,
     ) -> Option<(LinkId, CellHeader)> {
-        match Kind::of(datagram) {
+        let kind = Kind::of(datagram);
+        if kind.is_some_and(|kind| kind != Kind::Sealed) {
+            counters.datagrams_of_handshakes += 1;
+        }
+        match kind {
             Some(Kind::Sealed) => return self.receive_sealed(now, from, datagram, counters, out),
             Some(Kind::Hello) => {
                 let hello = HandshakeHeader::read(datagram);
@@ -261,7 +265,7 @@ impl Links {
                 Some(Step::First) => self.receive_first(now, from, datagram, random, counters, out),
                 Some(Step::Second) => self.receive_second(now, from, datagram, counters, out),
                 Some(Step::Third) => self.receive_third(now, from, datagram, counters, out),
-                None => counters.datagrams_malformed += 1,
+                None => counters.handshakes_stray += 1,
             },
             Some(Kind::Lost) => self.receive_lost(now, from, datagram, out),
             None => counters.datagrams_malformed += 1,

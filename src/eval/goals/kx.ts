@@ -10,6 +10,7 @@ import { runCommand } from './command.js';
 import type { Goal, Outcome, Tell } from './goal.js';
 import { buildGoal } from './kx-build.js';
 import { cellGoal } from './kx-cells.js';
+import { hostileGoal } from './kx-hostile.js';
 import { rotationGoal } from './kx-rotation.js';
 
 const CALL_PATH = fileURLToPath(new URL('./call-path.js', import.meta.url));
@@ -28,6 +29,7 @@ export const kxGoals: readonly Goal[] = [
   },
   rotationGoal,
   buildGoal,
+  hostileGoal,
 ];
 
 async function callPath(tell: Tell): Promise<Outcome> {

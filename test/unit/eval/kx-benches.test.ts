@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { jsonLines } from '../../../src/eval/goals/bench.js';
 import { judgeBuild } from '../../../src/eval/goals/kx-build.js';
 import { judgeCells } from '../../../src/eval/goals/kx-cells.js';
+import { judgeHostile } from '../../../src/eval/goals/kx-hostile.js';
 
 const test = suite('goals of benches');
 const few = { body: 336, circuits: 64, ratio: 1.4 };
@@ -36,6 +37,21 @@ test('circuits and handshakes: round trips are allowed for, and both kinds must 
   assert.not(judgeBuild([], shaken).passed);
   assert.not(judgeBuild([circuit], shaken.slice(1)).passed);
   assert.not(judgeBuild([circuit], [{ kind: 'hop', perSecond: 7_999 }, shaken[1]]).passed);
+});
+
+test('hostile bytes: enough of both kinds, none delivered, all counted', () => {
+  const line = { what: '', injected: 500_000, counted: 500_000, delivered: 0 };
+  const lines = ['mutated datagrams', 'mutated cells', 'replayed datagrams', 'replayed cells'].map(
+    (what) => ({
+      ...line,
+      what,
+    }),
+  );
+  assert.ok(judgeHostile(lines).passed);
+  assert.not(judgeHostile(lines.slice(1)).passed);
+  assert.not(judgeHostile(lines.map((one) => ({ ...one, injected: 499_999, counted: 499_999 }))).passed);
+  assert.not(judgeHostile(lines.map((one) => ({ ...one, counted: 499_999 }))).passed);
+  assert.not(judgeHostile(lines.map((one) => ({ ...one, delivered: 1 }))).passed);
 });
 
 test.run();

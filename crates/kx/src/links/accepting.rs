@@ -120,7 +120,7 @@ impl Links {
         }
         let Some(Link { state, .. }) = self.get_mut(header.receiver).filter(|link| link.address == from)
         else {
-            counters.datagrams_unknown_link += 1;
+            counters.handshakes_stray += 1;
             return;
         };
         let answering = match state {

@@ -23,7 +23,7 @@ impl Links {
         let Some(Link { state: State::Dialing(dialing), .. }) =
             self.get_mut(receiver).filter(|link| link.address == from)
         else {
-            counters.datagrams_unknown_link += 1;
+            counters.handshakes_stray += 1;
             return;
         };
         if dialing.take_cookie(&secret, datagram) {
@@ -41,6 +41,7 @@ impl Links {
     ) {
         let header = HandshakeHeader::read(datagram);
         if self.get(header.receiver).is_none_or(|link| link.address != from) {
+            counters.handshakes_stray += 1;
             return;
         }
         match self.finish_dialing(now, &header, datagram, out) {

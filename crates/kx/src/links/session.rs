@@ -114,6 +114,7 @@ impl Session {
             return None;
         }
         self.window.accept(counter);
+        counters.datagrams_opened += 1;
         self.live.received();
         self.unconfirmed = None;
         let Some(header) = CellHeader::read(datagram) else {
