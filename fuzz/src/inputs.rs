@@ -116,7 +116,7 @@ pub fn handshake(data: &[u8]) {
             }
         }
         // Who alters on the way can also let the original through.
-        if serial % 2 == 0 { vec![datagram, original] } else { vec![datagram] }
+        if serial.is_multiple_of(2) { vec![datagram, original] } else { vec![datagram] }
     });
     let path = network.peers(&[1]);
     network.command(0, Command::BuildIncoming { tunnel: 1, pseudo_identity: [7; 32], path, token: [1; 32] });

@@ -265,6 +265,7 @@ fn config(mut options: KxOptions) -> Result<PumpConfig> {
         },
         bind,
         tun: tun.map(|(_, device)| device),
+        offload: true,
     })
 }
 

@@ -18,9 +18,11 @@ import type { PeerAddress } from '../wire/message.js';
 import type { BridgedHosts } from './namespaces.js';
 import type { NetworkPeer, PeerNetwork } from './peer-network.js';
 
-const PROBE = fileURLToPath(new URL('./tunnel-probe.js', import.meta.url));
-/** Where the server listens: the port that `peer init` opens to callers. */
+export const TUNNEL_PROBE = fileURLToPath(new URL('./tunnel-probe.js', import.meta.url));
+/** Where the echo server listens. */
 export const SERVED_PORT = 5060;
+/** Where a source of bytes listens, where there is one. */
+export const SOURCE_PORT = 5061;
 
 export interface CallNetworkOptions {
   readonly peers: number;
@@ -63,12 +65,12 @@ export class CallNetwork {
     for (let index = 0; index < peers; index += 1) {
       tell(`making peer ${index + 1} of ${peers} …`);
       const fresh = await network.add(`p${index}`, ['--api-host', `10.200.0.${index + 1}`], hostkeys[index]);
-      const peer =
-        rotateSeconds === undefined
-          ? fresh
-          : await network.reconfigure(fresh, (text) =>
-              text.replace('# ROTATE = 600', `ROTATE = ${rotateSeconds}`),
-            );
+      const peer = await network.reconfigure(fresh, (text) =>
+        text.replace(
+          '# ROTATE = 600',
+          `ROTATE = ${rotateSeconds ?? 600}\nTUN_ALLOW = tcp:${SERVED_PORT}, udp:${SERVED_PORT}, tcp:${SOURCE_PORT}`,
+        ),
+      );
       network.start(peer, 'dht', ['dht', '-c', peer.config.file]);
       kx.set(peer, startKx(network, peer));
     }
@@ -83,7 +85,7 @@ export class CallNetwork {
     await (await kxClientOf(callee)).buildIncoming(request);
     const ready = await (await kxClientOf(caller)).buildOutgoing(request);
     const made = new CallNetwork(network, [callee, caller], exchangePoint, [...ready.ipv4].join('.'), kx);
-    await made.#serve();
+    await made.#startServer('serve', SERVED_PORT);
     return made;
   }
 
@@ -125,15 +127,17 @@ export class CallNetwork {
     return status.state.tunnels.counters;
   }
 
-  async #serve(): Promise<void> {
-    const log = join(this.callee.directory, 'serve.log');
+  /** Whoever connects to SOURCE_PORT gets so many bytes. */
+  async offer(bytes: number): Promise<void> {
+    await this.#startServer('source', SOURCE_PORT, [String(bytes)]);
+  }
+
+  async #startServer(mode: string, port: number, more: readonly string[] = []): Promise<void> {
+    const log = join(this.callee.directory, `${mode}.log`);
     await writeFile(log, '');
-    const server = this.network.spawn(this.callee.host, 'serve', log, process.execPath, [
-      PROBE,
-      'serve',
-      this.callee.config.kx?.tunIp?.address ?? '',
-      String(SERVED_PORT),
-    ]);
+    const address = this.callee.config.kx?.tunIp?.address ?? '';
+    const args = [TUNNEL_PROBE, mode, address, String(port), ...more];
+    const server = this.network.spawn(this.callee.host, mode, log, process.execPath, args);
     await new Promise((resolve) => server.stdout?.once('data', resolve));
   }
 }

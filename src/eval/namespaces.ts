@@ -2,7 +2,7 @@
  * Role: hosts as network namespaces on one bridge, inside a sandbox.
  *
  * Invariants: every host has one IPv4 and one IPv6 address on the bridge and no other way out; what crosses the bridge
- * are single datagrams, as on a wire.
+ * are single datagrams, as on a wire, unless speed alone is measured.
  *
  * Not here: delay and loss between hosts (the WAN emulator is not there yet).
  */
@@ -20,9 +20,15 @@ export class BridgedHosts {
   readonly bridge: string;
   readonly hosts: Host[] = [];
 
-  /** Makes the bridge; its name has at most 15 characters. */
-  constructor(bridge: string) {
+  readonly #inPieces: boolean;
+
+  /**
+   * Makes the bridge; its name has at most 15 characters. With `wire: false`, datagrams that a host hands over in one piece
+   * cross it in one piece, as between machines whose network cards do the cutting.
+   */
+  constructor(bridge: string, { wire = true }: { readonly wire?: boolean } = {}) {
     this.bridge = bridge;
+    this.#inPieces = wire;
     run('ip', ['link', 'add', bridge, 'type', 'bridge']);
     // Without it the kernel learns for 30 s before it forwards on some systems.
     run('ip', ['link', 'set', bridge, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0']);
@@ -45,7 +51,7 @@ export class BridgedHosts {
       ['addr', 'add', `${host.ipv4}/16`, 'dev', 'eth0'],
       ['addr', 'add', `${host.ipv6}/64`, 'dev', 'eth0', 'nodad'],
       // The bridge sees what a wire would: datagrams handed over in one piece are cut apart before they leave.
-      ['link', 'set', 'eth0', 'gso_max_segs', '1'],
+      ...(this.#inPieces ? [['link', 'set', 'eth0', 'gso_max_segs', '1']] : []),
       ['link', 'set', 'eth0', 'up'],
       ['link', 'set', 'lo', 'up'],
     ]) {

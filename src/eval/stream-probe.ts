@@ -9,9 +9,9 @@
  * Not here: the far end (tunnel-probe.js serve), what disturbs the conversation.
  */
 
-import { createCipheriv } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { endlessBytes } from './endless-bytes.js';
 import type { Gap, StreamResults } from './stream-results.js';
 
 const UDP_BYTES = 200;
@@ -21,12 +21,6 @@ const LAST_ANSWER_MS = 3_000;
 /** Pauses between echoes that are worth telling. */
 const GAP_MS = 100;
 const [address = '', port = '', tcpRate = '0'] = process.argv.slice(2);
-
-/** The same endless bytes for whoever asks, so that what comes back is compared without being kept. */
-function endlessBytes(): (length: number) => Buffer {
-  const cipher = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
-  return (length) => cipher.update(Buffer.alloc(length));
-}
 
 function streamUdp(): { stop(): void; results(): StreamResults['udp'] } {
   const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');

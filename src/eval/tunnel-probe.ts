@@ -2,7 +2,9 @@
  * Role: a program at one end of a tunnel: serves, or measures, TCP and UDP echoes through whatever carries them.
  *
  *   node tunnel-probe.js serve ADDRESS PORT
+ *   node tunnel-probe.js source ADDRESS PORT BYTES      sends so many bytes to whoever connects
  *   node tunnel-probe.js tcp ADDRESS PORT BYTES     → {"echoed":true,"milliseconds":…}
+ *   node tunnel-probe.js download ADDRESS PORT BYTES → {"exact":true,"milliseconds":…}, from a source
  *   node tunnel-probe.js udp ADDRESS PORT COUNT     → {"sent":…,"received":…,"roundTripMs":{"p50":…,"p99":…}}
  *
  * UDP goes out as voice does: 200 bytes, 50 times a second.
@@ -13,10 +15,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, createServer } from 'node:net';
+import { endlessBytes } from './endless-bytes.js';
 
 const UDP_BYTES = 200;
 const UDP_EVERY_MS = 20;
 const LAST_ANSWER_MS = 3_000;
+const CHUNK_BYTES = 65_536;
 const [mode = '', address = '', port = '', amount = '0'] = process.argv.slice(2);
 
 function serve(): void {
@@ -26,6 +30,39 @@ function serve(): void {
   const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   udp.on('message', (message, from) => udp.send(message, from.port, from.address));
   udp.bind(Number(port), address);
+}
+
+function source(): void {
+  createServer((socket) => {
+    const bytes = endlessBytes();
+    let left = Number(amount);
+    const more = () => {
+      while (left > 0) {
+        const chunk = bytes(Math.min(left, CHUNK_BYTES));
+        left -= chunk.length;
+        if (!socket.write(chunk)) return;
+      }
+      socket.end();
+    };
+    socket.on('error', () => {}).on('drain', more);
+    more();
+  }).listen(Number(port), address, () => process.stdout.write('listening\n'));
+}
+
+async function download(): Promise<void> {
+  const expected = endlessBytes();
+  let [received, exact] = [0, true];
+  const started = performance.now();
+  await new Promise<void>((resolve, reject) => {
+    const socket = connect(Number(port), address);
+    socket.on('data', (chunk: Buffer) => {
+      exact &&= chunk.equals(expected(chunk.length));
+      received += chunk.length;
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve());
+  });
+  print({ exact: exact && received === Number(amount), milliseconds: performance.now() - started });
 }
 
 async function probeTcp(): Promise<void> {
@@ -84,5 +121,7 @@ function print(result: unknown): void {
 }
 
 if (mode === 'serve') serve();
+else if (mode === 'source') source();
+else if (mode === 'download') await download();
 else if (mode === 'tcp') await probeTcp();
 else await probeUdp();

@@ -43,7 +43,8 @@ const RUST_ARROWS: Readonly<Record<string, readonly string[]>> = {
   'crates/audio': [],
   'crates/kx': ['cell'],
   'crates/pump': ['kx', 'cell'],
-  'crates/lab': ['netem', 'pump', 'audio'],
+  // What loads a relay speaks its protocol.
+  'crates/lab': ['netem', 'pump', 'kx', 'cell', 'audio'],
   native: ['pump', 'audio', 'kx', 'netem'],
 };
 const WORKSPACE_CRATES = ['cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];

@@ -61,7 +61,7 @@ fn start(index: usize) -> Running {
             let _ = sender.send(event);
         }
     };
-    let pump = Pump::start(PumpConfig { engine, bind, tun: None }, Box::new(sink)).unwrap();
+    let pump = Pump::start(PumpConfig { engine, bind, tun: None, offload: true }, Box::new(sink)).unwrap();
     let peer = Peer { identity, address: pump.addresses()[0] };
     Running { pump, peer, events }
 }

@@ -8,3 +8,4 @@ mod sockets;
 
 pub use device::TunConfig;
 pub use pump::{Pump, PumpConfig, PumpError, PumpEvent, Sink, Status};
+pub use sockets::take_single_datagrams;

@@ -34,6 +34,8 @@ pub struct PumpConfig {
     pub bind: Vec<SocketAddr>,
     /// The TUN device; `None`: this peer only relays.
     pub tun: Option<TunConfig>,
+    /// Whether datagrams are handed over and taken in rows (GSO, GRO). Without it everything works, more slowly.
+    pub offload: bool,
 }
 
 /// Why a pump did not start.
@@ -98,7 +100,7 @@ impl Pump {
     /// Opens sockets and device and starts the thread.
     pub fn start(config: PumpConfig, sink: Sink) -> Result<Self, PumpError> {
         let poll = Poll::new().map_err(PumpError::Thread)?;
-        let sockets = Sockets::bind(&config.bind, poll.registry())
+        let sockets = Sockets::bind(&config.bind, config.offload, poll.registry())
             .map_err(|(address, source)| PumpError::Bind { address, source })?;
         let device = config.tun.as_ref().map(Device::open).transpose().map_err(PumpError::Tun)?;
         if let Some(device) = &device {

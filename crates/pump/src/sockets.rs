@@ -12,6 +12,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
 
 /// Holds a burst of some ten thousand datagrams while the thread is not scheduled.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -28,6 +29,7 @@ struct Bound {
 /// All sockets, one an address, and the row that is being put together.
 pub(crate) struct Sockets {
     bound: Vec<Bound>,
+    offload: bool,
     row: Vec<u8>,
 }
 
@@ -55,6 +57,7 @@ impl Inbox {
 impl Sockets {
     pub(crate) fn bind(
         addresses: &[SocketAddr],
+        offload: bool,
         registry: &Registry,
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let mut bound = Vec::new();
@@ -62,11 +65,14 @@ impl Sockets {
             let failed = |error| (address, error);
             let mut socket = open(address).map_err(failed)?;
             let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
+            if !offload {
+                take_single_datagrams(&socket).map_err(failed)?;
+            }
             let local = socket.local_addr().map_err(failed)?;
             registry.register(&mut socket, Token(index), Interest::READABLE).map_err(failed)?;
             bound.push(Bound { local, socket, state });
         }
-        Ok(Self { bound, row: Vec::with_capacity(ROW_BYTES) })
+        Ok(Self { bound, offload, row: Vec::with_capacity(ROW_BYTES) })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -105,7 +111,7 @@ impl Sockets {
                 rest = &rest[1..];
                 continue;
             };
-            let most = self.bound[index].state.max_gso_segments().min(ROW);
+            let most = if self.offload { self.bound[index].state.max_gso_segments().min(ROW) } else { 1 };
             let run = rest.iter().take(most).take_while(|transmit| transmit.to == first.to).count().max(1);
             let (row, after) = rest.split_at(run);
             refused += self.send_row(index, row);
@@ -143,6 +149,28 @@ impl Sockets {
         });
         refused.count() as u64
     }
+}
+
+/// From now on the kernel hands over single datagrams from a socket that `quinn-udp` has set up, not rows.
+pub fn take_single_datagrams(socket: &impl AsFd) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let off: libc::c_int = 0;
+        // SAFETY: a valid descriptor and a valid integer of the length told.
+        let result = unsafe {
+            libc::setsockopt(
+                socket.as_fd().as_raw_fd(),
+                libc::SOL_UDP,
+                libc::UDP_GRO,
+                (&raw const off).cast(),
+                size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {

@@ -1,0 +1,23 @@
+//! The plain UDP forwarder: takes rows, sends the same rows on, by the system calls of the packet thread.
+
+use crate::channel::Channel;
+use crate::{Fault, offload, options, wait_for_end};
+use std::net::SocketAddr;
+
+pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
+    let (plain, named) = options(arguments)?;
+    let [listen, to] = plain[..] else { return Err("forward wants LISTEN and TO".into()) };
+    let to: SocketAddr = to.parse()?;
+    let mut channel = Channel::bind(listen.parse()?, offload(&named))?;
+    println!("{{\"pid\":{}}}", std::process::id());
+    std::thread::spawn(move || {
+        loop {
+            let mut poll = libc::pollfd { fd: channel.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one valid structure.
+            unsafe { libc::poll(&raw mut poll, 1, -1) };
+            while channel.forward(to) > 0 {}
+        }
+    });
+    wait_for_end();
+    Ok(())
+}

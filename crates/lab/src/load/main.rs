@@ -1,0 +1,72 @@
+//! `peer-load`: what a relay does to cells between two networks, beside a plain UDP forwarder in its place.
+//!
+//! Three programs, each in a network namespace of its own: `relay` (a packet thread as in the KX), `forward` (the same
+//! system calls, no cryptography) and `drive`, which sends through either and measures. Results go to standard
+//! output as JSON, one line a round; errors to standard error.
+
+mod channel;
+mod drive;
+mod forward;
+mod keys;
+mod relay;
+mod through;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: peer-load relay LISTEN… [--offload yes|no]
+         relays until standard input ends; prints its identity and addresses
+       peer-load forward LISTEN TO [--offload yes|no]
+         forwards datagrams until standard input ends
+       peer-load drive --near NAMESPACE,ADDRESS --far NAMESPACE,ADDRESS
+                       --relay IDENTITY,NEAR-ADDRESS,FAR-ADDRESS,PID --forwarder NEAR-ADDRESS,PID
+                       --measure rate|delay --burst N [--rounds N]
+         sends cells from near to far through the relay, and as many datagrams through the forwarder";
+
+/// What went wrong, for a person.
+pub(crate) type Fault = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["relay", ref rest @ ..] => relay::run(rest),
+        ["forward", ref rest @ ..] => forward::run(rest),
+        ["drive", ref rest @ ..] => drive::run(rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("peer-load: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The values of `--name` options, and what is left.
+pub(crate) fn options<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Vec<(&'a str, &'a str)>), Fault> {
+    let (mut plain, mut named) = (Vec::new(), Vec::new());
+    let mut rest = arguments.iter();
+    while let Some(&argument) = rest.next() {
+        match argument.strip_prefix("--") {
+            Some(name) => named.push((name, *rest.next().ok_or(format!("--{name} wants a value"))?)),
+            None => plain.push(argument),
+        }
+    }
+    Ok((plain, named))
+}
+
+/// Whether datagrams are handed over and taken in rows.
+pub(crate) fn offload(named: &[(&str, &str)]) -> bool {
+    named.iter().all(|&(name, value)| name != "offload" || value != "no")
+}
+
+/// Blocks until whoever started this program has closed its standard input.
+pub(crate) fn wait_for_end() {
+    let mut rest = String::new();
+    while std::io::stdin().read_line(&mut rest).is_ok_and(|read| read > 0) {}
+}
