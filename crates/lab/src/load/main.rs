@@ -47,8 +47,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The values of `--name` options, and what is left.
-pub(crate) fn options<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Vec<(&'a str, &'a str)>), Fault> {
+/// What stands alone on a command line, and `--name` options with their values.
+pub(crate) type Arguments<'a> = (Vec<&'a str>, Vec<(&'a str, &'a str)>);
+
+/// Takes a command line apart.
+pub(crate) fn options<'a>(arguments: &[&'a str]) -> Result<Arguments<'a>, Fault> {
     let (mut plain, mut named) = (Vec::new(), Vec::new());
     let mut rest = arguments.iter();
     while let Some(&argument) = rest.next() {
