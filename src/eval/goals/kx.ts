@@ -7,5 +7,14 @@ import { hostileGoal } from './kx-hostile.js';
 import { pathGoal } from './kx-path.js';
 import { relayGoal } from './kx-relay.js';
 import { rotationGoal } from './kx-rotation.js';
+import { voicesGoal } from './kx-voices.js';
 
-export const kxGoals: readonly Goal[] = [cellGoal, relayGoal, pathGoal, rotationGoal, buildGoal, hostileGoal];
+export const kxGoals: readonly Goal[] = [
+  cellGoal,
+  relayGoal,
+  pathGoal,
+  rotationGoal,
+  buildGoal,
+  voicesGoal,
+  hostileGoal,
+];

@@ -34,29 +34,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
             .map(|(_, value)| *value)
             .ok_or(format!("--{name} is missing"))
     };
-    let fields = |name: &str| -> Result<Vec<String>, Fault> {
-        Ok(value(name)?.split(',').map(str::to_owned).collect())
-    };
     let burst: usize = value("burst")?.parse()?;
     let rounds: usize = value("rounds").unwrap_or("10").parse()?;
-    let open = |name: &str| -> Result<(Channel, SocketAddr), Fault> {
-        let [namespace, address] = &fields(name)?[..] else {
-            return Err("NAMESPACE,ADDRESS is wanted".into());
-        };
-        let address: SocketAddr = address.parse()?;
-        Ok((Channel::bind_in(namespace, address, burst > 1)?, address))
+    let (near, far) = parse_near_far(&named, burst > 1)?;
+    let (relay, relay_process) = parse_relay(&named)?;
+    let [forwarder, forwarder_process] = value("forwarder")?.split(',').collect::<Vec<_>>()[..] else {
+        return Err("--forwarder wants ADDRESS,PID".into());
     };
-    let (near, far) = (open("near")?, open("far")?);
-    let [identity, relay_address, relay_process] = &fields("relay")?[..] else {
-        return Err("IDENTITY,ADDRESS,PID is wanted".into());
-    };
-    let [forwarder, forwarder_process] = &fields("forwarder")?[..] else {
-        return Err("ADDRESS,PID is wanted".into());
-    };
-    let relay = Peer { identity: parse_identity(identity)?, address: relay_address.parse()? };
-    let mut through = Through::connect(near, far, relay)?;
+    let mut through = Through::connect(near, far, relay, 1)?;
     let targets = [
-        Target { name: "relay", address: relay.address, process: relay_process.parse()? },
+        Target { name: "relay", address: relay.address, process: relay_process },
         Target { name: "forwarder", address: forwarder.parse()?, process: forwarder_process.parse()? },
     ];
     for _ in 0..rounds {
@@ -76,6 +63,29 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// A socket and the address that it listens on.
+type Bound = (Channel, SocketAddr);
+
+/// The sockets of `--near` and `--far`, each in its namespace.
+pub(crate) fn parse_near_far(named: &[(&str, &str)], offload: bool) -> Result<(Bound, Bound), Fault> {
+    let open = |name: &str| -> Result<Bound, Fault> {
+        let text = named.iter().find(|(other, _)| *other == name).ok_or(format!("--{name} is missing"))?.1;
+        let (namespace, address) = text.split_once(',').ok_or("NAMESPACE,ADDRESS is wanted")?;
+        let address: SocketAddr = address.parse()?;
+        Ok((Channel::bind_in(namespace, address, offload)?, address))
+    };
+    Ok((open("near")?, open("far")?))
+}
+
+/// The relay of `--relay`, and its process.
+pub(crate) fn parse_relay(named: &[(&str, &str)]) -> Result<(Peer, u32), Fault> {
+    let text = named.iter().find(|(other, _)| *other == "relay").ok_or("--relay is missing")?.1;
+    let [identity, address, process] = text.split(',').collect::<Vec<_>>()[..] else {
+        return Err("--relay wants IDENTITY,ADDRESS,PID".into());
+    };
+    Ok((Peer { identity: parse_identity(identity)?, address: address.parse()? }, process.parse()?))
 }
 
 fn parse_identity(text: &str) -> Result<[u8; 32], Fault> {

@@ -1,15 +1,17 @@
 //! `peer-load`: what a relay does to cells between two networks, beside a plain UDP forwarder in its place.
 //!
-//! Three programs, each in a network namespace of its own: `relay` (a packet thread as in the KX), `forward` (the same
-//! system calls, no cryptography) and `drive`, which sends through either and measures. Results go to standard
+//! Programs in network namespaces of their own: `relay` (a packet thread as in the KX), `forward` (the same system calls, no
+//! cryptography), `drive`, which sends through either and measures, `voices`, which does so with many calls, and `flood`. Results go to standard
 //! output as JSON, one line a round; errors to standard error.
 
 mod channel;
 mod drive;
+mod flood;
 mod forward;
 mod keys;
 mod relay;
 mod through;
+mod voices;
 
 use std::process::ExitCode;
 
@@ -21,7 +23,11 @@ usage: peer-load relay LISTEN… [--offload yes|no]
        peer-load drive --near NAMESPACE,ADDRESS --far NAMESPACE,ADDRESS
                        --relay IDENTITY,NEAR-ADDRESS,FAR-ADDRESS,PID --forwarder NEAR-ADDRESS,PID
                        --measure rate|delay --burst N [--rounds N]
-         sends cells from near to far through the relay, and as many datagrams through the forwarder";
+         sends cells from near to far through the relay, and as many datagrams through the forwarder
+       peer-load voices --near … --far … --relay IDENTITY,NEAR-ADDRESS,PID [--calls N] [--seconds N]
+         builds calls through the relay; for each line of standard input all of them speak for a while
+       peer-load flood --from NAMESPACE,ADDRESS --relay IDENTITY,ADDRESS,PID
+         floods the relay until standard input ends";
 
 /// What went wrong, for a person.
 pub(crate) type Fault = Box<dyn std::error::Error>;
@@ -33,6 +39,8 @@ fn main() -> ExitCode {
         ["relay", ref rest @ ..] => relay::run(rest),
         ["forward", ref rest @ ..] => forward::run(rest),
         ["drive", ref rest @ ..] => drive::run(rest),
+        ["voices", ref rest @ ..] => voices::run(rest),
+        ["flood", ref rest @ ..] => flood::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -1,21 +1,24 @@
-//! A call through the relay under test: caller, exchange point and callee as engines of this program.
+//! Calls through the relay under test: caller, exchange point and callee as engines of this program.
 //!
-//! The caller is at the near side, its first hop is the relay; exchange point and callee are at the far side. Cells are made
-//! ahead, so that the measuring costs as little as possible while it measures.
+//! The caller is at the near side, its first hop is the relay; exchange point and callee are at the far side. One caller has
+//! all the calls, each over a circuit of its own.
 
 use crate::channel::Channel;
 use crate::{Fault, keys};
 use cell::layout::{DATAGRAM_BYTES, Datagram};
 use kx::engine::{Engine, Tun};
 use kx::event::{Command, Event};
-use kx::ip::{UDP, build};
+use kx::ip::{UDP, build, parse};
 use kx::outbox::Outbox;
 use kx::peer::Peer;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
-const PSEUDO_IDENTITY: [u8; 32] = [7; 32];
+/// Calls to one pseudo-identity; an exchange point takes twice as many.
+const CALLS_EACH: usize = 128;
+/// Between two builds: a relay lets one link begin a hundred circuits a second.
+const BUILD_EVERY: Duration = Duration::from_millis(30);
 /// As voice has it.
 const PAYLOAD_BYTES: usize = 160;
 
@@ -32,6 +35,12 @@ impl Node {
     }
 }
 
+/// One call: a packet of the caller's and one of the callee's, as their devices would hand them over.
+struct Call {
+    forward: Vec<u8>,
+    backward: Vec<u8>,
+}
+
 pub(crate) struct Through {
     pub(crate) near: Channel,
     pub(crate) far: Channel,
@@ -42,16 +51,19 @@ pub(crate) struct Through {
     pub(crate) relay: Peer,
     started: Instant,
     out: Outbox,
-    packet: Vec<u8>,
+    calls: Vec<Call>,
     events: Vec<Event>,
+    /// What the callee's device was handed last.
+    delivered: Vec<u8>,
 }
 
 impl Through {
-    /// Builds the call. `near` and `far` are open in their namespaces.
+    /// Builds so many calls. `near` and `far` are open in their namespaces.
     pub(crate) fn connect(
         near: (Channel, SocketAddr),
         far: (Channel, SocketAddr),
         relay: Peer,
+        calls: usize,
     ) -> Result<Self, Fault> {
         let tun = |address: &str| -> Result<Tun, Fault> {
             Ok(Tun { address: address.parse()?, prefix: 16, allow: None })
@@ -67,41 +79,72 @@ impl Through {
             relay,
             started: Instant::now(),
             out: Outbox::default(),
-            packet: Vec::new(),
+            calls: Vec::new(),
             events: Vec::new(),
+            delivered: Vec::new(),
         };
-        through.build()?;
+        for call in 0..calls {
+            through.build(call)?;
+        }
         Ok(through)
     }
 
-    fn build(&mut self) -> Result<(), Fault> {
+    fn build(&mut self, call: usize) -> Result<(), Fault> {
         let exchange = self.exchange.peer;
-        let now = self.now();
-        let incoming = Command::BuildIncoming {
-            tunnel: 1,
-            pseudo_identity: PSEUDO_IDENTITY,
-            path: vec![exchange],
-            token: [1; 32],
-        };
-        self.callee.engine.handle_command(now, incoming, &mut self.out);
-        self.flush(2);
-        self.wait_ready(1)?;
-        let outgoing = Command::BuildOutgoing {
-            tunnel: 2,
-            pseudo_identity: PSEUDO_IDENTITY,
-            path: vec![self.relay, exchange],
-            token: [2; 32],
-        };
+        let pseudo_identity = [(call / CALLS_EACH) as u8 + 1; 32];
+        let tunnel = call as u32 + 1000;
+        if call % CALLS_EACH == 0 {
+            let tunnel = call as u32 + 1;
+            let path = vec![exchange];
+            let incoming = Command::BuildIncoming { tunnel, pseudo_identity, path, token: [1; 32] };
+            let now = self.now();
+            self.callee.engine.handle_command(now, incoming, &mut self.out);
+            self.flush(2);
+            self.wait_ready(tunnel)?;
+        } else {
+            let end = Instant::now() + BUILD_EVERY;
+            while Instant::now() < end {
+                self.serve();
+            }
+        }
+        let path = vec![self.relay, exchange];
+        let mut token = [2; 32];
+        token[..4].copy_from_slice(&tunnel.to_be_bytes());
+        let outgoing = Command::BuildOutgoing { tunnel, pseudo_identity, path, token };
         let now = self.now();
         self.caller.engine.handle_command(now, outgoing, &mut self.out);
         self.flush(0);
-        let address = self.wait_ready(2)?.ok_or("the tunnel has no address")?;
-        let mut datagram = vec![0x0f, 0xa0, 0x13, 0xc4];
-        datagram.extend_from_slice(&(8 + PAYLOAD_BYTES as u16).to_be_bytes());
-        datagram.extend_from_slice(&[0, 0]);
-        datagram.resize(8 + PAYLOAD_BYTES, 7);
-        build(&mut self.packet, UDP, "10.77.0.1".parse()?, address, &datagram);
+        let callee = self.wait_ready(tunnel)?.ok_or("the tunnel has no address")?;
+        let forward = packet("10.77.0.1".parse()?, callee, 4000, 5060);
+        self.calls.push(Call { forward, backward: Vec::new() });
+        self.delivered.clear();
+        self.speak_forward(call);
+        let end = Instant::now() + PATIENCE;
+        while self.delivered.is_empty() && Instant::now() < end {
+            self.serve();
+        }
+        let caller = parse(&self.delivered).ok_or("a call carries nothing")?.source;
+        self.calls[call].backward = packet("10.78.0.1".parse()?, caller, 5060, 4000);
         Ok(())
+    }
+
+    /// The caller of a call says something.
+    pub(crate) fn speak_forward(&mut self, call: usize) {
+        let now = self.now();
+        self.caller.engine.handle_packet(now, &self.calls[call].forward, &mut self.out);
+        self.flush(0);
+    }
+
+    /// The callee of a call says something.
+    pub(crate) fn speak_backward(&mut self, call: usize) {
+        let now = self.now();
+        self.callee.engine.handle_packet(now, &self.calls[call].backward, &mut self.out);
+        self.flush(2);
+    }
+
+    /// Packets that have come to the caller so far, and to the callee.
+    pub(crate) fn heard(&self) -> (u64, u64) {
+        (self.caller.engine.counters().packets_to_tun, self.callee.engine.counters().packets_to_tun)
     }
 
     fn wait_ready(&mut self, wanted: u32) -> Result<Option<IpAddr>, Fault> {
@@ -181,6 +224,11 @@ impl Through {
     fn flush(&mut self, node: usize) {
         let mut out = std::mem::take(&mut self.out);
         self.events.append(&mut out.events);
+        if node == 2
+            && let Some(packet) = out.packets().last()
+        {
+            self.delivered = packet.to_vec();
+        }
         let from = [self.caller.peer, self.exchange.peer, self.callee.peer][node].address;
         for transmit in &mut out.datagrams {
             if node == 0 {
@@ -197,12 +245,12 @@ impl Through {
         self.out = out;
     }
 
-    /// Cells of the call, ready to be sent to the relay.
+    /// Cells of the first call, ready to be sent to the relay.
     pub(crate) fn cells(&mut self, count: usize) -> Result<Vec<u8>, Fault> {
         let now = self.now();
         let mut bytes = Vec::with_capacity(count * DATAGRAM_BYTES);
         while bytes.len() < count * DATAGRAM_BYTES {
-            self.caller.engine.handle_packet(now, &self.packet, &mut self.out);
+            self.caller.engine.handle_packet(now, &self.calls[0].forward, &mut self.out);
             if self.out.datagrams.is_empty() {
                 return Err("the call takes no packets any more".into());
             }
@@ -213,4 +261,19 @@ impl Through {
         }
         Ok(bytes)
     }
+}
+
+/// A voice packet.
+pub(crate) fn packet(
+    source: IpAddr,
+    destination: IpAddr,
+    source_port: u16,
+    destination_port: u16,
+) -> Vec<u8> {
+    let mut datagram = [source_port.to_be_bytes(), destination_port.to_be_bytes()].concat();
+    datagram.extend_from_slice(&(8 + PAYLOAD_BYTES as u16).to_be_bytes());
+    datagram.resize(8 + PAYLOAD_BYTES, 0);
+    let mut bytes = Vec::new();
+    build(&mut bytes, UDP, source, destination, &datagram);
+    bytes
 }
