@@ -79,6 +79,7 @@ export type KxEvent =
   | { type: 'tunnelReady'; tunnel: number; address?: string }
   | { type: 'tunnelFailed'; tunnel: number; failure: KxFailure; hop: number }
   | { type: 'rotationFailed'; tunnel: number; failure: KxFailure; hop: number }
+  | { type: 'tunnelLossy'; tunnel: number }
   | { type: 'tunnelBroken'; tunnel: number; failure: KxFailure }
   | { type: 'tunnelClosed'; tunnel: number; failure: KxFailure }
   | { type: 'failed'; reason: string }

@@ -102,6 +102,8 @@ pub enum KxEvent {
     TunnelFailed { tunnel: u32, failure: KxFailure, hop: u32 },
     /// The tunnel goes on as it was.
     RotationFailed { tunnel: u32, failure: KxFailure, hop: u32 },
+    /// A tunnel loses much of what goes through it.
+    TunnelLossy { tunnel: u32 },
     /// The circuit is gone; a rotation within 20 s saves the tunnel.
     TunnelBroken { tunnel: u32, failure: KxFailure },
     /// A tunnel that worked is gone.
@@ -336,6 +338,7 @@ fn event(from: PumpEvent) -> KxEvent {
         PumpEvent::Engine(Event::RotationFailed { tunnel, failure, hop }) => {
             KxEvent::RotationFailed { tunnel, failure: failure_name(failure), hop: u32::from(hop) }
         }
+        PumpEvent::Engine(Event::TunnelLossy { tunnel }) => KxEvent::TunnelLossy { tunnel },
         PumpEvent::Engine(Event::TunnelBroken { tunnel, failure }) => {
             KxEvent::TunnelBroken { tunnel, failure: failure_name(failure) }
         }

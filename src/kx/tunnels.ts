@@ -91,6 +91,7 @@ export class Tunnels {
     rotated: 0,
     rotationsFailed: 0,
     destroyed: 0,
+    lossy: 0,
   };
   readonly #options: TunnelsOptions;
   readonly #byKey = new Map<string, Tunnel>();
@@ -183,10 +184,18 @@ export class Tunnels {
         if (tunnel.state === 'repairing') this.#later(() => this.#repair(tunnel, REPAIR_PATIENCE_MS));
         else this.#scheduleRotation(tunnel, RETRY_ROTATION);
         return;
+      case 'tunnelLossy':
+        // Some hop drops cells and lets keepalives pass: others take over, as in a rotation.
+        if (tunnel.state !== 'ready') return;
+        this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses much of its data');
+        this.counters.lossy += 1;
+        this.#suspect(tunnel.carrying.slice(0, -1));
+        void this.#rotate(tunnel);
+        return;
       case 'tunnelBroken':
         this.#options.log.info({ direction: tunnel.direction, failure: event.failure }, 'a circuit broke');
         tunnel.state = 'repairing';
-        this.#suspect(tunnel, event.failure);
+        this.#suspectBroken(tunnel, event.failure);
         void this.#repair(tunnel, REPAIR_PATIENCE_MS);
         return;
       case 'tunnelFailed':
@@ -253,8 +262,7 @@ export class Tunnels {
     const { id, path } = tunnel;
     this.#later(async () => {
       if (tunnel.state !== 'repairing' || tunnel.id !== id || tunnel.path !== path) return;
-      const now = Date.now();
-      for (const relay of path.slice(0, -1)) this.#suspects.add(relay, now);
+      this.#suspect(path.slice(0, -1));
       await this.#repair(tunnel, patienceMs * 2);
     }, patienceMs);
   }
@@ -336,11 +344,14 @@ export class Tunnels {
   }
 
   /** The engine knows when the first hop is gone; of what broke behind it, it hears only that it did. */
-  #suspect(tunnel: Tunnel, failure: KxFailure): void {
+  #suspectBroken(tunnel: Tunnel, failure: KxFailure): void {
     const relays = tunnel.carrying.slice(0, -1);
+    this.#suspect(failure === 'unreachable' ? relays.slice(0, 1) : relays.slice(1));
+  }
+
+  #suspect(peers: readonly Candidate[]): void {
     const now = Date.now();
-    const suspected = failure === 'unreachable' ? relays.slice(0, 1) : relays.slice(1);
-    for (const peer of suspected) this.#suspects.add(peer, now);
+    for (const peer of peers) this.#suspects.add(peer, now);
   }
 
   /** Without any API connection a tunnel ends after a time without traffic; with one it stays. */

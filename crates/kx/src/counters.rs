@@ -65,6 +65,8 @@ counters! {
     splices,
     splices_refused,
     flows_refused,
+    /// Much of what was sent did not arrive.
+    flows_lossy,
     /// End-to-end AEAD or window did not hold.
     tunnel_cells_refused,
     packets_from_tun,

@@ -70,8 +70,13 @@ impl Endpoint {
         }
     }
 
-    /// Opens a sealed payload; `None` when it is not genuine or was seen before.
-    pub fn open(&mut self, payload: &[u8]) -> Option<[u8; PLAIN_BYTES]> {
+    /// How many payloads were sealed so far.
+    pub fn sealed(&self) -> u64 {
+        self.next_counter
+    }
+
+    /// Opens a sealed payload and tells its counter; `None` when it is not genuine or was seen before.
+    pub fn open(&mut self, payload: &[u8]) -> Option<(u64, [u8; PLAIN_BYTES])> {
         let mut payload: [u8; PAYLOAD_BYTES] = payload.try_into().ok()?;
         let counter = read_u64(&payload, MESSAGE_AT);
         self.window.check(counter, u64::MAX).ok()?;
@@ -79,7 +84,7 @@ impl Endpoint {
             self.receive.open_in_place(nonce(counter), Aad::from([SEALED]), &mut payload[TEXT_AT..]).ok()?;
         let plain = <&[u8]>::try_into(text).ok()?;
         self.window.accept(counter);
-        Some(plain)
+        Some((counter, plain))
     }
 }
 
@@ -104,11 +109,11 @@ mod tests {
         let mut altered = payload;
         altered[40] ^= 1;
         assert!(callee.open(&altered).is_none());
-        assert_eq!(callee.open(&payload), Some([5; PLAIN_BYTES]));
+        assert_eq!(callee.open(&payload), Some((0, [5; PLAIN_BYTES])));
         assert!(callee.open(&payload).is_none());
         callee.seal(7, &[6; PLAIN_BYTES], &mut payload);
         assert!(callee.open(&payload).is_none());
-        assert_eq!(caller.open(&payload), Some([6; PLAIN_BYTES]));
+        assert_eq!(caller.open(&payload), Some((0, [6; PLAIN_BYTES])));
         assert!(caller.open(&payload[1..]).is_none());
     }
 }

@@ -122,6 +122,11 @@ pub enum Event {
         /// Which hop did not come about, from 0.
         hop: u8,
     },
+    /// A tunnel loses much of what goes through it, though it seems to be there: other hops may not.
+    TunnelLossy {
+        /// The caller's number.
+        tunnel: TunnelId,
+    },
     /// The circuit of a tunnel is gone; a rotation within the time of grace saves its flows.
     TunnelBroken {
         /// The caller's number.

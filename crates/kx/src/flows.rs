@@ -8,10 +8,11 @@ use crate::endpoint::{ANSWER, CALL, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, 
 use crate::engine::{Engine, Slot};
 use crate::event::{Event, Failure, TunnelId};
 use crate::ip::{TCP, build, check_transport, parse, ports};
+use crate::loss::Loss;
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::own::Goal;
-use crate::pieces::{MAX_PACKET_BYTES, PIECE_BYTES, Reassembly, write};
+use crate::pieces::{MAX_PACKET_BYTES, PIECE_BYTES, Reassembly, read_report, write, write_report};
 use crate::tcp::normalise;
 use cell::layout::{
     BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, PAYLOAD_BYTES, body_mut, read_u32, write_body,
@@ -52,6 +53,7 @@ pub struct Flow {
     reassembly: Reassembly,
     next_packet: u16,
     pub(crate) last_used: Duration,
+    loss: Loss,
 }
 
 impl Engine {
@@ -178,11 +180,19 @@ impl Engine {
             return;
         };
         let Session::Up { endpoint, answered } = &mut flow.session else { return };
-        let Some(plain) = endpoint.open(payload) else {
+        let Some((counter, plain)) = endpoint.open(payload) else {
             self.counters.tunnel_cells_refused += 1;
             return;
         };
         *answered = None;
+        let report = read_report(&plain);
+        flow.loss.opened(counter, report.is_none());
+        if let Some(report) = report {
+            if flow.loss.heard(now, report, endpoint.sealed()) {
+                self.tell_lossy(tunnel, out);
+            }
+            return;
+        }
         flow.last_used = now;
         let Some((&protocol, transport)) = flow.reassembly.take(&plain).and_then(<[u8]>::split_first) else {
             return;
@@ -291,6 +301,7 @@ impl Engine {
             reassembly: Reassembly::default(),
             next_packet: 0,
             last_used: now,
+            loss: Loss::default(),
         });
         self.flow_numbers.insert((tunnel, number), flow);
         self.flow_addresses.insert(address, flow);
@@ -336,6 +347,12 @@ impl Engine {
         self.flows.get(*flow).map(|flow| flow.address)
     }
 
+    /// Much of what one end says does not arrive at the other.
+    fn tell_lossy(&mut self, tunnel: TunnelId, out: &mut Outbox) {
+        self.counters.flows_lossy += 1;
+        out.events.push(Event::TunnelLossy { tunnel });
+    }
+
     fn fail_tunnel(&mut self, now: Duration, tunnel: TunnelId, failure: Failure, out: &mut Outbox) {
         out.events.push(Event::TunnelFailed { tunnel, failure, hop: 0 });
         self.close_tunnel(now, tunnel, out);
@@ -357,8 +374,17 @@ impl Engine {
                         self.send_call(now, slot, out);
                     }
                 }
-                Session::Up { .. } => {
-                    if !flow.outgoing && now >= flow.last_used + FLOW_IDLE {
+                Session::Up { endpoint, .. } => {
+                    if flow.loss.is_silent(now, endpoint.sealed()) {
+                        self.tell_lossy(tunnel, out);
+                        continue;
+                    }
+                    if let Some(report) = flow.loss.report(now) {
+                        let (mut plain, mut payload) = ([0; PLAIN_BYTES], [0; PAYLOAD_BYTES]);
+                        write_report(&mut plain, &report);
+                        endpoint.seal(number, &plain, &mut payload);
+                        self.send_payload(now, tunnel, &payload, out);
+                    } else if !flow.outgoing && now >= flow.last_used + FLOW_IDLE {
                         self.close_flow(tunnel, number);
                     }
                 }

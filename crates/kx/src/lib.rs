@@ -22,6 +22,7 @@ pub mod fragments;
 pub mod hop;
 pub mod ip;
 pub mod links;
+pub mod loss;
 pub mod noise;
 pub mod outbox;
 pub mod own;

@@ -4,9 +4,12 @@
 //! piece 284 | packet number 2 | index 1 | count 1 | length 2 | bytes 278 (zero-padded) |
 //! ```
 //!
+//! A count of 0 is no piece but a message of one end of the flow to the other; index 1: a report of what arrives (`loss.rs`).
+//!
 //! Bounded: [`SLOTS`] packets under way, [`MAX_PIECES`] pieces each; an older packet gives way to a newer one.
 
 use crate::endpoint::PLAIN_BYTES;
+use crate::loss::REPORT_BYTES;
 
 const HEADER_BYTES: usize = 6;
 /// What one piece carries.
@@ -16,6 +19,8 @@ pub const MAX_PIECES: usize = 8;
 /// The largest packet: protocol number and transport bytes.
 pub const MAX_PACKET_BYTES: usize = MAX_PIECES * PIECE_BYTES;
 const SLOTS: usize = 8;
+/// Index of the one message that is no piece.
+const REPORT: u8 = 1;
 
 /// Writes piece `index` of `count` of a packet into a cell's plaintext.
 pub fn write(plain: &mut [u8; PLAIN_BYTES], number: u16, index: u8, count: u8, bytes: &[u8]) {
@@ -25,6 +30,17 @@ pub fn write(plain: &mut [u8; PLAIN_BYTES], number: u16, index: u8, count: u8, b
     plain[3] = count;
     plain[4..6].copy_from_slice(&(bytes.len() as u16).to_be_bytes());
     plain[HEADER_BYTES..HEADER_BYTES + bytes.len()].copy_from_slice(bytes);
+}
+
+/// Writes a report into a cell's plaintext.
+pub fn write_report(plain: &mut [u8; PLAIN_BYTES], report: &[u8; REPORT_BYTES]) {
+    write(plain, 0, REPORT, 0, report);
+}
+
+/// The report in a cell's plaintext, where it is one.
+pub fn read_report(plain: &[u8; PLAIN_BYTES]) -> Option<&[u8; REPORT_BYTES]> {
+    let is_report = plain[2] == REPORT && plain[3] == 0;
+    is_report.then(|| plain[HEADER_BYTES..].first_chunk()).flatten()
 }
 
 #[derive(Clone)]

@@ -9,9 +9,11 @@ mod support;
 
 use cell::layout::{BODY_AT, BODY_BYTES, BODY_HEADER_BYTES, CellHeader, Command, Datagram};
 use kx::attacks::{Attacks, Tamper};
+use kx::event::{Command as Order, Event};
 use std::net::IpAddr;
-use support::Network;
-use support::scenario::{connect, counter, failure, reaches};
+use std::time::Duration;
+use support::scenario::{connect, counter, failure, reaches, udp};
+use support::{Network, tun_address};
 
 /// Lies about the `nth` relay cell (from 0) sent from now on, as `lie` says; all others pass.
 fn once(nth: usize, lie: impl Fn(Datagram) -> Vec<Datagram> + Send + 'static) -> Tamper {
@@ -210,4 +212,46 @@ fn an_exchange_point_that_invents_flows_fills_no_table() {
     assert!(reaches(&mut network, callee, b"among inventions"));
     assert!(network.nodes[0].engine.sizes().flows <= 256);
     goes_on(&mut network, callee);
+}
+
+/// Keepalives pass, a few cells a second; nearly everything else does not.
+#[test]
+fn a_hop_that_drops_data_but_lets_keepalives_pass_is_found_and_can_be_replaced() {
+    let mut held_back = 0_u32;
+    let lie: Tamper = Box::new(move |cell| {
+        if CellHeader::read(&cell).is_none_or(|header| header.command != Command::Relay) {
+            return vec![cell];
+        }
+        held_back += 1;
+        if held_back.is_multiple_of(10) { vec![cell] } else { vec![] }
+    });
+    let (mut network, callee) = attacked(4, Attacks { cell: Some(lie), splice: None });
+    let speak = |network: &mut Network, seconds: u32| {
+        for _ in 0..seconds * 50 {
+            network.packet(5, &udp(tun_address(5), callee, 4000, 5060, &[7; 160]));
+            network.run(Duration::from_millis(20));
+        }
+    };
+    speak(&mut network, 8);
+    assert!(
+        network.nodes[5].events.contains(&Event::TunnelLossy { tunnel: 2 }),
+        "{:?}",
+        network.nodes[5].events
+    );
+    assert_eq!((failure(&network, 0), failure(&network, 5)), (None, None));
+    // Without it, everything arrives again, and nobody complains any more.
+    let path = network.peers(&[2, 1, 3]);
+    network.command(5, Order::Rotate { tunnel: 2, path });
+    speak(&mut network, 6);
+    network.run(Duration::from_secs(1));
+    network.nodes[0].packets.clear();
+    network.nodes[5].events.clear();
+    speak(&mut network, 30);
+    network.run(Duration::from_secs(1));
+    assert_eq!(network.nodes[0].packets.len(), 1500);
+    assert_eq!(network.nodes[5].events, []);
+    assert_eq!(
+        network.nodes[0].events.iter().filter(|event| matches!(event, Event::TunnelClosed { .. })).count(),
+        0
+    );
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiConnection } from '../../../src/api/server.js';
-import type { Engine, TunnelCommand } from '../../../src/engine/kx.js';
+import type { Engine, Hop, TunnelCommand } from '../../../src/engine/kx.js';
 import { Guards } from '../../../src/kx/guards.js';
 import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
 import { Tunnels } from '../../../src/kx/tunnels.js';
@@ -275,6 +275,21 @@ test('a tunnel whose last connection is gone is reaped when it is not used, and 
   tunnels.forgetClient(client);
   tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'idle' });
   assert.is(tunnels.status().tunnels, 0);
+});
+
+test('a tunnel that loses much of its data goes over to other relays', async () => {
+  const { tunnels, client, command } = await bench(12);
+  tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
+  const first = await command();
+  tunnels.handleEvent({ type: 'tunnelLossy', tunnel: first.tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+  tunnels.handleEvent({ type: 'tunnelLossy', tunnel: first.tunnel });
+  const other = await command();
+  assert.ok(first.type === 'buildIncoming' && other.type === 'rotate');
+  // A first hop may have been second before, so that every pinned one is suspected; the pair is another in any case.
+  const pair = (path: readonly Hop[]) => path.slice(0, 2).map(({ identity }) => identity.toString('hex'));
+  assert.not.equal(pair(other.path), pair(first.path));
+  assert.is(tunnels.status().counters.lossy, 1);
 });
 
 test.run();

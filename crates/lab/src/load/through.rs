@@ -93,7 +93,7 @@ impl Through {
         let exchange = self.exchange.peer;
         let pseudo_identity = [(call / CALLS_EACH) as u8 + 1; 32];
         let tunnel = call as u32 + 1000;
-        if call % CALLS_EACH == 0 {
+        if call.is_multiple_of(CALLS_EACH) {
             let tunnel = call as u32 + 1;
             let path = vec![exchange];
             let incoming = Command::BuildIncoming { tunnel, pseudo_identity, path, token: [1; 32] };
