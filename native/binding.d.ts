@@ -70,6 +70,7 @@ export type KxCommand =
   | { type: 'buildOutgoing'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop>; token: Buffer }
   | { type: 'rotate'; tunnel: number; path: Array<KxHop> }
   | { type: 'destroy'; tunnel: number }
+  | { type: 'setTunnelKey'; tunnel: number; key: Buffer }
   | { type: 'reap'; tunnel: number; afterSeconds: number }
   | { type: 'cover'; calls: number; peers: Array<KxHop> }
   | { type: 'renew'; link: KxKey; hop: KxKey }

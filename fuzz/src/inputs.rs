@@ -91,7 +91,7 @@ pub fn datagram(data: &[u8]) {
 /// Handshake messages as they come, and a real handshake whose datagrams the records alter on the way: which one, and from
 /// where on, in the first three bytes.
 pub fn handshake(data: &[u8]) {
-    for pattern in [Pattern::Link, Pattern::Hop, Pattern::EndToEnd] {
+    for pattern in [Pattern::Link, Pattern::Hop, Pattern::EndToEnd, Pattern::EndToEndKnown] {
         let secret = (pattern != Pattern::EndToEnd).then_some(&[3; 32]);
         if let Ok((mut responder, _)) = Handshake::respond(pattern, secret, data, &[0; 8]) {
             let _ = responder.read(data);
@@ -126,12 +126,13 @@ pub fn handshake(data: &[u8]) {
 /// End-to-end frames: the records lie over sealed ones; only what is unaltered and new may open.
 pub fn endtoend(data: &[u8]) {
     let Ok((mut handshake, call)) = Handshake::initiate(Pattern::EndToEnd, None) else { return };
-    let Some((mut callee, answer)) = Endpoint::answer(&call) else { return };
+    let Some((mut callee, answer)) = Endpoint::answer(&call, None) else { return };
     assert!(handshake.read_answer(&answer).is_ok());
     let Some(secrets) = handshake.secrets() else { return };
     let mut caller = Endpoint::new(&secrets, true);
     assert!(callee.open(data).is_none(), "a frame that nobody sealed");
-    let _ = Endpoint::answer(data);
+    let _ = Endpoint::answer(data, None);
+    let _ = Endpoint::answer(data, Some(&[3; 32]));
     for (at, bytes) in records(data) {
         let mut payload = [0; PAYLOAD_BYTES];
         caller.seal(u32::from(at), &[at; PLAIN_BYTES], &mut payload);

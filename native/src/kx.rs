@@ -4,7 +4,7 @@
 //! Not in it: which peers a path takes, what a tunnel is for.
 
 use kx::engine::{EngineConfig, HopIdentity, Tun};
-use kx::event::{Command, Event, Failure};
+use kx::event::{Command, Event, Failure, TunnelKey};
 use kx::links::LinkIdentity;
 use kx::peer::{Identity, Peer};
 use napi::bindgen_prelude::{Buffer, Function};
@@ -85,6 +85,8 @@ pub enum KxCommand {
     Rotate { tunnel: u32, path: Vec<KxHop> },
     /// Free everything of a tunnel.
     Destroy { tunnel: u32 },
+    /// The tunnel key, 32 bytes, right after the build: the secret half for an incoming tunnel (wiped), the public one else.
+    SetTunnelKey { tunnel: u32, key: Buffer },
     /// End the tunnel by itself after so long without traffic; 0: never.
     Reap { tunnel: u32, after_seconds: u32 },
     /// Keep a constant rate towards these first hops that hides so many calls at once; 0: none.
@@ -173,6 +175,9 @@ impl KxEngine {
             },
             KxCommand::Rotate { tunnel, path } => Command::Rotate { tunnel, path: peers(&path)? },
             KxCommand::Destroy { tunnel } => Command::Destroy { tunnel },
+            KxCommand::SetTunnelKey { tunnel, mut key } => {
+                Command::SetTunnelKey { tunnel, key: TunnelKey::new(take_secret(&mut key)?) }
+            }
             KxCommand::Reap { tunnel, after_seconds } => {
                 let after = (after_seconds > 0).then(|| Duration::from_secs(u64::from(after_seconds)));
                 Command::Reap { tunnel, after }

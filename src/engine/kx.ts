@@ -47,6 +47,11 @@ export type TunnelCommand =
     }
   | { readonly type: 'rotate'; readonly tunnel: number; readonly path: readonly Hop[] }
   | { readonly type: 'destroy'; readonly tunnel: number }
+  /**
+   * Right after a build: the X25519 tunnel key, 32 bytes, wiped by the engine. The secret half for an incoming tunnel, the
+   * public one for an outgoing tunnel.
+   */
+  | { readonly type: 'setTunnelKey'; readonly tunnel: number; readonly key: Buffer }
   /** The tunnel ends by itself after so long without traffic; 0: never. */
   | { readonly type: 'reap'; readonly tunnel: number; readonly afterSeconds: number };
 

@@ -15,6 +15,7 @@ import { createHmac, randomBytes, randomInt } from 'node:crypto';
 import type { ApiConnection } from '../api/server.js';
 import type { Engine, EngineEvent, KxFailure } from '../engine/kx.js';
 import type { Logger } from '../log.js';
+import { decodeBuildExtension } from '../wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import { type Families, reachableAddress, readyAddresses } from './addresses.js';
 import { Cover } from './cover.js';
@@ -61,6 +62,8 @@ interface Tunnel {
   carrying: Candidate[];
   /** The engine was told to end it when it is not used. */
   reaped: boolean;
+  /** X25519, 32 bytes: the secret half of an incoming tunnel's, the public half of an outgoing one's. */
+  tunnelKey: Buffer | null;
   attempts: number;
   startedAt: number;
 }
@@ -114,15 +117,24 @@ export class Tunnels {
     const address = reachableAddress(message.exchangePoint, families);
     const wanted = Math.max(hops, message.hops);
     const { identity, kxPort } = message.exchangePoint;
+    const extension = decodeBuildExtension(message.extension);
+    const tunnelKey = direction === 'incoming' ? extension?.tunnelSecret : extension?.tunnelKey;
     const key = `${direction} ${message.pseudoIdentity.toString('hex')} ${identity.toString('hex')}`;
     const known = this.#byKey.get(key);
-    if (known !== undefined && known.state !== 'rebuilding') {
+    if (known !== undefined && extension !== null && known.state !== 'rebuilding') {
       known.clients.add(client);
+      if (tunnelKey !== undefined) this.#setTunnelKey(known, tunnelKey);
       this.#reap(known);
       if (known.state !== 'building') this.#sendReady(known, client);
       return;
     }
-    if (address === null || kxPort === 0 || wanted > MAX_HOPS || this.#byKey.size >= MAX_TUNNELS) {
+    if (
+      extension === null ||
+      address === null ||
+      kxPort === 0 ||
+      wanted > MAX_HOPS ||
+      this.#byKey.size >= MAX_TUNNELS
+    ) {
       this.counters.failed += 1;
       client.send(errorFor(direction, message.pseudoIdentity));
       return;
@@ -143,6 +155,7 @@ export class Tunnels {
       path: [],
       carrying: [],
       reaped: false,
+      tunnelKey: tunnelKey ?? null,
       attempts: 0,
       startedAt: Date.now(),
     };
@@ -240,6 +253,14 @@ export class Tunnels {
     const { id, pseudoIdentity, token } = tunnel;
     const type = tunnel.direction === 'incoming' ? 'buildIncoming' : 'buildOutgoing';
     engine.command({ type, tunnel: id, pseudoIdentity, path, token });
+    if (tunnel.tunnelKey !== null) this.#setTunnelKey(tunnel, tunnel.tunnelKey);
+  }
+
+  /** The engine wipes what it is given; the tunnel may have to be built again. */
+  #setTunnelKey(tunnel: Tunnel, key: Buffer): void {
+    tunnel.tunnelKey = key;
+    if (!this.#byId.has(tunnel.id)) return;
+    this.#options.engine.command({ type: 'setTunnelKey', tunnel: tunnel.id, key: Buffer.from(key) });
   }
 
   async #rotate(tunnel: Tunnel): Promise<void> {
@@ -393,6 +414,7 @@ export class Tunnels {
   #remove(tunnel: Tunnel): void {
     if (this.#byKey.get(tunnel.key) === tunnel) this.#byKey.delete(tunnel.key);
     if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
+    tunnel.tunnelKey?.fill(0);
     if (this.#byId.delete(tunnel.id)) this.#options.engine.command({ type: 'destroy', tunnel: tunnel.id });
     this.#updateCover();
   }

@@ -66,6 +66,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         kx: link,
         hops: kx.hops,
         voipPort: voip.port,
+        extensions: kx.extensions,
         log,
         startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
         onChange: (state) => broadcast('identity', { ...view, state }),
@@ -85,7 +86,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   const telephone = new Telephone({
     config: { ...config, voip },
     localAddress: tunIp.address,
-    dialOptions: { dht: endpoint, kx: link, hops: kx.hops },
+    dialOptions: { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions },
     contacts,
     identities: () => identities,
     autoAnswer: options.autoAnswer,

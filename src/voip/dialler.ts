@@ -10,6 +10,7 @@ import { connect, type Socket } from 'node:net';
 import type { ApiEndpoint } from '../api/client.js';
 import { PeerError } from '../errors.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
+import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { Call, EndReason } from './call.js';
 import { ControlChannel } from './control-channel.js';
 import { lookUp } from './directory.js';
@@ -22,6 +23,8 @@ export interface DialOptions {
   readonly dht: ApiEndpoint;
   readonly kx: KxLink;
   readonly hops: number;
+  /** Whether the KX understands BUILD extensions. */
+  readonly extensions: boolean;
   /** Address of the TUN device. */
   readonly localAddress: string;
 }
@@ -47,7 +50,7 @@ export async function dial(
   options: DialOptions,
   signal: AbortSignal,
 ): Promise<ControlChannel> {
-  const { dht, kx, hops, localAddress } = options;
+  const { dht, kx, hops, extensions, localAddress } = options;
   const step = async <T>(reason: EndReason, work: Promise<T>): Promise<T> => {
     try {
       return await orAborted(work, signal);
@@ -60,8 +63,9 @@ export async function dial(
   if (record === null) throw new DialFailure('unknown-identity');
   call.go({ kind: 'building' });
   const client = await step('failed', kx.get());
-  const { exchangePoint, voipPort } = record;
-  const request = { hops, pseudoIdentity: remote, exchangePoint, timeoutMs: BUILD_TIMEOUT_MS };
+  const { exchangePoint, voipPort, tunnelKey } = record;
+  const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
+  const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
   const ready = await step('not-reachable', client.buildOutgoing(request));
   call.go({ kind: 'connecting' });
   const address = readyAddress(ready);

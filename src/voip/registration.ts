@@ -13,9 +13,11 @@ import { dhtPut, dhtTrace } from '../api/dht-client.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import { encodeSignedValue } from '../identity/signed-value.js';
 import type { Logger } from '../log.js';
+import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { PeerAddress } from '../wire/message.js';
 import type { KxLink } from './kx-link.js';
 import { encodePresenceRecord } from './presence-record.js';
+import { deriveTunnelKey } from './tunnel-key.js';
 
 const RECORD_SECONDS = 2 * 3_600;
 const EXPIRY_JITTER_SECONDS = 900;
@@ -35,6 +37,8 @@ export interface RegistrationOptions {
   readonly kx: KxLink;
   readonly hops: number;
   readonly voipPort: number;
+  /** Whether the KX understands BUILD extensions. */
+  readonly extensions: boolean;
   readonly log: Logger;
   /** Time before the first attempt, in milliseconds. */
   readonly startAfterMs: number;
@@ -97,6 +101,7 @@ export class Registration {
             hops,
             pseudoIdentity: publicKey,
             exchangePoint,
+            extension: this.#extension(exchangePoint),
             timeoutMs: BUILD_TIMEOUT_MS,
           }),
         ]);
@@ -123,15 +128,22 @@ export class Registration {
     return chosen;
   }
 
+  #extension(exchangePoint: PeerAddress): Buffer {
+    if (!this.#options.extensions) return Buffer.alloc(0);
+    const { secret } = deriveTunnelKey(this.identity.secretKey, exchangePoint.identity);
+    return encodeBuildExtension({ tunnelSecret: secret });
+  }
+
   async #publish(exchangePoint: PeerAddress): Promise<void> {
-    const { dht, voipPort } = this.#options;
+    const { dht, voipPort, extensions } = this.#options;
     const { publicKey, secretKey } = this.identity;
+    const tunnelKey = extensions ? deriveTunnelKey(secretKey, exchangePoint.identity).publicKey : null;
     const now = BigInt(Date.now());
     this.#lastSequence = now > this.#lastSequence ? now : this.#lastSequence + 1n;
     const value = {
       sequence: this.#lastSequence,
       expirySeconds: Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS),
-      payload: encodePresenceRecord({ exchangePoint, voipPort }),
+      payload: encodePresenceRecord({ exchangePoint, voipPort, tunnelKey }),
     };
     const content = encodeSignedValue(value, publicKey, secretKey);
     await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);

@@ -17,6 +17,8 @@ pub const CALL: u8 = 1;
 pub const ANSWER: u8 = 2;
 /// Kind byte of sealed payload.
 pub const SEALED: u8 = 3;
+/// Kind byte of message 1 to a callee whose tunnel key is known.
+pub const CALL_KNOWN: u8 = 4;
 /// Where the kind stands in a payload.
 pub const KIND_AT: usize = 4;
 /// Where handshake messages stand, and the counter of sealed ones.
@@ -49,9 +51,10 @@ impl Endpoint {
         Self { send: key(send), receive: key(receive), next_counter: 0, window: ReplayWindow::new(0) }
     }
 
-    /// Answers a caller's message 1: the session and message 2.
-    pub fn answer(message: &[u8]) -> Option<(Self, Vec<u8>)> {
-        let (mut handshake, answer) = Handshake::respond(Pattern::EndToEnd, None, message, &[]).ok()?;
+    /// Answers a caller's message 1: the session and message 2. `tunnel_secret`: where the caller knows its public half.
+    pub fn answer(message: &[u8], tunnel_secret: Option<&[u8; 32]>) -> Option<(Self, Vec<u8>)> {
+        let pattern = if tunnel_secret.is_some() { Pattern::EndToEndKnown } else { Pattern::EndToEnd };
+        let (mut handshake, answer) = Handshake::respond(pattern, tunnel_secret, message, &[]).ok()?;
         Some((Self::new(&handshake.secrets()?, false), answer))
     }
 
@@ -97,11 +100,26 @@ fn nonce(counter: u64) -> Nonce {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise::public_key;
+
+    #[test]
+    fn only_who_has_the_tunnel_key_answers_a_caller_who_knows_it() {
+        let (secret, other) = ([3; 32], [4; 32]);
+        let known = public_key(&secret).unwrap();
+        let call = || Handshake::initiate(Pattern::EndToEndKnown, Some(&known)).unwrap();
+        let (mut handshake, message) = call();
+        assert!(Endpoint::answer(&message, Some(&other)).is_none());
+        assert!(
+            Endpoint::answer(&message, None).is_none_or(|(_, answer)| call().0.read_answer(&answer).is_err())
+        );
+        let (_, answer) = Endpoint::answer(&message, Some(&secret)).unwrap();
+        assert!(handshake.read_answer(&answer).is_ok());
+    }
 
     #[test]
     fn both_ends_read_each_other_and_a_replay_or_change_is_refused() {
         let (mut handshake, call) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
-        let (mut callee, answer) = Endpoint::answer(&call).unwrap();
+        let (mut callee, answer) = Endpoint::answer(&call, None).unwrap();
         handshake.read_answer(&answer).unwrap();
         let mut caller = Endpoint::new(&handshake.secrets().unwrap(), true);
         let mut payload = [0; PAYLOAD_BYTES];

@@ -5,9 +5,33 @@ use crate::links::LinkIdentity;
 use crate::peer::{Identity, Peer};
 use std::net::IpAddr;
 use std::time::Duration;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// The caller's number for a tunnel.
 pub type TunnelId = u32;
+
+/// One half of a tunnel key, X25519: the secret one for an incoming tunnel, the public one for an outgoing tunnel.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct TunnelKey([u8; 32]);
+
+impl TunnelKey {
+    /// Takes the 32 bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for TunnelKey {
+    /// Never the bytes.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("TunnelKey")
+    }
+}
 
 /// What the orchestration asks for.
 #[derive(Clone, Debug)]
@@ -45,6 +69,13 @@ pub enum Command {
     Destroy {
         /// The caller's number.
         tunnel: TunnelId,
+    },
+    /// The tunnel key, right after the tunnel was ordered: callers who know it are sure of the callee.
+    SetTunnelKey {
+        /// The caller's number.
+        tunnel: TunnelId,
+        /// The half that belongs to its direction.
+        key: TunnelKey,
     },
     /// Whether, and after how long without traffic, a tunnel ends by itself: nobody may be there any more who would end it.
     Reap {

@@ -4,9 +4,9 @@
 //! to this machine's own TUN address, only to ports that the rules or our own packets have opened.
 
 use crate::control;
-use crate::endpoint::{ANSWER, CALL, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
+use crate::endpoint::{ANSWER, CALL, CALL_KNOWN, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
 use crate::engine::{Engine, Slot};
-use crate::event::{Event, Failure, TunnelId};
+use crate::event::{Event, Failure, TunnelId, TunnelKey};
 use crate::ip::{TCP, build, check_transport, parse, ports};
 use crate::loss::Loss;
 use crate::noise::{Handshake, Pattern};
@@ -32,6 +32,7 @@ const FLOW_IDLE: Duration = Duration::from_secs(65 * 60);
 enum Session {
     Calling {
         handshake: Box<Handshake>,
+        kind: u8,
         message: Vec<u8>,
         started: Duration,
         repeat_at: Duration,
@@ -59,11 +60,17 @@ pub struct Flow {
 impl Engine {
     /// The exchange point has spliced: starts the end-to-end handshake as the caller.
     pub(crate) fn call_flow(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
-        let Ok((handshake, message)) = Handshake::initiate(Pattern::EndToEnd, None) else {
+        let known = self.tunnels.get(&tunnel).and_then(|known| known.key.as_ref());
+        let (pattern, kind) = match known {
+            Some(_) => (Pattern::EndToEndKnown, CALL_KNOWN),
+            None => (Pattern::EndToEnd, CALL),
+        };
+        let Ok((handshake, message)) = Handshake::initiate(pattern, known.map(TunnelKey::bytes)) else {
             return self.fail_tunnel(now, tunnel, Failure::Refused, out);
         };
         let session = Session::Calling {
             handshake: Box::new(handshake),
+            kind,
             message,
             started: now,
             repeat_at: now + REPEAT_AFTER,
@@ -76,12 +83,12 @@ impl Engine {
     }
 
     fn send_call(&mut self, now: Duration, flow: Slot, out: &mut Outbox) {
-        let Some(Flow { tunnel, number, session: Session::Calling { message, .. }, .. }) =
+        let Some(Flow { tunnel, number, session: Session::Calling { kind, message, .. }, .. }) =
             self.flows.get(flow)
         else {
             return;
         };
-        let (tunnel, payload) = (*tunnel, handshake_payload(*number, CALL, message));
+        let (tunnel, payload) = (*tunnel, handshake_payload(*number, *kind, message));
         self.send_payload(now, tunnel, &payload, out);
     }
 
@@ -93,7 +100,9 @@ impl Engine {
         }
         let number = read_u32(payload, 0);
         match payload[KIND_AT] {
-            CALL => self.receive_call(now, tunnel, number, &payload[MESSAGE_AT..], out),
+            kind @ (CALL | CALL_KNOWN) => {
+                self.receive_call(now, tunnel, number, kind, &payload[MESSAGE_AT..], out)
+            }
             ANSWER => self.receive_answer(now, tunnel, number, &payload[MESSAGE_AT..], out),
             SEALED => self.receive_sealed_flow(now, tunnel, number, payload, out),
             _ => self.counters.cells_malformed += 1,
@@ -105,6 +114,7 @@ impl Engine {
         now: Duration,
         tunnel: TunnelId,
         number: u32,
+        kind: u8,
         message: &[u8],
         out: &mut Outbox,
     ) {
@@ -126,7 +136,13 @@ impl Engine {
             }
             return;
         }
-        let Some((endpoint, answer)) = Endpoint::answer(message) else {
+        let key = self.tunnels.get(&tunnel).and_then(|known| known.key.as_ref()).map(TunnelKey::bytes);
+        let secret = key.filter(|_| kind == CALL_KNOWN);
+        if kind == CALL_KNOWN && secret.is_none() {
+            self.counters.flows_refused += 1;
+            return;
+        }
+        let Some((endpoint, answer)) = Endpoint::answer(message, secret) else {
             self.counters.flows_refused += 1;
             return;
         };

@@ -28,6 +28,8 @@ pub enum Pattern {
     Hop,
     /// Between the two ends of a spliced tunnel, neither known. Noise NN.
     EndToEnd,
+    /// The same where the caller knows the tunnel key of the callee. Noise NK.
+    EndToEndKnown,
 }
 
 impl Pattern {
@@ -36,6 +38,7 @@ impl Pattern {
             Self::Link => "Noise_XXpsk2_25519_AESGCM_SHA256",
             Self::Hop => "Noise_NXpsk2_25519_AESGCM_SHA256",
             Self::EndToEnd => "Noise_NN_25519_AESGCM_SHA256",
+            Self::EndToEndKnown => "Noise_NK_25519_AESGCM_SHA256",
         }
     }
 
@@ -44,11 +47,12 @@ impl Pattern {
             Self::Link => b"peer kx link v1",
             Self::Hop => b"peer kx hop v1",
             Self::EndToEnd => b"peer kx end to end v1",
+            Self::EndToEndKnown => b"peer kx end to end known v1",
         }
     }
 
     fn is_hybrid(self) -> bool {
-        self != Self::EndToEnd
+        !matches!(self, Self::EndToEnd | Self::EndToEndKnown)
     }
 }
 
@@ -87,7 +91,8 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Begins as initiator; returns the handshake and message 1.
+    /// Begins as initiator; returns the handshake and message 1. `static_key` is the initiator's own secret, or, where the
+    /// pattern has it known beforehand, the responder's public key.
     pub fn initiate(pattern: Pattern, static_key: Option<&[u8; 32]>) -> Result<(Self, Vec<u8>), NoiseError> {
         let state = build(pattern, static_key, true)?;
         let mut handshake = Self { state, kem: None, pattern };
@@ -211,7 +216,11 @@ fn build(
     let params = pattern.name().parse().map_err(NoiseError::Refused)?;
     let mut builder = snow::Builder::with_resolver(params, Box::new(AwsLc)).prologue(pattern.prologue())?;
     if let Some(key) = static_key {
-        builder = builder.local_private_key(key)?;
+        builder = if initiator && pattern == Pattern::EndToEndKnown {
+            builder.remote_public_key(key)?
+        } else {
+            builder.local_private_key(key)?
+        };
     }
     Ok(if initiator { builder.build_initiator()? } else { builder.build_responder()? })
 }

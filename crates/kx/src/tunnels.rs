@@ -6,7 +6,7 @@
 //! when, is not decided here.
 
 use crate::engine::{Engine, Slot};
-use crate::event::{Command, Event, Failure, TunnelId};
+use crate::event::{Command, Event, Failure, TunnelId, TunnelKey};
 use crate::exchange::{GRACE, Parting};
 use crate::outbox::Outbox;
 use crate::own::Goal;
@@ -32,6 +32,8 @@ pub struct Tunnel {
     reap_after: Option<Duration>,
     /// When it was last seen to be used.
     pub(crate) used_at: Duration,
+    /// Of the end-to-end handshake, where the two ends have agreed on one by other ways.
+    pub(crate) key: Option<TunnelKey>,
 }
 
 impl Engine {
@@ -59,6 +61,7 @@ impl Engine {
                     broken_since: None,
                     reap_after: None,
                     used_at: now,
+                    key: None,
                 };
                 self.tunnels.insert(tunnel, new);
             }
@@ -188,6 +191,11 @@ impl Engine {
             }
             Command::Rotate { tunnel, path } => self.rotate(now, tunnel, path, out),
             Command::Destroy { tunnel } => self.close_tunnel(now, tunnel, out),
+            Command::SetTunnelKey { tunnel, key } => {
+                if let Some(known) = self.tunnels.get_mut(&tunnel) {
+                    known.key = Some(key);
+                }
+            }
             Command::Reap { tunnel, after } => {
                 if let Some(known) = self.tunnels.get_mut(&tunnel) {
                     (known.reap_after, known.used_at) = (after, now);

@@ -5,14 +5,15 @@
 mod support;
 
 use cell::layout::{DATAGRAM_BYTES, Datagram};
-use kx::event::{Command, Event, Failure};
+use kx::event::{Command, Event, Failure, TunnelKey};
 use kx::ip::{parse, ports};
+use kx::noise::public_key;
 use kx::peer::Peer;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
-use support::scenario::{PSEUDO, connect, counter, failure, incoming, outgoing, ready_address, udp};
+use support::scenario::{PSEUDO, connect, counter, failure, incoming, outgoing, reaches, ready_address, udp};
 use support::{Network, tun_address};
 
 #[test]
@@ -331,4 +332,38 @@ fn a_callee_that_does_not_come_back_is_given_up_after_the_time_of_grace() {
     network.run(Duration::from_secs(120));
     assert_eq!(failure(&network, 5), Some(Failure::Destroyed));
     assert_eq!(network.nodes[3].engine.sizes().registrations, 0);
+}
+
+fn set_key(network: &mut Network, node: usize, tunnel: u32, bytes: [u8; 32]) {
+    network.command(node, Command::SetTunnelKey { tunnel, key: TunnelKey::new(bytes) });
+}
+
+/// The tunnel key from the callee's record: whoever answers must hold its secret half, also after a rotation.
+#[test]
+fn a_caller_who_knows_the_tunnel_key_speaks_with_its_owner_and_nobody_else() {
+    let secret = [33; 32];
+    for (answering, reached) in [(Some(secret), true), (Some([34; 32]), false), (None, false)] {
+        let mut network = Network::new(6);
+        network.command(0, incoming(&network, 1, &[1, 2, 3]));
+        if let Some(secret) = answering {
+            set_key(&mut network, 0, 1, secret);
+        }
+        assert!(network.wait(|n| ready_address(n, 0, 1).is_some()));
+        network.command(5, outgoing(&network, 2, &[4, 1, 3]));
+        set_key(&mut network, 5, 2, public_key(&secret).unwrap());
+        assert!(network.wait(|n| !n.nodes[5].events.is_empty()));
+        if !reached {
+            assert_eq!(failure(&network, 5), Some(Failure::Timeout), "{answering:?}");
+            assert!(counter(&network, 0, "flows_refused") > 0);
+            continue;
+        }
+        let callee = ready_address(&network, 5, 2).flatten().unwrap();
+        let path = network.peers(&[2, 4, 3]);
+        network.command(0, Command::Rotate { tunnel: 1, path });
+        network.run(Duration::from_secs(2));
+        assert!(reaches(&mut network, callee, b"known"));
+        // Who knows no key is served as before.
+        network.command(4, outgoing(&network, 3, &[1, 2, 3]));
+        assert!(network.wait(|n| ready_address(n, 4, 3).is_some()));
+    }
 }

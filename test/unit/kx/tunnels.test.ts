@@ -12,6 +12,7 @@ import { Guards } from '../../../src/kx/guards.js';
 import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
 import { Tunnels } from '../../../src/kx/tunnels.js';
 import { createLogger } from '../../../src/log.js';
+import { encodeBuildExtension } from '../../../src/wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE, type PeerAddress } from '../../../src/wire/message.js';
 
 const test = suite('tunnels');
@@ -290,6 +291,24 @@ test('a tunnel that loses much of its data goes over to other relays', async () 
   const pair = (path: readonly Hop[]) => path.slice(0, 2).map(({ identity }) => identity.toString('hex'));
   assert.not.equal(pair(other.path), pair(first.path));
   assert.is(tunnels.status().counters.lossy, 1);
+});
+
+test('the tunnel key of a BUILD extension goes to the engine, again with each new build, and a bad extension is an ERROR', async () => {
+  const { tunnels, client, sent, command } = await bench();
+  const key = randomBytes(32);
+  const message = {
+    ...build('kx-build-incoming', randomBytes(32)),
+    extension: encodeBuildExtension({ tunnelSecret: key }),
+  };
+  tunnels.build(client, message);
+  const { tunnel } = await command();
+  assert.equal(await command(), { type: 'setTunnelKey', tunnel, key });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'destroyed' });
+  const second = await command();
+  assert.equal(await command(), { type: 'setTunnelKey', tunnel: second.tunnel, key });
+  tunnels.build(client, { ...build('kx-build-outgoing', randomBytes(32)), extension: Buffer.from([1]) });
+  assert.is(sent.at(-1)?.type, 'kx-error');
 });
 
 test.run();

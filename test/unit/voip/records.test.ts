@@ -13,8 +13,13 @@ test('a presence record reads back, with either family or both', () => {
     [null, randomBytes(16)],
     [Buffer.from([10, 0, 0, 1]), randomBytes(16)],
   ] as const) {
-    const record = { exchangePoint: { identity: randomBytes(32), kxPort: 3001, ipv4, ipv6 }, voipPort: 5060 };
-    assert.equal(decodePresenceRecord(encodePresenceRecord(record)), record);
+    for (const tunnelKey of [null, randomBytes(32)]) {
+      const exchangePoint = { identity: randomBytes(32), kxPort: 3001, ipv4, ipv6 };
+      const record = { exchangePoint, voipPort: 5060, tunnelKey };
+      const bytes = encodePresenceRecord(record);
+      assert.is(bytes.length, tunnelKey === null ? 60 : 92);
+      assert.equal(decodePresenceRecord(bytes), record);
+    }
   }
 });
 
@@ -25,7 +30,7 @@ test('a record without address or port, of another version or length, is none', 
     ipv4: Buffer.from([10, 0, 0, 1]),
     ipv6: null,
   };
-  const bytes = encodePresenceRecord({ exchangePoint, voipPort: 5060 });
+  const bytes = encodePresenceRecord({ exchangePoint, voipPort: 5060, tunnelKey: null });
   for (const [at, value] of [
     [0, 2],
     [2, 0],
@@ -39,7 +44,7 @@ test('a record without address or port, of another version or length, is none', 
   assert.is(decodePresenceRecord(bytes.subarray(1)), null);
   assert.is(
     decodePresenceRecord(
-      encodePresenceRecord({ exchangePoint: { ...exchangePoint, ipv4: null }, voipPort: 1 }),
+      encodePresenceRecord({ exchangePoint: { ...exchangePoint, ipv4: null }, voipPort: 1, tunnelKey: null }),
     ),
     null,
   );

@@ -60,7 +60,7 @@ async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}) {
   const telephone = new Telephone({
     config: { voip } as unknown as TelephoneOptions['config'],
     localAddress: '127.0.0.1',
-    dialOptions: { dht: dht.endpoint, kx: link, hops: 3 },
+    dialOptions: { dht: dht.endpoint, kx: link, hops: 3, extensions: true },
     contacts: new Contacts(mkdtempSync(join(tmpdir(), 'peer-telephone-'))),
     identities: () => [bob],
     autoAnswer: false,
@@ -152,7 +152,7 @@ test('an identity that is removed while it registers publishes nothing and build
     },
   );
   const onChange = () => {};
-  const rest = { hops: 3, voipPort: 5060, startAfterMs: 0, log, onChange };
+  const rest = { hops: 3, extensions: true, voipPort: 5060, startAfterMs: 0, log, onChange };
   const options = { identity: bob, dht: dht.endpoint, kx: link, ...rest };
   const registration = new Registration(options);
   const answer = await asked;
