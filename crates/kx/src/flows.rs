@@ -26,6 +26,8 @@ const MAX_FLOWS_PER_TUNNEL: usize = 256;
 const RECENT_PORTS: usize = 32;
 const REPEAT_AFTER: Duration = Duration::from_millis(600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A tunnel is called lossy at most so often, whatever its flows say.
+const LOSSY_EVERY: Duration = Duration::from_secs(30);
 /// Longer than an unused outgoing tunnel lives (an hour): its caller may still speak.
 const FLOW_IDLE: Duration = Duration::from_secs(65 * 60);
 
@@ -205,7 +207,7 @@ impl Engine {
         flow.loss.opened(counter, report.is_none());
         if let Some(report) = report {
             if flow.loss.heard(now, report, endpoint.sealed()) {
-                self.tell_lossy(tunnel, out);
+                self.tell_lossy(now, tunnel, out);
             }
             return;
         }
@@ -364,9 +366,12 @@ impl Engine {
     }
 
     /// Much of what one end says does not arrive at the other.
-    fn tell_lossy(&mut self, tunnel: TunnelId, out: &mut Outbox) {
+    fn tell_lossy(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
         self.counters.flows_lossy += 1;
-        out.events.push(Event::TunnelLossy { tunnel });
+        if let Some(known) = self.tunnels.get_mut(&tunnel).filter(|known| now >= known.lossy_until) {
+            known.lossy_until = now + LOSSY_EVERY;
+            out.events.push(Event::TunnelLossy { tunnel });
+        }
     }
 
     fn fail_tunnel(&mut self, now: Duration, tunnel: TunnelId, failure: Failure, out: &mut Outbox) {
@@ -392,7 +397,7 @@ impl Engine {
                 }
                 Session::Up { endpoint, .. } => {
                     if flow.loss.is_silent(now, endpoint.sealed()) {
-                        self.tell_lossy(tunnel, out);
+                        self.tell_lossy(now, tunnel, out);
                         continue;
                     }
                     if let Some(report) = flow.loss.report(now) {

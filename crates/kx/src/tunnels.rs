@@ -32,6 +32,8 @@ pub struct Tunnel {
     reap_after: Option<Duration>,
     /// When it was last seen to be used.
     pub(crate) used_at: Duration,
+    /// Until when nothing is said of losses: other hops get their time, and no caller can keep a callee rotating.
+    pub(crate) lossy_until: Duration,
     /// Of the end-to-end handshake, where the two ends have agreed on one by other ways.
     pub(crate) key: Option<TunnelKey>,
 }
@@ -61,6 +63,7 @@ impl Engine {
                     broken_since: None,
                     reap_after: None,
                     used_at: now,
+                    lossy_until: now,
                     key: None,
                 };
                 self.tunnels.insert(tunnel, new);

@@ -255,3 +255,27 @@ fn a_hop_that_drops_data_but_lets_keepalives_pass_is_found_and_can_be_replaced()
         0
     );
 }
+
+/// Callers who claim that nothing arrives make the callee change its hops now and then, not all the time.
+#[test]
+fn callers_who_lie_about_losses_cannot_keep_a_callee_rotating() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    assert!(reaches(&mut network, callee, b"hello"));
+    let caller = kx::ip::parse(&network.nodes[0].packets[0]).unwrap().source;
+    // All that comes back to the caller is held up before it: to the callee that looks like a caller who hears nothing.
+    network.nodes[4].engine.attack(Attacks {
+        cell: Some(Box::new(|cell| {
+            let relayed = CellHeader::read(&cell).is_some_and(|header| header.command == Command::Relay);
+            if relayed && cell[BODY_AT] < 250 { vec![] } else { vec![cell] }
+        })),
+        splice: None,
+    });
+    for _ in 0..50 * 60 {
+        network.packet(0, &udp(tun_address(0), caller, 5060, 4000, &[8; 160]));
+        network.run(Duration::from_millis(20));
+    }
+    let told =
+        network.nodes[0].events.iter().filter(|event| matches!(event, Event::TunnelLossy { .. })).count();
+    assert!((1..=3).contains(&told), "{told}");
+}
