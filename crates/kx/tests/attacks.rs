@@ -12,7 +12,7 @@ use kx::attacks::{Attacks, Tamper};
 use kx::event::{Command as Order, Event};
 use std::net::IpAddr;
 use std::time::Duration;
-use support::scenario::{connect, counter, failure, reaches, udp};
+use support::scenario::{connect, counter, failure, incoming, reaches, ready_address, udp};
 use support::{Network, tun_address};
 
 /// Lies about the `nth` relay cell (from 0) sent from now on, as `lie` says; all others pass.
@@ -278,4 +278,27 @@ fn callers_who_lie_about_losses_cannot_keep_a_callee_rotating() {
     let told =
         network.nodes[0].events.iter().filter(|event| matches!(event, Event::TunnelLossy { .. })).count();
     assert!((1..=3).contains(&told), "{told}");
+}
+
+/// One peer begins circuits without end: it is held to its rate, and another's circuit comes about at once.
+#[test]
+fn a_flood_of_builds_crowds_out_nobody_else() {
+    let mut network = Network::new(6);
+    for tunnel in 1000..1900_u32 {
+        let mut pseudo_identity = [0; 32];
+        pseudo_identity[..4].copy_from_slice(&tunnel.to_be_bytes());
+        let path = network.peers(&[4]);
+        network.command(5, Order::BuildIncoming { tunnel, pseudo_identity, path, token: [3; 32] });
+        if tunnel % 100 == 99 {
+            network.run(Duration::from_millis(100));
+        }
+    }
+    assert!(counter(&network, 4, "circuits_over_limit") > 100);
+    let start = network.now;
+    network.command(0, incoming(&network, 1, &[4, 2, 3]));
+    assert!(network.wait(|n| ready_address(n, 0, 1).is_some()));
+    assert!(network.now - start < Duration::from_secs(1), "virtual time {:?}", network.now - start);
+    // Held to its rate, the flood is served too, as long as it lasts.
+    network.run(Duration::from_secs(2));
+    assert!(network.nodes[4].engine.sizes().relayed <= 400 + 400 + 1);
 }
