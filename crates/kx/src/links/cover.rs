@@ -59,7 +59,7 @@ impl Cover {
 
     /// A cell goes out.
     pub(super) fn cell_sent(&mut self, now: Duration) {
-        self.early = (self.early + 1).min(MOST_EARLY);
+        self.sent_early();
         self.carried_at = self.carried_at.max(now) + self.idle_every;
         if self.carried_at > now + self.idle_every * BURST {
             // The slow beat cannot hide these.
@@ -67,6 +67,11 @@ impl Cover {
             self.active_until = now + ACTIVE_FOR;
             self.next_beat = self.next_beat.min(now + self.active_every);
         }
+    }
+
+    /// Something goes out that takes the place of a later beat.
+    pub(super) fn sent_early(&mut self) {
+        self.early = (self.early + 1).min(MOST_EARLY);
     }
 
     /// The number of the padding that is to go out now, where some is.
@@ -99,7 +104,8 @@ impl Mirror {
         self.until = Some(now + MIRROR_FOR);
     }
 
-    pub(super) fn cell_sent(&mut self) {
+    /// Something goes out that takes the place of a later answer.
+    pub(super) fn sent_early(&mut self) {
         self.early = (self.early + 1).min(MOST_EARLY);
     }
 
@@ -178,7 +184,7 @@ mod tests {
         assert!(!mirror.answers(Duration::ZERO), "nobody has asked");
         mirror.ask(Duration::ZERO);
         assert!(mirror.answers(Duration::ZERO));
-        mirror.cell_sent();
+        mirror.sent_early();
         assert!(!mirror.answers(Duration::ZERO));
         assert!(mirror.answers(Duration::ZERO));
         assert!(!mirror.answers(MIRROR_FOR));

@@ -31,6 +31,11 @@ const DOUBTED_DEAD_AFTER: Duration = Duration::from_millis(60);
 const DOUBTED_ASK_EVERY: Duration = Duration::from_millis(20);
 /// Until the round trip was measured.
 const ROUND_TRIP_AT_FIRST: Duration = Duration::from_millis(500);
+/// A watched link is asked so often however much comes in, because one round trip measured while a peer stood still would
+/// stretch the silence that is waited for.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// Questions whose answers are still told apart.
+const REMEMBERED: usize = 16;
 
 /// What a look at the clock asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +61,8 @@ pub(super) struct Liveness {
     questions: u64,
     /// Questions since something came in.
     unanswered_questions: u32,
-    asked_at: Duration,
+    /// When the last questions were asked, by number.
+    asked_at: [Duration; REMEMBERED],
     round_trip: Option<Duration>,
 }
 
@@ -70,12 +76,12 @@ impl Liveness {
             watched: false,
             questions: 0,
             unanswered_questions: 0,
-            asked_at: now,
+            asked_at: [now; REMEMBERED],
             round_trip: None,
         }
     }
 
-    /// Smoothed, from answered questions.
+    /// From answered questions: a shorter one counts at once, longer ones little by little.
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
@@ -115,9 +121,11 @@ impl Liveness {
         if number % 2 == 1 {
             return Some(number.wrapping_add(1));
         }
-        if number != 0 && number == self.questions * 2 {
-            let sample = now.saturating_sub(self.asked_at);
-            self.round_trip = Some(self.round_trip.map_or(sample, |known| (known * 7 + sample) / 8));
+        let question = number / 2;
+        if question != 0 && question <= self.questions && self.questions - question < REMEMBERED as u64 {
+            let sample = now.saturating_sub(self.asked_at[question as usize % REMEMBERED]);
+            self.round_trip =
+                Some(self.round_trip.map_or(sample, |known| sample.min((known * 7 + sample) / 8)));
         }
         None
     }
@@ -134,8 +142,13 @@ impl Liveness {
     fn ask(&mut self, now: Duration) -> u64 {
         self.questions += 1;
         self.unanswered_questions += 1;
-        self.asked_at = now;
+        self.asked_at[self.questions as usize % REMEMBERED] = now;
         self.questions * 2 - 1
+    }
+
+    /// When the last question was asked.
+    fn last_asked(&self) -> Duration {
+        self.asked_at[self.questions as usize % REMEMBERED]
     }
 
     /// The slow look at every link.
@@ -167,7 +180,8 @@ impl Liveness {
             self.unanswered_since = self.unanswered_since.map(|known| known.max(since));
             self.unanswered_questions = 0;
         }
-        if self.round_trip.is_none() && self.questions == 0 {
+        let measure_every = MEASURE_EVERY.max(self.round_trip.unwrap_or_default() * 2);
+        if self.questions == 0 || now >= self.last_asked() + measure_every {
             return Verdict::Pad(self.ask(now));
         }
         let Some(since) = self.unanswered_since else { return Verdict::Nothing };
@@ -181,7 +195,7 @@ impl Liveness {
             let end = if self.doubted_since.is_some() { LinkEnd::Lost } else { LinkEnd::Timeout };
             return Verdict::End(end);
         }
-        let again = self.asked_at + ask_every.max(self.round_trip.unwrap_or_default());
+        let again = self.last_asked() + ask_every.max(self.round_trip.unwrap_or_default());
         if now >= since + ask_after && now >= again {
             return Verdict::Pad(self.ask(now));
         }
@@ -239,6 +253,27 @@ mod tests {
             assert_eq!(watch(&mut live, MS, Some(round_trip * MS), true), None, "{round_trip} ms");
             assert!(live.round_trip().unwrap() >= round_trip * MS);
         }
+    }
+
+    #[test]
+    fn one_round_trip_that_took_long_does_not_stretch_the_silence_for_long() {
+        let mut live = Liveness::new(Duration::ZERO);
+        live.cell_sent(MS);
+        let Verdict::Pad(first) = live.watch(2 * MS, false) else { panic!("the first look measures") };
+        live.padding_received(1002 * MS, first + 1);
+        assert_eq!(live.round_trip(), Some(1000 * MS));
+        assert_eq!(watch(&mut live, 1003 * MS, Some(5 * MS), true), None);
+        assert!(live.round_trip().unwrap() <= 25 * MS, "{:?}", live.round_trip());
+        let end = watch(&mut live, 3003 * MS, None, true).unwrap();
+        assert!(end <= 300 * MS, "{end:?}");
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_later_questions_still_measures() {
+        let mut live = Liveness::new(Duration::ZERO);
+        let numbers = [10, 50, 90].map(|at| live.ask(at * MS));
+        live.padding_received(130 * MS, numbers[0] + 1);
+        assert_eq!(live.round_trip(), Some(120 * MS));
     }
 
     #[test]

@@ -87,7 +87,7 @@ impl Session {
         out: &mut Outbox,
     ) -> bool {
         let begin_watch = self.live.cell_sent(now);
-        self.mirror.cell_sent();
+        self.mirror.sent_early();
         if let Some(cover) = &mut self.cover {
             cover.cell_sent(now);
         }
@@ -124,13 +124,14 @@ impl Session {
         if header.command == Command::Padding && header.sequence == MIRROR {
             self.mirror.ask(now);
         }
-        if self.mirror.answers(now) {
-            self.pad(now, 0, from, out);
+        let is_padding = header.command == Command::Padding;
+        let answer = if is_padding { self.live.padding_received(now, header.sequence) } else { None };
+        match (self.mirror.answers(now), answer) {
+            (true, answer) => self.pad(now, answer.unwrap_or(0), from, out),
+            (false, Some(answer)) => self.pad_early(now, answer, from, out),
+            (false, None) => {}
         }
-        if header.command == Command::Padding {
-            if let Some(answer) = self.live.padding_received(now, header.sequence) {
-                self.pad(now, answer, from, out);
-            }
+        if is_padding {
             return None;
         }
         self.live.cell_received(now);
@@ -145,7 +146,7 @@ impl Session {
     /// The other side may have forgotten this link: it must show within seconds that it has not.
     pub(super) fn doubt(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) {
         if let Some(question) = self.live.doubt(now) {
-            self.pad(now, question, to, out);
+            self.pad_early(now, question, to, out);
         }
     }
 
@@ -174,7 +175,7 @@ impl Session {
         }
         match self.live.tick(now) {
             Verdict::End(end) => return Some(end),
-            Verdict::Pad(number) => self.pad(now, number, to, out),
+            Verdict::Pad(number) => self.pad_early(now, number, to, out),
             Verdict::Nothing | Verdict::Release => {}
         }
         None
@@ -190,7 +191,7 @@ impl Session {
     ) -> Verdict {
         let verdict = self.live.watch(now, stalled);
         if let Verdict::Pad(number) = verdict {
-            self.pad(now, number, to, out);
+            self.pad_early(now, number, to, out);
         }
         verdict
     }
@@ -214,6 +215,15 @@ impl Session {
             self.pad(now, number, to, out);
         }
         number.is_some()
+    }
+
+    /// Padding that does not wait for a beat, which it takes the place of where the link is covered.
+    fn pad_early(&mut self, now: Duration, sequence: u64, to: SocketAddr, out: &mut Outbox) {
+        self.mirror.sent_early();
+        if let Some(cover) = &mut self.cover {
+            cover.sent_early();
+        }
+        self.pad(now, sequence, to, out);
     }
 
     fn pad(&mut self, now: Duration, sequence: u64, to: SocketAddr, out: &mut Outbox) {
