@@ -70,7 +70,7 @@ export type KxCommand =
   | { type: 'buildOutgoing'; tunnel: number; pseudoIdentity: Buffer; path: Array<KxHop>; token: Buffer }
   | { type: 'rotate'; tunnel: number; path: Array<KxHop> }
   | { type: 'destroy'; tunnel: number }
-  | { type: 'setTunnelKey'; tunnel: number; key: Buffer }
+  | { type: 'setExtension'; tunnel: number; key?: Buffer; registration?: KxRegistration; port?: number }
   | { type: 'reap'; tunnel: number; afterSeconds: number }
   | { type: 'cover'; calls: number; peers: Array<KxHop> }
   | { type: 'renew'; link: KxKey; hop: KxKey }
@@ -118,6 +118,16 @@ export interface KxOptions {
 export interface KxPort {
   protocol: 'tcp' | 'udp'
   port: number
+}
+
+/** A pseudo-identity's word for whoever holds a registration key, at one exchange point. Times in Unix seconds. */
+export interface KxRegistration {
+  /** Ed25519 seed of the registration key, 32 bytes; wiped. */
+  secret: Buffer
+  time: bigint
+  expiry: bigint
+  /** By the pseudo-identity, 64 bytes. */
+  signature: Buffer
 }
 
 /** A snapshot, at most half a second old. */

@@ -4,10 +4,11 @@
 //! Not in it: which peers a path takes, what a tunnel is for.
 
 use kx::engine::{EngineConfig, HopIdentity, Tun};
-use kx::event::{Command, Event, Failure, TunnelKey};
+use kx::event::{Command, Event, Extension, Failure, TunnelKey};
 use kx::links::LinkIdentity;
 use kx::peer::{Identity, Peer};
-use napi::bindgen_prelude::{Buffer, Function};
+use kx::registration::Registration;
+use napi::bindgen_prelude::{BigInt, Buffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Error, Result, Status};
 use napi_derive::napi;
@@ -74,6 +75,17 @@ pub struct KxHop {
     pub port: u16,
 }
 
+/// A pseudo-identity's word for whoever holds a registration key, at one exchange point. Times in Unix seconds.
+#[napi(object, object_to_js = false)]
+pub struct KxRegistration {
+    /// Ed25519 seed of the registration key, 32 bytes; wiped.
+    pub secret: Buffer,
+    pub time: BigInt,
+    pub expiry: BigInt,
+    /// By the pseudo-identity, 64 bytes.
+    pub signature: Buffer,
+}
+
 /// What the engine is asked to do.
 #[napi(discriminant = "type", discriminant_case = "camelCase", object_to_js = false)]
 pub enum KxCommand {
@@ -85,8 +97,9 @@ pub enum KxCommand {
     Rotate { tunnel: u32, path: Vec<KxHop> },
     /// Free everything of a tunnel.
     Destroy { tunnel: u32 },
-    /// The tunnel key, 32 bytes, right after the build: the secret half for an incoming tunnel (wiped), the public one else.
-    SetTunnelKey { tunnel: u32, key: Buffer },
+    /// Right after the build, and whenever something of it changes; what is absent stays as it was. `key`: 32 bytes, the secret
+    /// half of the tunnel key for an incoming tunnel, the public one else (wiped). `port`: the only one that callers reach.
+    SetExtension { tunnel: u32, key: Option<Buffer>, registration: Option<KxRegistration>, port: Option<u16> },
     /// End the tunnel by itself after so long without traffic; 0: never.
     Reap { tunnel: u32, after_seconds: u32 },
     /// Keep a constant rate towards these first hops that hides so many calls at once; 0: none.
@@ -175,8 +188,11 @@ impl KxEngine {
             },
             KxCommand::Rotate { tunnel, path } => Command::Rotate { tunnel, path: peers(&path)? },
             KxCommand::Destroy { tunnel } => Command::Destroy { tunnel },
-            KxCommand::SetTunnelKey { tunnel, mut key } => {
-                Command::SetTunnelKey { tunnel, key: TunnelKey::new(take_secret(&mut key)?) }
+            KxCommand::SetExtension { tunnel, key, registration, port } => {
+                let key = key.map(|mut key| take_secret(&mut key)).transpose()?.map(TunnelKey::new);
+                let registration = registration.map(taken_registration).transpose()?;
+                let extension = Extension { key, registration, port };
+                Command::SetExtension { tunnel, extension: Box::new(extension) }
             }
             KxCommand::Reap { tunnel, after_seconds } => {
                 let after = (after_seconds > 0).then(|| Duration::from_secs(u64::from(after_seconds)));
@@ -330,6 +346,16 @@ fn take_secret(buffer: &mut Buffer) -> Result<[u8; 32]> {
     let secret = bytes32(buffer, "secret");
     buffer.fill(0);
     secret
+}
+
+fn taken_registration(mut from: KxRegistration) -> Result<Registration> {
+    let secret = take_secret(&mut from.secret)?;
+    let seconds = |time: &BigInt| match time.get_u64() {
+        (false, seconds, true) => Ok(seconds),
+        _ => Err(invalid("a time must be Unix seconds in 64 bits")),
+    };
+    let signature = from.signature[..].try_into().map_err(|_| invalid("signature must have 64 bytes"))?;
+    Ok(Registration::new(secret, seconds(&from.time)?, seconds(&from.expiry)?, signature))
 }
 
 fn event(from: PumpEvent) -> KxEvent {

@@ -47,13 +47,33 @@ export type TunnelCommand =
     }
   | { readonly type: 'rotate'; readonly tunnel: number; readonly path: readonly Hop[] }
   | { readonly type: 'destroy'; readonly tunnel: number }
-  /**
-   * Right after a build: the X25519 tunnel key, 32 bytes, wiped by the engine. The secret half for an incoming tunnel, the
-   * public one for an outgoing tunnel.
-   */
-  | { readonly type: 'setTunnelKey'; readonly tunnel: number; readonly key: Buffer }
+  | SetExtension
   /** The tunnel ends by itself after so long without traffic; 0: never. */
   | { readonly type: 'reap'; readonly tunnel: number; readonly afterSeconds: number };
+
+/**
+ * What BUILD itself does not say: right after a build, and when something of it changes. What is absent stays as it was; an
+ * older registration does not replace a newer one. The engine wipes the secrets that it is given.
+ */
+export interface SetExtension {
+  readonly type: 'setExtension';
+  readonly tunnel: number;
+  /** X25519 tunnel key, 32 bytes: the secret half for an incoming tunnel, the public one for an outgoing tunnel. */
+  readonly key?: Buffer;
+  /** Incoming: the pseudo-identity's word for this owner; counts from the next circuit on. */
+  readonly registration?: {
+    /** Ed25519 seed of the registration key, 32 bytes. */
+    readonly secret: Buffer;
+    /** Unix seconds. */
+    readonly time: bigint;
+    /** Unix seconds. */
+    readonly expiry: bigint;
+    /** 64 bytes. */
+    readonly signature: Buffer;
+  };
+  /** Incoming: the only local port, TCP and UDP, that callers reach. */
+  readonly port?: number;
+}
 
 export type EngineCommand =
   | TunnelCommand

@@ -260,7 +260,7 @@ export class Tunnels {
   #setTunnelKey(tunnel: Tunnel, key: Buffer): void {
     tunnel.tunnelKey = key;
     if (!this.#byId.has(tunnel.id)) return;
-    this.#options.engine.command({ type: 'setTunnelKey', tunnel: tunnel.id, key: Buffer.from(key) });
+    this.#options.engine.command({ type: 'setExtension', tunnel: tunnel.id, key: Buffer.from(key) });
   }
 
   async #rotate(tunnel: Tunnel): Promise<void> {

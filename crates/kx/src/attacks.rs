@@ -13,6 +13,9 @@ use std::time::Duration;
 /// What becomes of a cell.
 pub type Tamper = Box<dyn FnMut(Datagram) -> Vec<Datagram> + Send>;
 
+/// What a builder says in place of a request.
+pub type TamperRequest = Box<dyn FnMut(Vec<u8>) -> Vec<u8> + Send>;
+
 /// Where a peer lies.
 #[derive(Default)]
 pub struct Attacks {
@@ -27,6 +30,17 @@ impl Engine {
     pub fn attack(&mut self, attacks: Attacks) {
         self.links.tamper = attacks.cell;
         self.tamper_splice = attacks.splice;
+    }
+
+    /// As builder: looks at, or alters, each request before it goes out.
+    pub fn attack_requests(&mut self, tamper: TamperRequest) {
+        self.tamper_request = Some(tamper);
+    }
+
+    /// As exchange point: forgets who is registered; the circuits stay.
+    pub fn forget_registrations(&mut self) {
+        self.registrations.clear();
+        self.exchanges.clear();
     }
 
     /// Sends the cell in `datagram` as it stands on the link to `to`; `false` where there is none that is up.

@@ -5,6 +5,7 @@
 
 use crate::fragments::Fragment;
 use crate::peer::{Identity, PEER_BYTES, Peer};
+use crate::registration::Statement;
 use cell::layout::{PAYLOAD_BYTES, read_u64};
 
 /// Relay command: fragment of a request.
@@ -36,6 +37,17 @@ pub enum Request {
         pseudo_identity: Identity,
         /// Secret of the owner.
         token: [u8; 32],
+    },
+    /// Send callers of this pseudo-identity to me: it has signed for me.
+    RegisterSigned {
+        /// Whose.
+        pseudo_identity: Identity,
+        /// Secret of the owner's KX.
+        token: [u8; 32],
+        /// What the pseudo-identity has signed.
+        statement: Statement,
+        /// That I hold the statement's key, for this circuit.
+        proof: [u8; 64],
     },
     /// Connect me with the owner of this pseudo-identity.
     Connect {
@@ -103,6 +115,17 @@ impl Request {
                 out.extend_from_slice(token);
             }
             Self::Ping => out.push(4),
+            Self::RegisterSigned { pseudo_identity, token, statement, proof } => {
+                out.push(5);
+                let Statement { key, time, expiry, signature } = statement;
+                for part in [pseudo_identity, token, key] {
+                    out.extend_from_slice(part);
+                }
+                out.extend_from_slice(&time.to_be_bytes());
+                out.extend_from_slice(&expiry.to_be_bytes());
+                out.extend_from_slice(signature);
+                out.extend_from_slice(proof);
+            }
         }
         out
     }
@@ -124,6 +147,7 @@ impl Request {
                 })
             }
             4 if rest.is_empty() => Some(Self::Ping),
+            5 => decode_register_signed(rest),
             _ => None,
         }
     }
@@ -159,6 +183,20 @@ impl Response {
     }
 }
 
+/// What follows the kind: pseudo-identity 32 ‖ token 32 ‖ key 32 ‖ time u64 ‖ expiry u64 ‖ signature 64 ‖ proof 64.
+fn decode_register_signed(bytes: &[u8]) -> Option<Request> {
+    let (&pseudo_identity, rest) = bytes.split_first_chunk::<32>()?;
+    let (&token, rest) = rest.split_first_chunk::<32>()?;
+    let (&key, rest) = rest.split_first_chunk::<32>()?;
+    let (&time, rest) = rest.split_first_chunk::<8>()?;
+    let (&expiry, rest) = rest.split_first_chunk::<8>()?;
+    let (&signature, rest) = rest.split_first_chunk::<64>()?;
+    let proof = rest.try_into().ok()?;
+    let (time, expiry) = (u64::from_be_bytes(time), u64::from_be_bytes(expiry));
+    let statement = Statement { key, time, expiry, signature };
+    Some(Request::RegisterSigned { pseudo_identity, token, statement, proof })
+}
+
 /// Payload of a fragment of request or response `id`.
 pub fn encode_fragment(id: u16, fragment: Fragment<'_>) -> Vec<u8> {
     [&id.to_be_bytes()[..], &[fragment.index, fragment.count], fragment.bytes].concat()
@@ -181,6 +219,12 @@ mod tests {
         for request in [
             Request::Extend { peer, handshake: vec![1, 2, 3] },
             Request::Register { pseudo_identity: [2; 32], token: [3; 32] },
+            Request::RegisterSigned {
+                pseudo_identity: [2; 32],
+                token: [3; 32],
+                statement: Statement { key: [4; 32], time: 5, expiry: u64::MAX, signature: [6; 64] },
+                proof: [7; 64],
+            },
             Request::Connect { pseudo_identity: [2; 32], token: [4; 32] },
             Request::Ping,
         ] {
@@ -193,6 +237,21 @@ mod tests {
         ] {
             assert_eq!(Response::decode(&response.encode()), Some(response));
         }
+    }
+
+    /// One fragment suffices: a registration costs one cell there and one back.
+    #[test]
+    fn a_signed_register_has_one_length_and_fits_one_cell() {
+        let statement = Statement { key: [4; 32], time: 5, expiry: 6, signature: [6; 64] };
+        let request =
+            Request::RegisterSigned { pseudo_identity: [2; 32], token: [3; 32], statement, proof: [7; 64] };
+        let bytes = request.encode();
+        assert_eq!(bytes.len(), 241);
+        const { assert!(241 <= CONTROL_FRAGMENT_BYTES) };
+        for length in 0..bytes.len() {
+            assert_eq!(Request::decode(&bytes[..length]), None);
+        }
+        assert_eq!(Request::decode(&[&bytes[..], &[0]].concat()), None);
     }
 
     proptest! {

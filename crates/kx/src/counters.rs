@@ -60,6 +60,10 @@ counters! {
     circuits_adrift,
     registrations,
     registrations_refused,
+    /// Signature, proof, time or key of a signed one did not hold.
+    registrations_invalid,
+    /// Another owner with better right: signed, or signed later.
+    registrations_displaced,
     /// A newer circuit of the same end has taken over.
     takeovers,
     splices,

@@ -113,6 +113,8 @@ pub struct Engine {
     next_tick: Option<Duration>,
     #[cfg(feature = "attacks")]
     pub(crate) tamper_splice: Option<crate::attacks::Tamper>,
+    #[cfg(feature = "attacks")]
+    pub(crate) tamper_request: Option<crate::attacks::TamperRequest>,
 }
 
 /// How much there is of what.
@@ -153,6 +155,8 @@ impl Engine {
             next_tick: None,
             #[cfg(feature = "attacks")]
             tamper_splice: None,
+            #[cfg(feature = "attacks")]
+            tamper_request: None,
         }
     }
 

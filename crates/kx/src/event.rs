@@ -3,6 +3,7 @@
 use crate::engine::HopIdentity;
 use crate::links::LinkIdentity;
 use crate::peer::{Identity, Peer};
+use crate::registration::Registration;
 use std::net::IpAddr;
 use std::time::Duration;
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -30,6 +31,29 @@ impl std::fmt::Debug for TunnelKey {
     /// Never the bytes.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("TunnelKey")
+    }
+}
+
+/// What the orchestration knows of a tunnel beyond what BUILD says (the BUILD extension).
+#[derive(Clone, Debug, Default)]
+pub struct Extension {
+    /// Callers who know it are sure of the callee: the half that belongs to the tunnel's direction.
+    pub key: Option<TunnelKey>,
+    /// Incoming: the pseudo-identity's word for this owner.
+    pub registration: Option<Registration>,
+    /// Incoming: the only local port, TCP and UDP, that callers reach, whatever the delivery rules say.
+    pub port: Option<u16>,
+}
+
+impl Extension {
+    /// Takes over what `newer` has.
+    pub(crate) fn renew(&mut self, newer: Self) {
+        let time = |registration: &Option<Registration>| registration.as_ref().map(Registration::time);
+        if time(&newer.registration) > time(&self.registration) {
+            self.registration = newer.registration;
+        }
+        self.key = newer.key.or(self.key.take());
+        self.port = newer.port.or(self.port);
     }
 }
 
@@ -70,12 +94,13 @@ pub enum Command {
         /// The caller's number.
         tunnel: TunnelId,
     },
-    /// The tunnel key, right after the tunnel was ordered: callers who know it are sure of the callee.
-    SetTunnelKey {
+    /// Right after the tunnel was ordered, and whenever something of it changes. What is absent stays as it was; an older
+    /// registration does not replace a newer one, and a new one counts from the next circuit on.
+    SetExtension {
         /// The caller's number.
         tunnel: TunnelId,
-        /// The half that belongs to its direction.
-        key: TunnelKey,
+        /// What is known of it.
+        extension: Box<Extension>,
     },
     /// Whether, and after how long without traffic, a tunnel ends by itself: nobody may be there any more who would end it.
     Reap {

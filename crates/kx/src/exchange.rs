@@ -1,9 +1,12 @@
 //! The exchange point: who is registered here, and which circuits are spliced.
 //!
 //! An exchange belongs to a pseudo-identity, not to a circuit: its owner's circuit and its callers' circuits may be
-//! replaced by newer ones that show the same token (rotation), and for a while be missing (repair). It sees flow
+//! replaced by newer ones that show the same token or registration key (rotation), and for a while be missing (repair).
+//! Another owner gets it only with better right (`claim.rs`), and then begins without the callers. An exchange sees flow
 //! numbers and sealed bytes, neither IP headers nor payload. A splice rewrites the flow number in place and sends the
 //! same body on, so it allocates nothing.
+
+pub(crate) mod claim;
 
 use crate::control::{self, Denial, Response};
 use crate::engine::{Engine, Slot};
@@ -13,6 +16,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use cell::layout::{
     BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, Datagram, body, body_mut, read_body, read_u32, write_body,
 };
+use claim::{Claim, Verdict};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -69,7 +73,7 @@ struct Caller {
 /// One registered pseudo-identity.
 pub struct Exchange {
     pseudo_identity: Identity,
-    token: [u8; 32],
+    held_by: Claim,
     owner: Presence,
     callers: HashMap<u32, Caller>,
     /// Numbers are never used twice.
@@ -90,40 +94,74 @@ impl Presence {
 }
 
 impl Engine {
-    /// A REGISTER: a new exchange, or its owner over a newer circuit.
-    pub(crate) fn register(&mut self, slot: Slot, pseudo_identity: Identity, token: [u8; 32]) -> Response {
+    /// A REGISTER: a new exchange, its owner over a newer circuit, or an owner with better right.
+    pub(crate) fn register(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        pseudo_identity: Identity,
+        claim: Claim,
+        out: &mut Outbox,
+    ) -> Response {
         if !self.may_end_here(slot) {
             return Response::Denied(Denial::Invalid);
         }
-        let is_full = self.exchanges.len() >= MAX_EXCHANGES;
+        let unix_now = self.unix_start + now.as_secs();
         let known = self.registrations.get(&pseudo_identity).copied();
-        let id = match known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) {
-            Some((id, exchange)) => {
-                if verify_slices_are_equal(&exchange.token, &token).is_err() {
+        if let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) {
+            match claim.against(&exchange.held_by, unix_now) {
+                Verdict::Refused => {
                     self.counters.registrations_refused += 1;
                     return Response::Denied(Denial::Taken);
                 }
-                exchange.owner = Presence::Here(slot);
-                self.counters.takeovers += 1;
-                id
+                Verdict::TakesOver => {
+                    exchange.held_by.renew(claim);
+                    exchange.owner = Presence::Here(slot);
+                    self.counters.takeovers += 1;
+                    self.set_end(slot, End::Incoming { exchange: id });
+                    return Response::Done;
+                }
+                Verdict::Displaces => {
+                    self.counters.registrations_displaced += 1;
+                    self.displace(now, id, out);
+                }
             }
-            None if is_full => {
-                self.counters.registrations_refused += 1;
-                return Response::Denied(Denial::Full);
-            }
-            None => {
-                self.last_exchange += 1;
-                let owner = Presence::Here(slot);
-                let exchange =
-                    Exchange { pseudo_identity, token, owner, callers: HashMap::new(), next_flow: 1 };
-                self.exchanges.insert(self.last_exchange, exchange);
-                self.registrations.insert(pseudo_identity, self.last_exchange);
-                self.counters.registrations += 1;
-                self.last_exchange
-            }
-        };
+        }
+        if self.exchanges.len() >= MAX_EXCHANGES {
+            self.counters.registrations_refused += 1;
+            return Response::Denied(Denial::Full);
+        }
+        self.last_exchange += 1;
+        let (id, owner) = (self.last_exchange, Presence::Here(slot));
+        let exchange =
+            Exchange { pseudo_identity, held_by: claim, owner, callers: HashMap::new(), next_flow: 1 };
+        self.exchanges.insert(id, exchange);
+        self.registrations.insert(pseudo_identity, id);
+        self.counters.registrations += 1;
         self.set_end(slot, End::Incoming { exchange: id });
         Response::Done
+    }
+
+    /// The holder and its callers go: they spoke with somebody else.
+    fn displace(&mut self, now: Duration, id: ExchangeId, out: &mut Outbox) {
+        let owner = self.exchanges.get(&id).and_then(|exchange| exchange.owner.slot());
+        self.close_exchange(now, id, out);
+        if let Some(slot) = owner {
+            self.remove_relayed(now, slot, Parting::Finished, out);
+        }
+    }
+
+    /// A PING: an end that is not known any more hears it. That another circuit of the same end has taken over does not
+    /// matter: its builder may not have heard of it yet.
+    pub(crate) fn pong(&self, slot: Slot) -> Response {
+        let is_known = match self.relayed.get(slot).map(|relayed| relayed.end) {
+            Some(End::Incoming { exchange }) => self.exchanges.contains_key(&exchange),
+            Some(End::Outgoing { exchange, flow }) => {
+                self.exchanges.get(&exchange).is_some_and(|exchange| exchange.callers.contains_key(&flow))
+            }
+            Some(End::Open) | None => true,
+        };
+        if is_known { Response::Done } else { Response::Denied(Denial::Unknown) }
     }
 
     /// A CONNECT: a new caller, or a known one over a newer circuit.

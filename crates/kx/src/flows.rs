@@ -1,7 +1,8 @@
 //! Flows: end-to-end sessions and the addresses that stand for them on this machine.
 //!
 //! An outgoing tunnel has one flow; an incoming one has one for each caller. Delivery is narrow: only TCP and UDP, only
-//! to this machine's own TUN address, only to ports that the rules or our own packets have opened.
+//! to this machine's own TUN address, only to the tunnel's own port, or to ports that the rules or our own packets have
+//! opened.
 
 use crate::control;
 use crate::endpoint::{ANSWER, CALL, CALL_KNOWN, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
@@ -62,7 +63,7 @@ pub struct Flow {
 impl Engine {
     /// The exchange point has spliced: starts the end-to-end handshake as the caller.
     pub(crate) fn call_flow(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
-        let known = self.tunnels.get(&tunnel).and_then(|known| known.key.as_ref());
+        let known = self.tunnels.get(&tunnel).and_then(|known| known.extension.key.as_ref());
         let (pattern, kind) = match known {
             Some(_) => (Pattern::EndToEndKnown, CALL_KNOWN),
             None => (Pattern::EndToEnd, CALL),
@@ -138,7 +139,8 @@ impl Engine {
             }
             return;
         }
-        let key = self.tunnels.get(&tunnel).and_then(|known| known.key.as_ref()).map(TunnelKey::bytes);
+        let known = self.tunnels.get(&tunnel);
+        let key = known.and_then(|known| known.extension.key.as_ref()).map(TunnelKey::bytes);
         let secret = key.filter(|_| kind == CALL_KNOWN);
         if kind == CALL_KNOWN && secret.is_none() {
             self.counters.flows_refused += 1;
@@ -192,6 +194,7 @@ impl Engine {
         out: &mut Outbox,
     ) {
         let Some(tun) = &self.tun else { return };
+        let only_port = self.tunnels.get(&tunnel).and_then(|known| known.extension.port);
         let Some(flow) = self.flow_numbers.get(&(tunnel, number)).and_then(|&flow| self.flows.get_mut(flow))
         else {
             self.counters.tunnel_cells_refused += 1;
@@ -222,6 +225,8 @@ impl Engine {
         let port = ports(transport).1;
         let allowed = if flow.outgoing {
             flow.opened.contains(&(protocol, port))
+        } else if let Some(only) = only_port {
+            port == only
         } else {
             tun.allow.as_ref().is_none_or(|allow| allow.contains(&(protocol, port)))
         };

@@ -1,7 +1,7 @@
 //! What builder and hop share after a hop handshake.
 //!
 //! One secret gives the layer cipher, the secret offset that the hop adds to forward sequence numbers, and the number
-//! at which its own backward cells start.
+//! at which its own backward cells start, and by which what is proven on one circuit is worth nothing on another.
 
 use crate::noise::{Secrets, derive};
 use cell::layer::Layer;
@@ -18,6 +18,8 @@ pub struct HopKeys {
     pub forward_offset: u64,
     /// Sequence number of the first backward cell that the hop originates.
     pub backward_start: u64,
+    /// Known to the two ends of this handshake and to nobody else: what is signed over it holds for this circuit alone.
+    pub binding: [u8; 32],
 }
 
 impl HopKeys {
@@ -26,6 +28,11 @@ impl HopKeys {
         let both = Zeroizing::new([secrets.initiator, secrets.responder].concat());
         let key = Zeroizing::new(derive::<16>(&both, b"layer"));
         let number = |label| u64::from_be_bytes(derive::<8>(&both, label)) >> (64 - START_BITS);
-        Self { layer: Layer::new(&key), forward_offset: number(b"offset"), backward_start: number(b"start") }
+        Self {
+            layer: Layer::new(&key),
+            forward_offset: number(b"offset"),
+            backward_start: number(b"start"),
+            binding: derive::<32>(&both, b"binding"),
+        }
     }
 }

@@ -28,6 +28,7 @@ pub mod outbox;
 pub mod own;
 pub mod peer;
 pub mod pieces;
+pub mod registration;
 pub mod relay;
 pub mod tcp;
 pub mod tunnels;

@@ -180,6 +180,11 @@ impl Engine {
 
     fn request(&mut self, now: Duration, slot: Slot, request: Request, out: &mut Outbox) {
         let message = request.encode();
+        #[cfg(feature = "attacks")]
+        let message = match &mut self.tamper_request {
+            Some(tamper) => tamper(message),
+            None => message,
+        };
         self.start(now, slot, Some(request), message, out);
     }
 
@@ -287,13 +292,31 @@ impl Engine {
                 self.request(now, slot, Request::Extend { peer, handshake: message }, out);
             }
             None => {
-                let request = match own.goal {
-                    Goal::Incoming { pseudo_identity, token } => Request::Register { pseudo_identity, token },
-                    Goal::Outgoing { pseudo_identity, token } => Request::Connect { pseudo_identity, token },
-                };
-                self.request(now, slot, request, out);
+                if let Some(request) = self.last_request(now, slot) {
+                    self.request(now, slot, request, out);
+                }
             }
         }
+    }
+
+    /// What is asked of the exchange point. A registration that has expired is not shown: the token may still do.
+    fn last_request(&self, now: Duration, slot: Slot) -> Option<Request> {
+        let own = self.own.get(slot)?;
+        let (pseudo_identity, token) = match own.goal {
+            Goal::Incoming { pseudo_identity, token } => (pseudo_identity, token),
+            Goal::Outgoing { pseudo_identity, token } => {
+                return Some(Request::Connect { pseudo_identity, token });
+            }
+        };
+        let unix_now = self.unix_start + now.as_secs();
+        let registration = self.tunnels.get(&own.tunnel).and_then(|known| {
+            known.extension.registration.as_ref().filter(|registration| registration.expiry() > unix_now)
+        });
+        let Some(registration) = registration else {
+            return Some(Request::Register { pseudo_identity, token });
+        };
+        let (statement, proof) = registration.show(&own.hops.last()?.keys.binding)?;
+        Some(Request::RegisterSigned { pseudo_identity, token, statement, proof })
     }
 
     /// A backward cell of our own circuit: peels until a hop's layer shows the recogniser.
@@ -369,7 +392,10 @@ impl Engine {
             (Request::Extend { .. }, Some(Response::Extended { base, handshake })) => {
                 self.complete_hop(now, slot, &handshake, Some(base), out);
             }
-            (Request::Register { .. } | Request::Connect { .. }, Some(Response::Done)) => {
+            (
+                Request::Register { .. } | Request::RegisterSigned { .. } | Request::Connect { .. },
+                Some(Response::Done),
+            ) => {
                 own.ready = true;
                 let (tunnel, goal) = (own.tunnel, own.goal);
                 let is_first = self.promote(now, tunnel, slot);
@@ -383,6 +409,9 @@ impl Engine {
                 }
             }
             (Request::Ping, Some(Response::Done)) => {}
+            (Request::Ping, Some(Response::Denied(Denial::Unknown))) => {
+                self.forgotten(now, slot, out);
+            }
             (_, Some(Response::Denied(denial))) => {
                 let failure = match denial {
                     Denial::Unknown => Failure::UnknownPseudoIdentity,

@@ -50,7 +50,7 @@ pub struct Relayed {
     pub end: End,
     /// When the last forward cell came.
     pub last_forward: Duration,
-    keys: HopKeys,
+    pub(crate) keys: HopKeys,
     forward_window: ReplayWindow,
     backward_next: u64,
     /// Repeated while the builder repeats its CREATE.
@@ -62,6 +62,8 @@ pub struct Relayed {
     answered_at: Duration,
     /// EXTENDs so far.
     extends: u8,
+    /// REGISTERs so far.
+    registers: u8,
     /// Cells in a row that were too far ahead.
     too_far_ahead: u8,
 }

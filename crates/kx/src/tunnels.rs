@@ -6,7 +6,7 @@
 //! when, is not decided here.
 
 use crate::engine::{Engine, Slot};
-use crate::event::{Command, Event, Failure, TunnelId, TunnelKey};
+use crate::event::{Command, Event, Extension, Failure, TunnelId};
 use crate::exchange::{GRACE, Parting};
 use crate::outbox::Outbox;
 use crate::own::Goal;
@@ -34,8 +34,8 @@ pub struct Tunnel {
     pub(crate) used_at: Duration,
     /// Until when nothing is said of losses: other hops get their time, and no caller can keep a callee rotating.
     pub(crate) lossy_until: Duration,
-    /// Of the end-to-end handshake, where the two ends have agreed on one by other ways.
-    pub(crate) key: Option<TunnelKey>,
+    /// What BUILD itself does not say.
+    pub(crate) extension: Extension,
 }
 
 impl Engine {
@@ -64,7 +64,7 @@ impl Engine {
                     reap_after: None,
                     used_at: now,
                     lossy_until: now,
-                    key: None,
+                    extension: Extension::default(),
                 };
                 self.tunnels.insert(tunnel, new);
             }
@@ -194,9 +194,9 @@ impl Engine {
             }
             Command::Rotate { tunnel, path } => self.rotate(now, tunnel, path, out),
             Command::Destroy { tunnel } => self.close_tunnel(now, tunnel, out),
-            Command::SetTunnelKey { tunnel, key } => {
+            Command::SetExtension { tunnel, extension } => {
                 if let Some(known) = self.tunnels.get_mut(&tunnel) {
-                    known.key = Some(key);
+                    known.extension.renew(*extension);
                 }
             }
             Command::Reap { tunnel, after } => {

@@ -5,7 +5,7 @@
 mod support;
 
 use cell::layout::{DATAGRAM_BYTES, Datagram};
-use kx::event::{Command, Event, Failure, TunnelKey};
+use kx::event::{Command, Event, Extension, Failure, TunnelKey};
 use kx::ip::{parse, ports};
 use kx::noise::public_key;
 use kx::peer::Peer;
@@ -335,7 +335,8 @@ fn a_callee_that_does_not_come_back_is_given_up_after_the_time_of_grace() {
 }
 
 fn set_key(network: &mut Network, node: usize, tunnel: u32, bytes: [u8; 32]) {
-    network.command(node, Command::SetTunnelKey { tunnel, key: TunnelKey::new(bytes) });
+    let extension = Extension { key: Some(TunnelKey::new(bytes)), ..Extension::default() };
+    network.command(node, Command::SetExtension { tunnel, extension: Box::new(extension) });
 }
 
 /// The tunnel key from the callee's record: whoever answers must hold its secret half, also after a rotation.

@@ -302,11 +302,11 @@ test('the tunnel key of a BUILD extension goes to the engine, again with each ne
   };
   tunnels.build(client, message);
   const { tunnel } = await command();
-  assert.equal(await command(), { type: 'setTunnelKey', tunnel, key });
+  assert.equal(await command(), { type: 'setExtension', tunnel, key });
   tunnels.handleEvent({ type: 'tunnelReady', tunnel });
   tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'destroyed' });
   const second = await command();
-  assert.equal(await command(), { type: 'setTunnelKey', tunnel: second.tunnel, key });
+  assert.equal(await command(), { type: 'setExtension', tunnel: second.tunnel, key });
   tunnels.build(client, { ...build('kx-build-outgoing', randomBytes(32)), extension: Buffer.from([1]) });
   assert.is(sent.at(-1)?.type, 'kx-error');
 });

@@ -1,6 +1,6 @@
 //! What keeps a circuit of our own going, and what ends it: repetitions, pings, time limits, lost links, failure.
 
-use super::{BUILD_TIMEOUT, LONGEST_WAIT, PING_EVERY, STEP_TIMEOUT};
+use super::{BUILD_TIMEOUT, Goal, LONGEST_WAIT, PING_EVERY, STEP_TIMEOUT};
 use crate::control::Request;
 use crate::engine::{Engine, Side, Slot};
 use crate::event::Failure;
@@ -62,6 +62,20 @@ impl Engine {
         self.sides.remove(&before);
         self.sides.insert((link, circuit), Side::Own(slot));
         Some(())
+    }
+
+    /// The exchange point knows the circuit and not what it is for. The owner registers again, with new flows; a caller's
+    /// flow is gone.
+    pub(super) fn forgotten(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(own) = self.own.get(slot) else { return };
+        let parting = match own.goal {
+            Goal::Incoming { .. } => Parting::Broken,
+            Goal::Outgoing { .. } => Parting::Finished,
+        };
+        if self.tunnels.get(&own.tunnel).is_some_and(|known| known.current == Some(slot)) {
+            self.close_flows(own.tunnel);
+        }
+        self.fail_own(now, slot, Failure::UnknownPseudoIdentity, parting, out);
     }
 
     /// Forgets the circuit at every hop and lets its tunnel know.

@@ -104,6 +104,7 @@ impl Engine {
             extending: None,
             answered_at: now,
             extends: 0,
+            registers: 0,
             too_far_ahead: 0,
         });
         self.sides.insert(key, Side::Previous(slot));

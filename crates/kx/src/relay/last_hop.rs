@@ -6,12 +6,17 @@
 use super::Relayed;
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Slot};
+use crate::exchange::claim::{Claim, Signed};
 use crate::fragments::{Assembly, split};
 use crate::outbox::Outbox;
+use crate::peer::Identity;
+use crate::registration::Statement;
 use cell::layout::{DATAGRAM_BYTES, Datagram, body, body_mut, read_body, write_body};
 use std::time::Duration;
 
 const REPEAT_AFTER: Duration = Duration::from_millis(200);
+/// Of one circuit. An honest builder asks once.
+const MAX_REGISTERS: u8 = 4;
 
 impl Relayed {
     pub(super) fn may_repeat(&mut self, now: Duration) -> bool {
@@ -82,12 +87,47 @@ impl Engine {
                     Err(denial) => Response::Denied(denial),
                 }
             }
-            Some(Request::Register { pseudo_identity, token }) => self.register(slot, pseudo_identity, token),
+            Some(Request::Register { pseudo_identity, token }) => {
+                self.serve_register(now, slot, pseudo_identity, token, None, out)
+            }
+            Some(Request::RegisterSigned { pseudo_identity, token, statement, proof }) => {
+                self.serve_register(now, slot, pseudo_identity, token, Some((statement, proof)), out)
+            }
             Some(Request::Connect { pseudo_identity, token }) => self.splice(slot, pseudo_identity, token),
-            Some(Request::Ping) => Response::Done,
+            Some(Request::Ping) => self.pong(slot),
             None => Response::Denied(Denial::Invalid),
         };
         self.respond(now, slot, id, &response, out);
+    }
+
+    /// Signatures cost: a circuit may ask a few times.
+    fn serve_register(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        pseudo_identity: Identity,
+        token: [u8; 32],
+        signed: Option<(Statement, [u8; 64])>,
+        out: &mut Outbox,
+    ) -> Response {
+        let Some(relayed) = self.relayed.get_mut(slot) else { return Response::Denied(Denial::Invalid) };
+        if relayed.registers >= MAX_REGISTERS {
+            self.counters.registrations_refused += 1;
+            return Response::Denied(Denial::Full);
+        }
+        relayed.registers += 1;
+        let unix_now = self.unix_start + now.as_secs();
+        let mut claim = Claim { token, signed: None };
+        if let Some((statement, proof)) = signed {
+            let shown = (&relayed.keys.binding, &proof);
+            if statement.verify(&pseudo_identity, &self.identity, shown, unix_now).is_err() {
+                self.counters.registrations_invalid += 1;
+                return Response::Denied(Denial::Invalid);
+            }
+            let Statement { key, time, expiry, .. } = statement;
+            claim.signed = Some(Signed { key, time, expiry });
+        }
+        self.register(now, slot, pseudo_identity, claim, out)
     }
 
     pub(super) fn respond(
