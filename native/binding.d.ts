@@ -111,6 +111,8 @@ export interface KxOptions {
   link: KxKey
   hop: KxKey
   bind: Array<KxAddress>
+  /** Packet threads, 1 to 4. */
+  workers: number
   tun?: KxTun
 }
 
@@ -138,7 +140,10 @@ export interface KxStatus {
   registrations: number
   own: number
   flows: number
+  /** Datagrams and packets that the kernel would not take. */
   sendFailures: number
+  /** Datagrams that came faster than they could be served. */
+  crowdedOut: number
 }
 
 /** The TUN device. */

@@ -6,8 +6,10 @@
 use kx::engine::{EngineConfig, HopIdentity, Tun};
 use kx::event::{Command, Event, Extension, Failure, TunnelKey};
 use kx::links::LinkIdentity;
+use kx::numbers::Numbers;
 use kx::peer::{Identity, Peer};
 use kx::registration::Registration;
+use kx::shard::Shard;
 use napi::bindgen_prelude::{BigInt, Buffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Error, Result, Status};
@@ -63,6 +65,8 @@ pub struct KxOptions {
     pub link: KxKey,
     pub hop: KxKey,
     pub bind: Vec<KxAddress>,
+    /// Packet threads, 1 to 4.
+    pub workers: u8,
     pub tun: Option<KxTun>,
 }
 
@@ -136,7 +140,10 @@ pub struct KxStatus {
     pub registrations: u32,
     pub own: u32,
     pub flows: u32,
+    /// Datagrams and packets that the kernel would not take.
     pub send_failures: f64,
+    /// Datagrams that came faster than they could be served.
+    pub crowded_out: f64,
 }
 
 #[derive(Default)]
@@ -233,6 +240,7 @@ impl KxEngine {
             own: status.sizes.own as u32,
             flows: status.sizes.flows as u32,
             send_failures: status.send_failures as f64,
+            crowded_out: status.crowded_out as f64,
         })
     }
 
@@ -266,12 +274,13 @@ fn config(mut options: KxOptions) -> Result<PumpConfig> {
         aws_lc_rs::rand::fill(&mut bytes).map(|()| bytes).map_err(|_| failed("no randomness"))
     };
     let cookie_secret = secret()?;
-    let mut random = NumberSource::new(secret()?);
+    let random = Numbers::new(secret()?).into_random();
     let tun = options.tun.as_ref().map(tun).transpose()?;
     let bind = options.bind.iter().map(|a| socket_address(&a.address, a.port)).collect::<Result<_>>()?;
     let unix_start = SystemTime::now().duration_since(UNIX_EPOCH).map_err(failed)?.as_secs();
     Ok(PumpConfig {
         engine: EngineConfig {
+            shard: Shard::WHOLE,
             identity: bytes32(&options.identity, "identity")?,
             link: LinkIdentity {
                 secret: take_secret(&mut options.link.secret)?,
@@ -284,8 +293,9 @@ fn config(mut options: KxOptions) -> Result<PumpConfig> {
             tun: tun.as_ref().map(|(engine, _)| engine.clone()),
             unix_start,
             cookie_secret,
-            random: Box::new(move || random.next()),
+            random,
         },
+        workers: usize::from(options.workers),
         bind,
         tun: tun.map(|(_, device)| device),
         offload: true,
@@ -302,26 +312,6 @@ fn tun(options: &KxTun) -> Result<(Tun, TunConfig)> {
         Tun { address, prefix: options.prefix, allow },
         TunConfig { name: options.name.clone(), address, prefix: options.prefix },
     ))
-}
-
-/// Numbers for circuit ids and the like: hashes of a seed from the system's generator and a counter.
-struct NumberSource {
-    seed: [u8; 32],
-    counter: u64,
-}
-
-impl NumberSource {
-    fn new(seed: [u8; 32]) -> Self {
-        Self { seed, counter: 0 }
-    }
-
-    /// The next 64 bits of SHA-256(seed ‖ counter).
-    fn next(&mut self) -> u64 {
-        self.counter += 1;
-        let digest = kx::certificate::digest_of(&[&self.seed, &self.counter.to_be_bytes()]);
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        u64::from_be_bytes([a, b, c, d, e, f, g, h])
-    }
 }
 
 fn peers(path: &[KxHop]) -> Result<Vec<Peer>> {

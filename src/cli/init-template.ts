@@ -63,6 +63,8 @@ TUN_NAME = ${choices.tunName}
 # ROTATE = 600
 # Hide whether you are in a call: yes, no, or the number of calls' worth of padding.
 # COVER = yes
+# Threads that move packets, 1 to 4; without it, one for each processor.
+# WORKERS = 1
 
 [VOIP]
 # On TUN_IP, for call control (TCP) and voice (UDP).

@@ -71,6 +71,8 @@ export interface KxConfig {
   readonly rotateSeconds: number;
   /** Calls' worth of cover traffic towards the guard; 0 is none. */
   readonly cover: number;
+  /** Packet threads; `null`: as many as there are processors, within bounds. */
+  readonly workers: number | null;
   readonly diversity: Diversity;
 }
 
@@ -120,6 +122,8 @@ export interface Overrides {
 export const DEFAULT_OVERLAY_PORT = 3000;
 /** Spec 3.1.5. */
 export const DEFAULT_OUTREACH_PORT = 3001;
+/** Packet threads of a KX (crates/kx/src/shard.rs). */
+export const MAX_WORKERS = 4;
 /** Spec 3.2: the minimal hop count of a tunnel. */
 export const MIN_HOPS = 3;
 const MAX_HOPS = 8;
@@ -141,7 +145,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
       'TUN_IP',
       'TUN_NAME',
     ],
-    ...['HOPS', 'ROTATE', 'COVER', 'DIVERSITY'],
+    ...['HOPS', 'ROTATE', 'COVER', 'WORKERS', 'DIVERSITY'],
   ],
   VOIP: ['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
 };
@@ -216,6 +220,7 @@ function readKx(reader: Reader): KxConfig {
     hops: reader.optional('KX', 'HOPS', kinds.integer(MIN_HOPS, MAX_HOPS), MIN_HOPS),
     rotateSeconds: reader.optional('KX', 'ROTATE', kinds.integer(1, 86_400, 'seconds'), 600),
     cover: reader.optional('KX', 'COVER', kinds.cover, 2),
+    workers: reader.optional('KX', 'WORKERS', kinds.integer(1, MAX_WORKERS), null),
     diversity: reader.diversity('KX'),
   };
 }

@@ -115,6 +115,8 @@ export interface EngineOptions {
   readonly link: EngineKey;
   readonly hop: EngineKey;
   readonly bind: readonly { readonly address: string; readonly port: number }[];
+  /** Packet threads, 1 to 4. */
+  readonly workers: number;
   readonly tun: {
     readonly name: string;
     readonly address: string;
@@ -131,7 +133,10 @@ export interface EngineStatus {
   readonly registrations: number;
   readonly own: number;
   readonly flows: number;
+  /** Datagrams and packets that the kernel would not take. */
   readonly sendFailures: number;
+  /** Datagrams that came faster than they could be served. */
+  readonly crowdedOut: number;
 }
 
 /** What the tunnel orchestration needs of an engine. */

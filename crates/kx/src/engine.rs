@@ -3,30 +3,34 @@
 //! Sans-IO: it opens no socket, reads no clock and keeps no thread. Cells are dispatched here; what they do stands in
 //! `relay`, `exchange`, `own` and `flows`.
 
+pub use crate::config::{EngineConfig, HopIdentity, Random, Tun};
 use crate::counters::Counters;
 use crate::event::{Command as Order, Failure, TunnelId};
 use crate::exchange::{Exchange, ExchangeId, Parting};
 use crate::flows::Flow;
-use crate::links::{LinkClosed, LinkId, LinkIdentity, Links};
+pub use crate::links::Lane;
+use crate::links::{LinkClosed, LinkId, Links};
 use crate::outbox::Outbox;
 use crate::own::Own;
 use crate::peer::Identity;
 use crate::relay::create::Creating;
 use crate::relay::limits::Limits;
 use crate::relay::{RELAY_IDLE, Relayed};
+use crate::shard::Shard;
 use crate::tunnels::Tunnel;
 use cell::layout::{BODY_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram};
 use slab::Slab;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A place in one of the tables.
 pub type Slot = usize;
 /// Most circuits of our own.
 pub const MAX_OWN: usize = 1024;
 const TICK: Duration = Duration::from_millis(200);
+/// Cells whose circuits' memory is asked for before the first of them is served.
+pub const PREFETCHED: usize = 32;
 
 /// What a circuit number on a link means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,57 +43,9 @@ pub enum Side {
     Own(Slot),
 }
 
-/// The TUN device's side of the configuration.
-#[derive(Clone, Debug)]
-pub struct Tun {
-    /// This machine's address on the device.
-    pub address: IpAddr,
-    /// Bits of its network.
-    pub prefix: u8,
-    /// Protocol and port that callers may reach; `None`: any.
-    pub allow: Option<Vec<(u8, u16)>>,
-}
-
-/// The keys of one purpose.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct HopIdentity {
-    /// X25519 secret.
-    pub secret: [u8; 32],
-    /// Certificate of its public half.
-    #[zeroize(skip)]
-    pub certificate: Vec<u8>,
-}
-
-impl std::fmt::Debug for HopIdentity {
-    /// Never the secret.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("HopIdentity")
-    }
-}
-
-/// A source of random numbers.
-pub type Random = Box<dyn FnMut() -> u64 + Send>;
-
-/// Everything that an engine needs to know.
-pub struct EngineConfig {
-    /// This peer.
-    pub identity: Identity,
-    /// Its link keys.
-    pub link: LinkIdentity,
-    /// Its hop keys.
-    pub hop: HopIdentity,
-    /// Its TUN device, where it has one.
-    pub tun: Option<Tun>,
-    /// Unix seconds when the engine's clock says zero.
-    pub unix_start: u64,
-    /// Secret for cookies.
-    pub cookie_secret: [u8; 32],
-    /// For numbers that need not be secret keys.
-    pub random: Random,
-}
-
 /// A KX peer.
 pub struct Engine {
+    pub(crate) shard: Shard,
     pub(crate) identity: Identity,
     pub(crate) links: Links,
     pub(crate) hop: HopIdentity,
@@ -101,6 +57,7 @@ pub struct Engine {
     pub(crate) creating: HashMap<(LinkId, u32), Creating>,
     pub(crate) limits: Limits,
     pub(crate) relayed: Slab<Relayed>,
+    pub(crate) last_serial: u64,
     pub(crate) registrations: HashMap<Identity, ExchangeId>,
     pub(crate) exchanges: HashMap<ExchangeId, Exchange>,
     pub(crate) last_exchange: ExchangeId,
@@ -128,12 +85,24 @@ pub struct Sizes {
     pub flows: usize,
 }
 
+impl Sizes {
+    /// Adds another engine's.
+    pub fn add(&mut self, other: &Self) {
+        self.links += other.links;
+        self.relayed += other.relayed;
+        self.registrations += other.registrations;
+        self.own += other.own;
+        self.flows += other.flows;
+    }
+}
+
 impl Engine {
     /// An engine without any links.
     pub fn new(config: EngineConfig) -> Self {
         Self {
+            shard: config.shard,
             identity: config.identity,
-            links: Links::new(config.link, &config.cookie_secret, config.unix_start),
+            links: Links::new(config.shard, config.link, &config.cookie_secret, config.unix_start),
             hop: config.hop,
             tun: config.tun,
             unix_start: config.unix_start,
@@ -143,6 +112,7 @@ impl Engine {
             creating: HashMap::new(),
             limits: Limits::new(),
             relayed: Slab::new(),
+            last_serial: 0,
             registrations: HashMap::new(),
             exchanges: HashMap::new(),
             last_exchange: 0,
@@ -189,13 +159,48 @@ impl Engine {
         datagram: &mut Datagram,
         out: &mut Outbox,
     ) {
-        self.counters.datagrams_received += 1;
-        let received = self.links.receive(now, from, datagram, &mut *self.random, &mut self.counters, out);
-        if let Some((link, header)) = received {
-            self.handle_cell(now, link, header, datagram, out);
+        self.handle_datagrams(now, &mut [Some((from, datagram))], out);
+    }
+
+    /// Datagrams that came together, in order. With many circuits most of a cell's time is waiting for the memory of its
+    /// circuit: it is asked for while the links of the others are opened.
+    pub fn handle_datagrams(
+        &mut self,
+        now: Duration,
+        burst: &mut [Option<(SocketAddr, &mut Datagram)>],
+        out: &mut Outbox,
+    ) {
+        for part in burst.chunks_mut(PREFETCHED) {
+            let mut cells: [Option<(LinkId, CellHeader)>; PREFETCHED] = [None; PREFETCHED];
+            for (cell, received) in cells.iter_mut().zip(part.iter_mut()) {
+                let Some((from, datagram)) = received else { continue };
+                self.counters.datagrams_received += 1;
+                *cell = self.links.receive(now, *from, datagram, &mut *self.random, &mut self.counters, out);
+                if let Some((link, header)) = cell {
+                    self.prefetch(*link, header.circuit);
+                }
+            }
+            for (cell, received) in cells.iter().zip(part.iter_mut()) {
+                if let (&Some((link, header)), Some((_, datagram))) = (cell, received) {
+                    self.handle_cell(now, link, header, datagram, out);
+                }
+            }
         }
         self.handle_closed(now, out);
         self.schedule(now);
+    }
+
+    fn prefetch(&self, link: LinkId, circuit: u32) {
+        if let Some(&(Side::Previous(slot) | Side::Next(slot))) = self.sides.get(&(link, circuit))
+            && let Some(relayed) = self.relayed.get(slot)
+        {
+            relayed.prefetch();
+        }
+    }
+
+    /// What a datagram must be fair to while it waits to be served.
+    pub fn lane_of(&self, from: SocketAddr, datagram: &Datagram) -> Lane {
+        self.links.lane_of(from, datagram)
     }
 
     /// A datagram of another size: counted.
@@ -350,7 +355,7 @@ impl Engine {
         None
     }
 
-    fn schedule(&mut self, now: Duration) {
+    pub(crate) fn schedule(&mut self, now: Duration) {
         let idle = self.own.is_empty()
             && self.relayed.is_empty()
             && self.creating.is_empty()

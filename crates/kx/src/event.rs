@@ -125,6 +125,13 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether each of a peer's engines must hear it; else it is for the one that has the tunnels.
+    pub fn is_for_all(&self) -> bool {
+        matches!(self, Self::Renew { .. })
+    }
+}
+
 /// Why a tunnel was not built, or is no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {

@@ -4,19 +4,22 @@
 //! replaced by newer ones that show the same token or registration key (rotation), and for a while be missing (repair).
 //! Another owner gets it only with better right (`claim.rs`), and then begins without the callers. An exchange sees flow
 //! numbers and sealed bytes, neither IP headers nor payload. A splice rewrites the flow number in place and sends the
-//! same body on, so it allocates nothing.
+//! same body on, so it allocates nothing. Where its circuits are is not known here (`shards.rs`).
 
-pub(crate) mod claim;
+pub mod claim;
+mod shards;
 
 use crate::control::{self, Denial, Response};
 use crate::engine::{Engine, Slot};
 use crate::outbox::Outbox;
+use crate::parcel::CircuitAt;
 use crate::peer::Identity;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use cell::layout::{
     BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, Datagram, body, body_mut, read_body, read_u32, write_body,
 };
 use claim::{Claim, Verdict};
+pub use shards::Wish;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -26,7 +29,7 @@ const FLOW_AT: usize = BODY_AT + BODY_HEADER_BYTES;
 /// How long an end whose circuit broke may take to come back over another one.
 pub const GRACE: Duration = Duration::from_secs(20);
 
-/// Never used twice, so a stale one finds nothing.
+/// Never used twice, so a stale one finds nothing; the home's number at the top.
 pub type ExchangeId = u64;
 
 /// What a circuit that ends here is for.
@@ -34,6 +37,8 @@ pub type ExchangeId = u64;
 pub enum End {
     /// Not decided: may be extended, register or connect.
     Open,
+    /// An exchange at another engine was asked and has not answered yet.
+    Asked,
     /// The owner's.
     Incoming {
         /// Which exchange.
@@ -61,7 +66,7 @@ pub enum Parting {
 /// The circuit of one end: there, or missing since.
 #[derive(Clone, Copy, Debug)]
 enum Presence {
-    Here(Slot),
+    Here(CircuitAt),
     Missing(Duration),
 }
 
@@ -81,9 +86,9 @@ pub struct Exchange {
 }
 
 impl Presence {
-    fn slot(self) -> Option<Slot> {
+    fn circuit(self) -> Option<CircuitAt> {
         match self {
-            Self::Here(slot) => Some(slot),
+            Self::Here(circuit) => Some(circuit),
             Self::Missing(_) => None,
         }
     }
@@ -95,31 +100,27 @@ impl Presence {
 
 impl Engine {
     /// A REGISTER: a new exchange, its owner over a newer circuit, or an owner with better right.
-    pub(crate) fn register(
+    fn register(
         &mut self,
         now: Duration,
-        slot: Slot,
+        from: CircuitAt,
         pseudo_identity: Identity,
         claim: Claim,
         out: &mut Outbox,
-    ) -> Response {
-        if !self.may_end_here(slot) {
-            return Response::Denied(Denial::Invalid);
-        }
+    ) -> Result<End, Denial> {
         let unix_now = self.unix_start + now.as_secs();
         let known = self.registrations.get(&pseudo_identity).copied();
         if let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) {
             match claim.against(&exchange.held_by, unix_now) {
                 Verdict::Refused => {
                     self.counters.registrations_refused += 1;
-                    return Response::Denied(Denial::Taken);
+                    return Err(Denial::Taken);
                 }
                 Verdict::TakesOver => {
                     exchange.held_by.renew(claim);
-                    exchange.owner = Presence::Here(slot);
+                    exchange.owner = Presence::Here(from);
                     self.counters.takeovers += 1;
-                    self.set_end(slot, End::Incoming { exchange: id });
-                    return Response::Done;
+                    return Ok(End::Incoming { exchange: id });
                 }
                 Verdict::Displaces => {
                     self.counters.registrations_displaced += 1;
@@ -129,52 +130,47 @@ impl Engine {
         }
         if self.exchanges.len() >= MAX_EXCHANGES {
             self.counters.registrations_refused += 1;
-            return Response::Denied(Denial::Full);
+            return Err(Denial::Full);
         }
-        self.last_exchange += 1;
-        let (id, owner) = (self.last_exchange, Presence::Here(slot));
+        let (id, owner) = (self.new_exchange_id(), Presence::Here(from));
         let exchange =
             Exchange { pseudo_identity, held_by: claim, owner, callers: HashMap::new(), next_flow: 1 };
         self.exchanges.insert(id, exchange);
         self.registrations.insert(pseudo_identity, id);
         self.counters.registrations += 1;
-        self.set_end(slot, End::Incoming { exchange: id });
-        Response::Done
+        Ok(End::Incoming { exchange: id })
     }
 
     /// The holder and its callers go: they spoke with somebody else.
     fn displace(&mut self, now: Duration, id: ExchangeId, out: &mut Outbox) {
-        let owner = self.exchanges.get(&id).and_then(|exchange| exchange.owner.slot());
+        let owner = self.exchanges.get(&id).and_then(|exchange| exchange.owner.circuit());
         self.close_exchange(now, id, out);
-        if let Some(slot) = owner {
-            self.remove_relayed(now, slot, Parting::Finished, out);
+        if let Some(circuit) = owner {
+            self.end_circuit(now, circuit, Parting::Finished, out);
         }
     }
 
     /// A PING: an end that is not known any more hears it. That another circuit of the same end has taken over does not
     /// matter: its builder may not have heard of it yet.
-    pub(crate) fn pong(&self, slot: Slot) -> Response {
-        let is_known = match self.relayed.get(slot).map(|relayed| relayed.end) {
-            Some(End::Incoming { exchange }) => self.exchanges.contains_key(&exchange),
-            Some(End::Outgoing { exchange, flow }) => {
+    fn pong(&self, end: End) -> Response {
+        let is_known = match end {
+            End::Incoming { exchange } => self.exchanges.contains_key(&exchange),
+            End::Outgoing { exchange, flow } => {
                 self.exchanges.get(&exchange).is_some_and(|exchange| exchange.callers.contains_key(&flow))
             }
-            Some(End::Open) | None => true,
+            End::Open | End::Asked => true,
         };
         if is_known { Response::Done } else { Response::Denied(Denial::Unknown) }
     }
 
     /// A CONNECT: a new caller, or a known one over a newer circuit.
-    pub(crate) fn splice(&mut self, slot: Slot, pseudo_identity: Identity, token: [u8; 32]) -> Response {
-        if !self.may_end_here(slot) {
-            return Response::Denied(Denial::Invalid);
-        }
+    fn splice(&mut self, from: CircuitAt, pseudo_identity: Identity, token: [u8; 32]) -> Result<End, Denial> {
         let known = self.registrations.get(&pseudo_identity).copied();
         let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) else {
             self.counters.splices_refused += 1;
-            return Response::Denied(Denial::Unknown);
+            return Err(Denial::Unknown);
         };
-        let presence = Presence::Here(slot);
+        let presence = Presence::Here(from);
         let returning = exchange
             .callers
             .iter_mut()
@@ -185,7 +181,7 @@ impl Engine {
             flow
         } else if exchange.callers.len() >= MAX_CALLERS {
             self.counters.splices_refused += 1;
-            return Response::Denied(Denial::Full);
+            return Err(Denial::Full);
         } else {
             let flow = exchange.next_flow;
             exchange.next_flow = flow.wrapping_add(1);
@@ -193,8 +189,7 @@ impl Engine {
             self.counters.splices += 1;
             flow
         };
-        self.set_end(slot, End::Outgoing { exchange: id, flow });
-        Response::Done
+        Ok(End::Outgoing { exchange: id, flow })
     }
 
     /// End-to-end bytes that reached the last hop: on to the other side's circuit.
@@ -218,37 +213,35 @@ impl Engine {
             return;
         }
         let Some(end) = self.relayed.get(slot).map(|relayed| relayed.end) else { return };
+        self.send_to_exchange(now, end, datagram, out);
+    }
+
+    /// The same at the exchange's home: rewritten for the other side.
+    fn exchange_cell(&mut self, now: Duration, end: End, datagram: &mut Datagram, out: &mut Outbox) {
         let to = match end {
-            End::Open => None,
+            End::Open | End::Asked => None,
             End::Outgoing { exchange, flow } => {
-                self.exchanges.get(&exchange).and_then(|e| Some((e.owner.slot()?, flow)))
+                self.exchanges.get(&exchange).and_then(|e| Some((e.owner.circuit()?, flow)))
             }
             End::Incoming { exchange } => {
                 let flow = read_u32(datagram, FLOW_AT);
                 let caller = self.exchanges.get(&exchange).and_then(|e| e.callers.get(&flow));
-                caller.and_then(|caller| Some((caller.presence.slot()?, 0)))
+                caller.and_then(|caller| Some((caller.presence.circuit()?, 0)))
             }
         };
         let Some((to, flow)) = to else { return };
         datagram[FLOW_AT..FLOW_AT + 4].copy_from_slice(&flow.to_be_bytes());
         self.counters.cells_relayed += 1;
-        self.send_backward(now, to, datagram, out);
+        self.send_to_circuit(now, to, datagram, out);
     }
 
     /// A circuit that ended here is gone. What it was spliced to stays for a while, unless the builder meant it.
-    pub(crate) fn unsplice(
-        &mut self,
-        now: Duration,
-        slot: Slot,
-        end: End,
-        parting: Parting,
-        out: &mut Outbox,
-    ) {
+    fn unsplice(&mut self, now: Duration, from: CircuitAt, end: End, parting: Parting, out: &mut Outbox) {
         match end {
-            End::Open => {}
+            End::Open | End::Asked => {}
             End::Incoming { exchange: id } => {
                 let Some(exchange) = self.exchanges.get_mut(&id) else { return };
-                if exchange.owner.slot() != Some(slot) {
+                if exchange.owner.circuit() != Some(from) {
                     return; // a newer circuit has taken over
                 }
                 match parting {
@@ -258,7 +251,7 @@ impl Engine {
             }
             End::Outgoing { exchange: id, flow } => {
                 let caller = self.exchanges.get_mut(&id).and_then(|exchange| exchange.callers.get_mut(&flow));
-                let Some(caller) = caller.filter(|caller| caller.presence.slot() == Some(slot)) else {
+                let Some(caller) = caller.filter(|caller| caller.presence.circuit() == Some(from)) else {
                     return;
                 };
                 match parting {
@@ -290,8 +283,8 @@ impl Engine {
         if self.registrations.get(&exchange.pseudo_identity) == Some(&id) {
             self.registrations.remove(&exchange.pseudo_identity);
         }
-        for caller in exchange.callers.into_values().filter_map(|caller| caller.presence.slot()) {
-            self.remove_relayed(now, caller, Parting::Finished, out);
+        for caller in exchange.callers.into_values().filter_map(|caller| caller.presence.circuit()) {
+            self.end_circuit(now, caller, Parting::Finished, out);
         }
     }
 
@@ -300,15 +293,11 @@ impl Engine {
         if exchange.callers.remove(&flow).is_none() {
             return;
         }
-        if let Some(owner) = exchange.owner.slot() {
+        if let Some(owner) = exchange.owner.circuit() {
             let mut datagram = [0; DATAGRAM_BYTES];
             write_body(body_mut(&mut datagram), control::FLOW_CLOSED, &flow.to_be_bytes());
-            self.send_backward(now, owner, &mut datagram, out);
+            self.send_to_circuit(now, owner, &mut datagram, out);
         }
-    }
-
-    fn may_end_here(&self, slot: Slot) -> bool {
-        self.relayed.get(slot).is_some_and(|relayed| relayed.next.is_none() && relayed.end == End::Open)
     }
 
     fn set_end(&mut self, slot: Slot, end: End) {

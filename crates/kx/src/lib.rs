@@ -9,6 +9,7 @@
 #[cfg(feature = "attacks")]
 pub mod attacks;
 pub mod certificate;
+pub mod config;
 pub mod control;
 pub mod cookie;
 pub mod counters;
@@ -24,12 +25,15 @@ pub mod ip;
 pub mod links;
 pub mod loss;
 pub mod noise;
+pub mod numbers;
 pub mod outbox;
 pub mod own;
+pub mod parcel;
 pub mod peer;
 pub mod pieces;
 pub mod registration;
 pub mod relay;
+pub mod shard;
 pub mod tcp;
 pub mod tunnels;
 pub mod wire;

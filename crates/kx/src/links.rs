@@ -20,6 +20,7 @@ use crate::counters::Counters;
 use crate::dialing::{Answering, Dialing, Progress};
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
+use crate::shard::Shard;
 use crate::wire::{HandshakeHeader, Step, lost_datagram};
 use cell::layout::{CellHeader, Datagram, Kind};
 use cell::link::SealedHeader;
@@ -27,12 +28,24 @@ use covering::Covering;
 use session::Session;
 use slab::Slab;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// This peer's number for a link: slab slot in the low 16 bits, random above.
+/// This peer's number for a link: slab slot in the low 16 bits, random above, the engine's number in the top 4.
 pub type LinkId = u32;
+
+/// What a datagram that comes in must be fair to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// A link.
+    Link(LinkId),
+    /// Those who have none, by where they are.
+    Strangers(u8),
+}
+
+/// Lanes of strangers: together they must not outweigh many links, and one of them must not fill the place of all.
+const STRANGER_LANES: u8 = 4;
 
 /// Links being dialled because somebody else asked for them.
 const MAX_DIALING_FOR_OTHERS: usize = 1024;
@@ -101,6 +114,7 @@ struct Link {
 
 /// All links of this peer.
 pub struct Links {
+    shard: Shard,
     own: LinkIdentity,
     jar: CookieJar,
     unix_start: u64,
@@ -124,8 +138,9 @@ pub struct Links {
 
 impl Links {
     /// `unix_start` is the Unix time at which the engine's clock says zero.
-    pub fn new(own: LinkIdentity, cookie_secret: &[u8; 32], unix_start: u64) -> Self {
+    pub fn new(shard: Shard, own: LinkIdentity, cookie_secret: &[u8; 32], unix_start: u64) -> Self {
         Self {
+            shard,
             own,
             jar: CookieJar::new(cookie_secret),
             unix_start,
@@ -271,6 +286,20 @@ impl Links {
             None => counters.datagrams_malformed += 1,
         }
         None
+    }
+
+    /// What `datagram` must be fair to, before it is opened: whoever does not see a link's datagrams cannot get into its lane.
+    pub(crate) fn lane_of(&self, from: SocketAddr, datagram: &Datagram) -> Lane {
+        let link = SealedHeader::read(datagram).receiver;
+        let is_sealed = Kind::of(datagram) == Some(Kind::Sealed);
+        if is_sealed && self.get(link).is_some_and(|link| link.address == from) {
+            return Lane::Link(link);
+        }
+        let network = match from.ip() {
+            IpAddr::V4(ip) => ip.octets()[..3].iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte),
+            IpAddr::V6(ip) => ip.octets()[..6].iter().fold(0_u8, |sum, byte| sum.wrapping_mul(31) ^ byte),
+        };
+        Lane::Strangers(network % STRANGER_LANES)
     }
 
     /// When [`Links::tick`] wants to run.

@@ -4,13 +4,17 @@
 //! allocated once.
 
 use crate::event::Event;
+use crate::parcel::Parcel;
 use cell::layout::Datagram;
 use std::net::SocketAddr;
 
 /// One datagram and where it goes.
+#[derive(Clone)]
 pub struct Transmit {
     /// Destination.
     pub to: SocketAddr,
+    /// What it must be fair to where the line is slow: a circuit on a link, or what is of no circuit.
+    pub lane: u64,
     /// Always of the one size.
     pub datagram: Datagram,
 }
@@ -22,14 +26,21 @@ pub struct Outbox {
     pub datagrams: Vec<Transmit>,
     /// Events, oldest first.
     pub events: Vec<Event>,
+    /// For this peer's other engines: shard and what is for it.
+    pub parcels: Vec<(usize, Parcel)>,
     bytes: Vec<u8>,
     packet_ends: Vec<usize>,
 }
 
 impl Outbox {
-    /// Queues a datagram.
+    /// Queues a datagram of no circuit.
     pub fn send(&mut self, to: SocketAddr, datagram: &Datagram) {
-        self.datagrams.push(Transmit { to, datagram: *datagram });
+        self.send_in(0, to, datagram);
+    }
+
+    /// Queues a datagram of a lane.
+    pub fn send_in(&mut self, lane: u64, to: SocketAddr, datagram: &Datagram) {
+        self.datagrams.push(Transmit { to, lane, datagram: *datagram });
     }
 
     /// Queues an IP packet for the TUN device; `write` appends its bytes.
@@ -48,6 +59,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.datagrams.clear();
         self.events.clear();
+        self.parcels.clear();
         self.bytes.clear();
         self.packet_ends.clear();
     }

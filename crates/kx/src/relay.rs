@@ -14,7 +14,7 @@ use crate::fragments::Assembly;
 use crate::hop::HopKeys;
 use crate::links::LinkId;
 use crate::outbox::Outbox;
-use cell::layer::Direction;
+use cell::layer::{Direction, prefetch};
 use cell::layout::{CellHeader, Command, Datagram, body, body_mut, is_recognised};
 use cell::window::{MAX_AHEAD, Refusal, ReplayWindow};
 use extend::Extending;
@@ -42,6 +42,8 @@ pub struct Next {
 /// A circuit that passes here or ends here. Whatever refers to its slot (`sides`, a registration, a splice) is removed
 /// with it, so no reference outlives it.
 pub struct Relayed {
+    /// Never used twice at this engine.
+    pub(crate) serial: u64,
     /// Link and circuit towards the builder.
     pub previous: (LinkId, u32),
     /// Where it goes on.
@@ -66,6 +68,17 @@ pub struct Relayed {
     registers: u8,
     /// Cells in a row that were too far ahead.
     too_far_ahead: u8,
+}
+
+impl Relayed {
+    /// Asks for the memory that a cell of this circuit needs.
+    pub(crate) fn prefetch(&self) {
+        self.keys.layer.prefetch();
+        prefetch(&self.forward_window);
+        if let Some(next) = &self.next {
+            prefetch(&next.window);
+        }
+    }
 }
 
 impl Engine {
@@ -148,6 +161,7 @@ impl Engine {
 
     /// Forgets a circuit and tells both neighbours.
     pub(crate) fn remove_relayed(&mut self, now: Duration, slot: Slot, parting: Parting, out: &mut Outbox) {
+        let Some(at) = self.circuit_at(slot) else { return };
         let Some(relayed) = self.relayed.try_remove(slot) else { return };
         let onward = relayed.next.as_ref().map(|next| (next.link, next.circuit));
         let onward =
@@ -156,7 +170,7 @@ impl Engine {
             self.sides.remove(&(link, circuit));
             self.send_destroy(now, link, circuit, parting, out);
         }
-        self.unsplice(now, slot, relayed.end, parting, out);
+        self.leave_exchange(now, at, relayed.end, parting, out);
     }
 
     /// A cell that a window refuses. A circuit whose cells are all too far ahead is given up: its builder repairs it.

@@ -6,65 +6,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
-#[path = "../../kx/tests/support/mod.rs"]
+#[path = "../tests/support/mod.rs"]
 mod support;
 
 use cell::layout::DATAGRAM_BYTES;
-use kx::certificate::Purpose;
-use kx::engine::{EngineConfig, HopIdentity};
 use kx::event::{Command, Event};
-use kx::links::LinkIdentity;
-use kx::noise::public_key;
 use kx::peer::Peer;
-use pump::{Pump, PumpConfig, PumpEvent};
+use pump::PumpEvent;
 use std::net::UdpSocket;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use support::{UNIX_START, certify, hostkey};
+use support::{PATIENCE, Running, start};
 
 const BUILDS: u32 = 400;
 /// Builds a second: below what a relay allows one link.
 const PAUSE: Duration = Duration::from_millis(25);
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Running {
-    pump: Pump,
-    peer: Peer,
-    events: Receiver<PumpEvent>,
-}
-
-fn start(index: usize) -> Running {
-    let certificate = |purpose, secret: &[u8; 32]| {
-        let public = public_key(secret).unwrap();
-        certify(&hostkey(index), purpose, &public, 86_400)
-    };
-    let (link, hop) = ([index as u8 + 1; 32], [index as u8 + 101; 32]);
-    let link_certificate = certificate(Purpose::Link, &link);
-    let identity = kx::certificate::verify(&link_certificate, Purpose::Link, UNIX_START).unwrap().identity;
-    let (sender, events) = channel();
-    let mut state = index as u64 + 1;
-    let engine = EngineConfig {
-        identity,
-        link: LinkIdentity { secret: link, certificate: link_certificate },
-        hop: HopIdentity { secret: hop, certificate: certificate(Purpose::Hop, &hop) },
-        tun: None,
-        unix_start: UNIX_START,
-        cookie_secret: [index as u8; 32],
-        random: Box::new(move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            state ^ (state >> 31)
-        }),
-    };
-    let bind = vec!["127.0.0.1:0".parse().unwrap()];
-    let sink = move |events: Vec<PumpEvent>| {
-        for event in events {
-            let _ = sender.send(event);
-        }
-    };
-    let pump = Pump::start(PumpConfig { engine, bind, tun: None, offload: true }, Box::new(sink)).unwrap();
-    let peer = Peer { identity, address: pump.addresses()[0] };
-    Running { pump, peer, events }
-}
 
 /// Microseconds from BUILD to READY.
 fn build(builder: &Running, tunnel: u32, path: &[Peer]) -> f64 {
@@ -92,7 +47,7 @@ fn median(times: &mut [f64]) -> f64 {
 }
 
 fn main() {
-    let peers: Vec<Running> = (0..4).map(start).collect();
+    let peers: Vec<Running> = (0..4).map(|index| start(index, 1)).collect();
     let path: Vec<Peer> = peers[1..].iter().map(|running| running.peer).collect();
     let (near, far) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
     near.connect(far.local_addr().unwrap()).unwrap();

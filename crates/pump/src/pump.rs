@@ -1,35 +1,32 @@
-//! The thread that moves datagrams and packets between the kernel and the engine.
+//! A KX peer's packet threads: started, ordered about, stopped.
 //!
-//! One thread owns the engine, so there is no lock around it. Commands come in over a queue and a waker; events go out
-//! through a sink that must not block. A panic ends the thread with an event, not the process.
+//! Each worker is a thread with an engine, sockets and a clock of its own, so there is no lock around any of them. The
+//! first one has the TUN device and the tunnels of this peer. Events go out through a sink that must not block.
 
-use crate::device::{Device, PACKET_BYTES, TunConfig};
-use crate::sockets::{Inbox, Sockets};
-use kx::counters::Counters;
-use kx::engine::{Engine, EngineConfig, Sizes};
+use crate::device::{Device, TunConfig};
+use crate::mailbox::Mailbox;
+use crate::sockets::{Sockets, open_all};
+use crate::status::Status;
+use crate::worker::{TUN, WAKE, Worker};
+use kx::engine::EngineConfig;
 use kx::event::{Command, Event};
-use kx::outbox::Outbox;
+use kx::shard::MAX_SHARDS;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Interest, Poll, Waker};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-const WAKE: Token = Token(1000);
-const TUN: Token = Token(1001);
-/// Packets taken from the device before the others have their turn.
-const BURST: usize = 64;
-const STATUS_EVERY: Duration = Duration::from_millis(500);
+use std::time::Instant;
 
 /// What a pump needs.
 pub struct PumpConfig {
-    /// For the engine; its `tun` is set from `tun` here.
+    /// For the engine, or for the first of several.
     pub engine: EngineConfig,
+    /// Packet threads, 1 to [`MAX_SHARDS`].
+    pub workers: usize,
     /// Addresses on which other peers reach this one.
     pub bind: Vec<SocketAddr>,
     /// The TUN device; `None`: this peer only relays.
@@ -54,8 +51,11 @@ pub enum PumpError {
     #[error("cannot open the TUN device: {0}")]
     Tun(io::Error),
     /// Polling or threads failed.
-    #[error("cannot start the packet thread: {0}")]
+    #[error("cannot start the packet threads: {0}")]
     Thread(io::Error),
+    /// None or too many.
+    #[error("there must be 1 to {MAX_SHARDS} packet threads")]
+    Workers,
 }
 
 /// What the sink hears.
@@ -63,89 +63,84 @@ pub enum PumpError {
 pub enum PumpEvent {
     /// From the engine.
     Engine(Event),
-    /// The thread is gone, by a fault of our own.
+    /// A thread is gone, by a fault of our own.
     Failed(String),
 }
 
-/// A snapshot, at most half a second old.
-#[derive(Clone, Debug, Default)]
-pub struct Status {
-    /// Totals.
-    pub counters: Counters,
-    /// Table sizes.
-    pub sizes: Sizes,
-    /// Datagrams that the kernel would not take.
-    pub send_failures: u64,
-}
+/// Events on their way out; called on the pump's threads and must not block.
+pub type Sink = Box<dyn Fn(Vec<PumpEvent>) + Send + Sync>;
 
-/// Events on their way out; called on the pump's thread and must not block.
-pub type Sink = Box<dyn Fn(Vec<PumpEvent>) + Send>;
-
-struct Shared {
-    commands: Mutex<Vec<Command>>,
-    status: Mutex<Status>,
-    stop: AtomicBool,
-    waker: Waker,
+/// What the workers share.
+pub(crate) struct Shared {
+    pub(crate) mailboxes: Vec<Mailbox>,
+    pub(crate) stop: AtomicBool,
+    pub(crate) sink: Sink,
+    /// When the engines' clocks said zero.
+    pub(crate) start: Instant,
 }
 
 /// A running pump; dropped, it stops.
 pub struct Pump {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     addresses: Vec<SocketAddr>,
     tun_name: Option<String>,
 }
 
 impl Pump {
-    /// Opens sockets and device and starts the thread.
+    /// Opens sockets and device and starts the threads.
     pub fn start(config: PumpConfig, sink: Sink) -> Result<Self, PumpError> {
-        let poll = Poll::new().map_err(PumpError::Thread)?;
-        let sockets = Sockets::bind(&config.bind, config.offload, poll.registry())
-            .map_err(|(address, source)| PumpError::Bind { address, source })?;
-        let device = config.tun.as_ref().map(Device::open).transpose().map_err(PumpError::Tun)?;
-        if let Some(device) = &device {
-            poll.registry()
-                .register(&mut SourceFd(&device.as_raw_fd()), TUN, Interest::READABLE)
-                .map_err(PumpError::Tun)?;
+        let count = config.workers;
+        if count == 0 || count > MAX_SHARDS {
+            return Err(PumpError::Workers);
         }
-        let waker = Waker::new(poll.registry(), WAKE).map_err(PumpError::Thread)?;
-        let shared = Arc::new(Shared {
-            commands: Mutex::default(),
-            status: Mutex::default(),
-            stop: AtomicBool::new(false),
-            waker,
-        });
-        let addresses = sockets.addresses();
+        let all =
+            open_all(&config.bind, count).map_err(|(address, source)| PumpError::Bind { address, source })?;
+        let mut device = config.tun.as_ref().map(Device::open).transpose().map_err(PumpError::Tun)?;
         let tun_name = device.as_ref().map(Device::name);
-        let worker = Worker {
-            poll,
-            sockets,
-            inbox: Inbox::new(),
-            device,
-            engine: Engine::new(config.engine),
-            out: Outbox::default(),
-            start: Instant::now(),
-            shared: shared.clone(),
-            sink,
-            send_failures: 0,
-        };
-        let thread = std::thread::Builder::new()
-            .name("peer-kx".into())
-            .spawn(move || worker.run())
+        let polls =
+            (0..count).map(|_| Poll::new()).collect::<io::Result<Vec<_>>>().map_err(PumpError::Thread)?;
+        let mailboxes = polls
+            .iter()
+            .map(|poll| Ok(Mailbox::new(Waker::new(poll.registry(), WAKE)?, count == 1)))
+            .collect::<io::Result<_>>()
             .map_err(PumpError::Thread)?;
-        Ok(Self { shared, thread: Some(thread), addresses, tun_name })
+        let shared =
+            Arc::new(Shared { mailboxes, stop: AtomicBool::new(false), sink, start: Instant::now() });
+        let mut pump = Self { shared: shared.clone(), threads: Vec::new(), addresses: Vec::new(), tun_name };
+        let parts = config.engine.split(count as u8).into_iter().zip(all).zip(polls);
+        for (index, ((engine, sockets), poll)) in parts.enumerate() {
+            let registry = poll.registry().try_clone().map_err(PumpError::Thread)?;
+            let sockets = Sockets::new(sockets, config.offload, registry).map_err(PumpError::Thread)?;
+            if index == 0 {
+                pump.addresses = sockets.addresses();
+            }
+            let device = device.take();
+            if let Some(device) = &device {
+                poll.registry()
+                    .register(&mut SourceFd(&device.as_raw_fd()), TUN, Interest::READABLE)
+                    .map_err(PumpError::Tun)?;
+            }
+            let worker = Worker::new(index, poll, sockets, device, engine, shared.clone());
+            let thread = std::thread::Builder::new().name(format!("peer-kx-{index}"));
+            pump.threads.push(thread.spawn(move || worker.run()).map_err(PumpError::Thread)?);
+        }
+        Ok(pump)
     }
 
     /// Queues a command; its effects come as events.
     pub fn command(&self, command: Command) {
-        lock(&self.shared.commands).push(command);
-        // Failing to wake means that the thread is gone, which its event has told.
-        let _ = self.shared.waker.wake();
+        let workers =
+            if command.is_for_all() { &self.shared.mailboxes[..] } else { &self.shared.mailboxes[..1] };
+        for mailbox in workers {
+            mailbox.order(command.clone());
+        }
     }
 
     /// The latest snapshot.
     pub fn status(&self) -> Status {
-        lock(&self.shared.status).clone()
+        let all = self.shared.mailboxes.iter().map(Mailbox::status);
+        all.fold(Status::default(), |sum, one| sum.plus(&one))
     }
 
     /// The bound addresses.
@@ -158,11 +153,13 @@ impl Pump {
         self.tun_name.as_deref()
     }
 
-    /// Stops the thread and closes sockets and device.
+    /// Stops the threads and closes sockets and device.
     pub fn stop(&mut self) {
         self.shared.stop.store(true, Ordering::Release);
-        let _ = self.shared.waker.wake();
-        if let Some(thread) = self.thread.take() {
+        for mailbox in &self.shared.mailboxes {
+            mailbox.wake();
+        }
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -172,143 +169,4 @@ impl Drop for Pump {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-struct Worker {
-    poll: Poll,
-    sockets: Sockets,
-    inbox: Inbox,
-    device: Option<Device>,
-    engine: Engine,
-    out: Outbox,
-    start: Instant,
-    shared: Arc<Shared>,
-    sink: Sink,
-    send_failures: u64,
-}
-
-impl Worker {
-    fn run(mut self) {
-        let failure = match catch_unwind(AssertUnwindSafe(|| self.serve())) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => format!("polling failed: {error}"),
-            Err(_) => "the packet thread panicked; this is a bug".to_owned(),
-        };
-        (self.sink)(vec![PumpEvent::Failed(failure)]);
-    }
-
-    fn serve(&mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(64);
-        let mut status_at = Instant::now();
-        // Polling is edge-triggered: a source stays readable until it was read to its end, a burst at a time.
-        let mut readable = vec![true; self.sockets.len()];
-        let mut packets = true;
-        while !self.shared.stop.load(Ordering::Acquire) {
-            let more = packets || readable.contains(&true);
-            let timeout = if more { Duration::ZERO } else { self.timeout() };
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            for event in &events {
-                match event.token() {
-                    TUN => packets = true,
-                    Token(index) => readable.get_mut(index).into_iter().for_each(|source| *source = true),
-                }
-            }
-            for (index, source) in readable.iter_mut().enumerate().filter(|(_, source)| **source) {
-                *source = self.receive(index);
-            }
-            packets = packets && self.read_packets();
-            self.take_commands();
-            let now = self.start.elapsed();
-            if self.engine.next_timeout().is_some_and(|at| at <= now) {
-                self.engine.handle_timeout(now, &mut self.out);
-                self.flush();
-            }
-            if status_at.elapsed() >= STATUS_EVERY {
-                status_at = Instant::now();
-                self.publish();
-            }
-        }
-        for tunnel in self.engine.tunnels() {
-            self.engine.handle_command(self.start.elapsed(), Command::Destroy { tunnel }, &mut self.out);
-        }
-        self.flush();
-        Ok(())
-    }
-
-    fn timeout(&self) -> Duration {
-        let now = self.start.elapsed();
-        let next = self.engine.next_timeout().map_or(STATUS_EVERY, |at| at.saturating_sub(now));
-        next.min(STATUS_EVERY)
-    }
-
-    /// A burst from one socket; whether there may be more.
-    fn receive(&mut self, index: usize) -> bool {
-        let more = self.sockets.receive(index, &mut self.inbox);
-        let now = self.start.elapsed();
-        for (from, datagram) in self.inbox.datagrams() {
-            match datagram {
-                Some(datagram) => self.engine.handle_datagram(now, from, datagram, &mut self.out),
-                None => self.engine.handle_malformed_datagram(),
-            }
-        }
-        self.flush();
-        more
-    }
-
-    fn read_packets(&mut self) -> bool {
-        let Some(device) = &self.device else { return false };
-        let mut packet = [0; PACKET_BYTES];
-        let now = self.start.elapsed();
-        let mut more = true;
-        for _ in 0..BURST {
-            match device.read(&mut packet) {
-                Some(length) => self.engine.handle_packet(now, &packet[..length], &mut self.out),
-                None => {
-                    more = false;
-                    break;
-                }
-            }
-        }
-        self.flush();
-        more
-    }
-
-    fn take_commands(&mut self) {
-        let commands = std::mem::take(&mut *lock(&self.shared.commands));
-        for command in commands {
-            self.engine.handle_command(self.start.elapsed(), command, &mut self.out);
-        }
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        self.send_failures += self.sockets.send(&self.out.datagrams);
-        if let Some(device) = &self.device {
-            for packet in self.out.packets() {
-                if !device.write(packet) {
-                    self.send_failures += 1;
-                }
-            }
-        }
-        if !self.out.events.is_empty() {
-            (self.sink)(self.out.events.drain(..).map(PumpEvent::Engine).collect());
-        }
-        self.out.clear();
-    }
-
-    fn publish(&self) {
-        *lock(&self.shared.status) = Status {
-            counters: self.engine.counters().clone(),
-            sizes: self.engine.sizes(),
-            send_failures: self.send_failures,
-        };
-    }
-}
-
-/// A poisoned lock holds nothing that a panic could have left half-written.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

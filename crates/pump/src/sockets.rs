@@ -4,6 +4,8 @@
 //! one peer in one call (GSO), where it can; `quinn-udp` knows where. All datagrams have one size, so a run is a plain
 //! row of them. Buffers are allocated once.
 
+use crate::fair::FairQueue;
+use crate::steering::steer;
 use cell::layout::{DATAGRAM_BYTES, Datagram};
 use kx::outbox::Transmit;
 use mio::net::UdpSocket;
@@ -15,24 +17,58 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 /// Holds a burst of some ten thousand datagrams while the thread is not scheduled.
-const BUFFER_BYTES: usize = 4 << 20;
+const RECEIVE_BYTES: usize = 4 << 20;
+/// What waits for a slow line waits here, where it is in fair order and the oldest is dropped, not in the kernel.
+const SEND_BYTES: usize = 256 << 10;
+/// Datagrams of one circuit that wait for the line, and of all: some 100 ms and 1 s of a line of 10 Mbit/s.
+const MOST_WAITING_OF_LANE: usize = 64;
+const MOST_WAITING: usize = 2048;
 /// Datagrams that one call may take or hand over as one row.
 const ROW: usize = 64;
 const ROW_BYTES: usize = ROW * DATAGRAM_BYTES;
+
+/// All addresses, for each of so many workers; with several, the kernel steers by [`crate::steering`].
+pub(crate) fn open_all(
+    addresses: &[SocketAddr],
+    workers: usize,
+) -> Result<Vec<Vec<UdpSocket>>, (SocketAddr, io::Error)> {
+    let mut all: Vec<Vec<UdpSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    for &address in addresses {
+        let failed = |error| (address, error);
+        if workers == 1 {
+            all[0].push(open(address, false).map_err(failed)?);
+            continue;
+        }
+        // Sockets that share an address would share it with another peer of the same user, too: it must be free first.
+        let free = open(address, false).and_then(|socket| socket.local_addr()).map_err(failed)?;
+        for sockets in &mut all {
+            sockets.push(open(free, true).map_err(failed)?);
+        }
+        if let Some(socket) = all[0].last() {
+            steer(socket, workers).map_err(failed)?;
+        }
+    }
+    Ok(all)
+}
 
 struct Bound {
     local: SocketAddr,
     socket: UdpSocket,
     state: UdpSocketState,
+    /// What the kernel would not take yet.
+    waiting: FairQueue<u64, Transmit>,
+    token: Token,
 }
 
-/// All sockets, one an address, and the row that is being put together.
+/// One worker's sockets, one an address, and the row that is being put together.
 pub(crate) struct Sockets {
     bound: Vec<Bound>,
+    registry: Registry,
     offload: bool,
     row: Vec<u8>,
+    /// Datagrams that found no way out.
+    failures: u64,
 }
-
 /// Room for one burst.
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
@@ -45,6 +81,11 @@ impl Inbox {
         Self { bytes: vec![0; BATCH_SIZE * ROW_BYTES], meta: [RecvMeta::default(); BATCH_SIZE], rows: 0 }
     }
 
+    /// How many datagrams there are.
+    pub(crate) fn len(&self) -> usize {
+        self.meta[..self.rows].iter().map(|meta| meta.len.div_ceil(meta.stride.max(1))).sum()
+    }
+
     /// Every datagram of the burst with its source; `None` in place of one of another size.
     pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, Option<&mut Datagram>)> {
         self.bytes.chunks_exact_mut(ROW_BYTES).zip(&self.meta[..self.rows]).flat_map(|(row, meta)| {
@@ -55,24 +96,19 @@ impl Inbox {
 }
 
 impl Sockets {
-    pub(crate) fn bind(
-        addresses: &[SocketAddr],
-        offload: bool,
-        registry: &Registry,
-    ) -> Result<Self, (SocketAddr, io::Error)> {
+    pub(crate) fn new(sockets: Vec<UdpSocket>, offload: bool, registry: Registry) -> io::Result<Self> {
         let mut bound = Vec::new();
-        for (index, &address) in addresses.iter().enumerate() {
-            let failed = |error| (address, error);
-            let mut socket = open(address).map_err(failed)?;
-            let state = UdpSocketState::new(UdpSockRef::from(&socket)).map_err(failed)?;
+        for (index, mut socket) in sockets.into_iter().enumerate() {
+            let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
             if !offload {
-                take_single_datagrams(&socket).map_err(failed)?;
+                take_single_datagrams(&socket)?;
             }
-            let local = socket.local_addr().map_err(failed)?;
-            registry.register(&mut socket, Token(index), Interest::READABLE).map_err(failed)?;
-            bound.push(Bound { local, socket, state });
+            let (local, token) = (socket.local_addr()?, Token(index));
+            registry.register(&mut socket, token, Interest::READABLE)?;
+            let waiting = FairQueue::new(MOST_WAITING_OF_LANE, MOST_WAITING);
+            bound.push(Bound { local, socket, state, waiting, token });
         }
-        Ok(Self { bound, offload, row: Vec::with_capacity(ROW_BYTES) })
+        Ok(Self { bound, registry, offload, row: Vec::with_capacity(ROW_BYTES), failures: 0 })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -81,6 +117,11 @@ impl Sockets {
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.bound.iter().map(|bound| bound.local).collect()
+    }
+
+    /// Datagrams so far that the kernel refused, or that had to give way while they waited for it.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
     }
 
     /// Takes one burst from a socket; `false` when nothing more is queued.
@@ -101,54 +142,97 @@ impl Sockets {
         }
     }
 
-    /// Sends everything in order, runs to one peer in one call; how many the kernel would not take.
-    pub(crate) fn send(&mut self, datagrams: &[Transmit]) -> u64 {
-        let mut refused = 0;
+    /// Sends everything, runs to one peer in one call. What the line has no room for waits, lane by lane.
+    pub(crate) fn send(&mut self, datagrams: &[Transmit]) {
         let mut rest = datagrams;
         while let Some(first) = rest.first() {
             let Some(index) = self.bound.iter().position(|b| b.local.is_ipv4() == first.to.is_ipv4()) else {
-                refused += 1;
+                self.failures += 1;
                 rest = &rest[1..];
                 continue;
             };
-            let most = if self.offload { self.bound[index].state.max_gso_segments().min(ROW) } else { 1 };
+            let bound = &self.bound[index];
+            let most = if self.offload { bound.state.max_gso_segments().min(ROW) } else { 1 };
             let run = rest.iter().take(most).take_while(|transmit| transmit.to == first.to).count().max(1);
             let (row, after) = rest.split_at(run);
-            refused += self.send_row(index, row);
+            let sent = if bound.waiting.is_empty() { self.send_row(index, row) } else { 0 };
+            if sent < row.len() {
+                self.keep(index, &row[sent..]);
+            }
             rest = after;
         }
-        refused
     }
 
-    fn send_row(&mut self, index: usize, row: &[Transmit]) -> u64 {
+    /// The kernel may have room again.
+    pub(crate) fn send_waiting(&mut self, index: usize) {
+        let Some(Bound { socket, state, waiting, token, .. }) = self.bound.get_mut(index) else { return };
+        if waiting.is_empty() {
+            return;
+        }
+        let mut refused = 0;
+        while waiting.serve(|_, one| match send_one(socket, state, one) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                refused += 1;
+                true
+            }
+        }) {}
+        if waiting.is_empty() {
+            // Failing to say so costs needless wake-ups only.
+            let _ = self.registry.reregister(socket, *token, Interest::READABLE);
+        }
+        self.failures += refused;
+    }
+
+    /// Queues what the kernel has no room for, and asks to be told when it has.
+    fn keep(&mut self, index: usize, row: &[Transmit]) {
+        let Bound { socket, waiting, token, .. } = &mut self.bound[index];
+        if waiting.is_empty() {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if self.registry.reregister(socket, *token, interest).is_err() {
+                self.failures += row.len() as u64;
+                return;
+            }
+        }
+        for one in row {
+            self.failures += u64::from(waiting.push(one.lane, one.clone()));
+        }
+    }
+
+    /// How many of a row are done with, sent or refused; the kernel has no room for the others now.
+    fn send_row(&mut self, index: usize, row: &[Transmit]) -> usize {
         let Bound { socket, state, .. } = &self.bound[index];
-        let socket = UdpSockRef::from(socket);
-        let transmit = |contents, segment_size| quinn_udp::Transmit {
-            destination: row[0].to,
-            ecn: None,
-            contents,
-            segment_size,
-            src_ip: None,
-        };
         if row.len() > 1 {
             self.row.clear();
             for datagram in row {
                 self.row.extend_from_slice(&datagram.datagram);
             }
-            let sent = state.try_send(socket, &transmit(&self.row[..], Some(DATAGRAM_BYTES)));
-            match sent {
-                Ok(()) => return 0,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return row.len() as u64,
+            let transmit = transmit(row[0].to, &self.row, Some(DATAGRAM_BYTES));
+            match state.try_send(UdpSockRef::from(socket), &transmit) {
+                Ok(()) => return row.len(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
                 // The device may not do it in one call: one by one, then.
                 Err(_) => {}
             }
         }
-        let socket = &self.bound[index].socket;
-        let refused = row.iter().filter(|one| {
-            state.try_send(UdpSockRef::from(socket), &transmit(&one.datagram[..], None)).is_err()
-        });
-        refused.count() as u64
+        for (at, one) in row.iter().enumerate() {
+            match send_one(socket, state, one) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return at,
+                Err(_) => self.failures += 1,
+            }
+        }
+        row.len()
     }
+}
+
+fn send_one(socket: &UdpSocket, state: &UdpSocketState, one: &Transmit) -> io::Result<()> {
+    state.try_send(UdpSockRef::from(socket), &transmit(one.to, &one.datagram, None))
+}
+
+fn transmit(to: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> quinn_udp::Transmit<'_> {
+    quinn_udp::Transmit { destination: to, ecn: None, contents, segment_size, src_ip: None }
 }
 
 /// From now on the kernel hands over single datagrams from a socket that `quinn-udp` has set up, not rows.
@@ -173,15 +257,18 @@ pub fn take_single_datagrams(socket: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-fn open(address: SocketAddr) -> io::Result<UdpSocket> {
+fn open(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
     // The kernel may grant less: more would need privileges, and less still works.
-    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
-    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_recv_buffer_size(RECEIVE_BYTES);
+    let _ = socket.set_send_buffer_size(SEND_BYTES);
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
 }

@@ -15,22 +15,22 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 
 /// What a valid signed registration says; whether it is valid is known already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Signed {
+pub struct Signed {
     /// Registration key.
-    pub(crate) key: [u8; 32],
+    pub key: [u8; 32],
     /// When the pseudo-identity signed, Unix seconds.
-    pub(crate) time: u64,
+    pub time: u64,
     /// Until when it counts, Unix seconds.
-    pub(crate) expiry: u64,
+    pub expiry: u64,
 }
 
 /// By what somebody claims a registration.
 #[derive(Clone)]
-pub(crate) struct Claim {
+pub struct Claim {
     /// Secret of the owner's KX.
-    pub(crate) token: [u8; 32],
+    pub token: [u8; 32],
     /// In the pseudo-identity's name.
-    pub(crate) signed: Option<Signed>,
+    pub signed: Option<Signed>,
 }
 
 /// What becomes of a claim.

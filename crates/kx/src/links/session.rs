@@ -11,7 +11,7 @@ use crate::counters::Counters;
 use crate::dialing::Dialing;
 use crate::outbox::Outbox;
 use crate::peer::Identity;
-use cell::layout::{CellHeader, Command, DATAGRAM_BYTES, Datagram};
+use cell::layout::{CELL_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram, read_u32};
 use cell::link::SealedHeader;
 use cell::window::ReplayWindow;
 use std::net::SocketAddr;
@@ -234,7 +234,9 @@ impl Session {
 
     fn seal(&mut self, now: Duration, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
         self.live.sent();
+        // Padding is of circuit 0.
+        let lane = u64::from(self.remote_index) << 32 | u64::from(read_u32(datagram, CELL_AT));
         self.send.seal(now, self.remote_index, datagram);
-        out.send(to, datagram);
+        out.send_in(lane, to, datagram);
     }
 }

@@ -26,7 +26,7 @@ impl Links {
             return None;
         }
         let entry = self.table.vacant_entry();
-        let id = (random as u32 & !SLOT_MASK) | entry.key() as u32;
+        let id = self.shard.mark((random as u32 & !SLOT_MASK) | entry.key() as u32);
         let state = state(id);
         entry.insert(Link { id, address, dialled: matches!(state, State::Dialing(_)), state });
         Some(id)

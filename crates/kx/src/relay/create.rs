@@ -90,7 +90,9 @@ impl Engine {
             return self.refuse_create(now, key, out);
         };
         let keys = HopKeys::new(&secrets);
+        self.last_serial += 1;
         let slot = self.relayed.insert(Relayed {
+            serial: self.last_serial,
             previous: key,
             next: None,
             end: End::Open,

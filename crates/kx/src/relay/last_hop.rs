@@ -6,6 +6,7 @@
 use super::Relayed;
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Slot};
+use crate::exchange::Wish;
 use crate::exchange::claim::{Claim, Signed};
 use crate::fragments::{Assembly, split};
 use crate::outbox::Outbox;
@@ -88,49 +89,72 @@ impl Engine {
                 }
             }
             Some(Request::Register { pseudo_identity, token }) => {
-                self.serve_register(now, slot, pseudo_identity, token, None, out)
+                match self.claim(now, slot, &pseudo_identity, token, None) {
+                    Ok(claim) => {
+                        return self.ask_exchange(
+                            now,
+                            slot,
+                            id,
+                            Wish::Register { pseudo_identity, claim },
+                            out,
+                        );
+                    }
+                    Err(denial) => Response::Denied(denial),
+                }
             }
             Some(Request::RegisterSigned { pseudo_identity, token, statement, proof }) => {
-                self.serve_register(now, slot, pseudo_identity, token, Some((statement, proof)), out)
+                match self.claim(now, slot, &pseudo_identity, token, Some((statement, proof))) {
+                    Ok(claim) => {
+                        return self.ask_exchange(
+                            now,
+                            slot,
+                            id,
+                            Wish::Register { pseudo_identity, claim },
+                            out,
+                        );
+                    }
+                    Err(denial) => Response::Denied(denial),
+                }
             }
-            Some(Request::Connect { pseudo_identity, token }) => self.splice(slot, pseudo_identity, token),
-            Some(Request::Ping) => self.pong(slot),
+            Some(Request::Connect { pseudo_identity, token }) => {
+                return self.ask_exchange(now, slot, id, Wish::Connect { pseudo_identity, token }, out);
+            }
+            Some(Request::Ping) => {
+                let Some(end) = self.relayed.get(slot).map(|relayed| relayed.end) else { return };
+                return self.ask_exchange(now, slot, id, Wish::Ping { end }, out);
+            }
             None => Response::Denied(Denial::Invalid),
         };
         self.respond(now, slot, id, &response, out);
     }
 
-    /// Signatures cost: a circuit may ask a few times.
-    fn serve_register(
+    /// By what right the builder registers. Signatures cost: a circuit may ask a few times.
+    fn claim(
         &mut self,
         now: Duration,
         slot: Slot,
-        pseudo_identity: Identity,
+        pseudo_identity: &Identity,
         token: [u8; 32],
         signed: Option<(Statement, [u8; 64])>,
-        out: &mut Outbox,
-    ) -> Response {
-        let Some(relayed) = self.relayed.get_mut(slot) else { return Response::Denied(Denial::Invalid) };
+    ) -> Result<Claim, Denial> {
+        let relayed = self.relayed.get_mut(slot).ok_or(Denial::Invalid)?;
         if relayed.registers >= MAX_REGISTERS {
             self.counters.registrations_refused += 1;
-            return Response::Denied(Denial::Full);
+            return Err(Denial::Full);
         }
         relayed.registers += 1;
+        let Some((statement, proof)) = signed else { return Ok(Claim { token, signed: None }) };
         let unix_now = self.unix_start + now.as_secs();
-        let mut claim = Claim { token, signed: None };
-        if let Some((statement, proof)) = signed {
-            let shown = (&relayed.keys.binding, &proof);
-            if statement.verify(&pseudo_identity, &self.identity, shown, unix_now).is_err() {
-                self.counters.registrations_invalid += 1;
-                return Response::Denied(Denial::Invalid);
-            }
-            let Statement { key, time, expiry, .. } = statement;
-            claim.signed = Some(Signed { key, time, expiry });
+        let shown = (&relayed.keys.binding, &proof);
+        if statement.verify(pseudo_identity, &self.identity, shown, unix_now).is_err() {
+            self.counters.registrations_invalid += 1;
+            return Err(Denial::Invalid);
         }
-        self.register(now, slot, pseudo_identity, claim, out)
+        let Statement { key, time, expiry, .. } = statement;
+        Ok(Claim { token, signed: Some(Signed { key, time, expiry }) })
     }
 
-    pub(super) fn respond(
+    pub(crate) fn respond(
         &mut self,
         now: Duration,
         slot: Slot,

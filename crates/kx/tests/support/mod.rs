@@ -16,6 +16,7 @@ use kx::links::LinkIdentity;
 use kx::noise::public_key;
 use kx::outbox::Outbox;
 use kx::peer::Peer;
+use kx::shard::{Owner, Shard, owner_of};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -180,23 +181,47 @@ impl Network {
                 return false;
             };
             self.now = self.now.max(at);
-            let mut out = Outbox::default();
             if arrival == Some(at) {
-                let (_, (from, to, mut datagram)) = self.queue.pop_first().unwrap();
-                if let Some(index) = self.nodes.iter().position(|node| node.address == to && node.alive) {
+                let (_, (from, to, datagram)) = self.queue.pop_first().unwrap();
+                for index in self.owners(to, &datagram) {
+                    let (mut out, mut copy) = (Outbox::default(), datagram);
                     self.delivered += 1;
-                    self.nodes[index].engine.handle_datagram(self.now, from, &mut datagram, &mut out);
+                    self.nodes[index].engine.handle_datagram(self.now, from, &mut copy, &mut out);
                     self.drain(index, out);
                 }
             } else if let Some((_, index)) = timer {
+                let mut out = Outbox::default();
                 self.nodes[index].engine.handle_timeout(self.now, &mut out);
                 self.drain(index, out);
             }
         }
     }
 
-    fn drain(&mut self, index: usize, out: Outbox) {
+    /// The engines at an address, in the order of their shards.
+    fn engines_at(&self, address: SocketAddr) -> Vec<usize> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| node.address == address && node.alive).map(|(index, _)| index).collect()
+    }
+
+    fn owners(&self, address: SocketAddr, datagram: &Datagram) -> Vec<usize> {
+        let engines = self.engines_at(address);
+        match engines.len() {
+            0 | 1 => engines,
+            count => match owner_of(datagram, count) {
+                Owner::Shard(shard) => vec![engines[shard]],
+                Owner::Every => engines,
+            },
+        }
+    }
+
+    fn drain(&mut self, index: usize, mut out: Outbox) {
         let from = self.nodes[index].address;
+        for (shard, parcel) in std::mem::take(&mut out.parcels) {
+            let mut more = Outbox::default();
+            let other = self.engines_at(from)[shard];
+            self.nodes[other].engine.handle_parcel(self.now, parcel, &mut more);
+            self.drain(other, more);
+        }
         self.nodes[index].events.extend(out.events.iter().cloned());
         self.nodes[index].packets.extend(out.packets().map(<[u8]>::to_vec));
         for transmit in out.datagrams {
@@ -211,12 +236,36 @@ impl Network {
 
 /// `generation` seeds its random numbers; its certificates hold for `seconds`.
 pub fn node(index: usize, generation: u64, seconds: u64) -> Node {
+    let (config, peer) = config(index, generation, seconds);
+    node_of(config, peer)
+}
+
+/// The same peer as so many engines, each a node of its own at one address.
+pub fn shards(index: usize, count: u8) -> Vec<Node> {
+    let (config, peer) = config(index, 0, 30 * 24 * 3600);
+    config.split(count).into_iter().map(|config| node_of(config, peer)).collect()
+}
+
+fn node_of(config: EngineConfig, peer: Peer) -> Node {
+    Node {
+        engine: Engine::new(config),
+        address: peer.address,
+        peer,
+        events: Vec::new(),
+        packets: Vec::new(),
+        alive: true,
+    }
+}
+
+/// Everything that makes a peer, and who it is.
+pub fn config(index: usize, generation: u64, seconds: u64) -> (EngineConfig, Peer) {
     let (link, hop) = ([index as u8 + 1; 32], [index as u8 + 101; 32]);
     let address: SocketAddr = format!("10.0.0.{}:3001", index + 1).parse().unwrap();
     let [link_certificate, hop_certificate] = certificates(index, &link, &hop, seconds);
     let identity = kx::certificate::verify(&link_certificate, Purpose::Link, UNIX_START).unwrap().identity;
     let mut state = index as u64 + 1 + (generation << 16);
-    let engine = Engine::new(EngineConfig {
+    let config = EngineConfig {
+        shard: Shard::WHOLE,
         identity,
         link: LinkIdentity { secret: link, certificate: link_certificate },
         hop: HopIdentity { secret: hop, certificate: hop_certificate },
@@ -232,15 +281,8 @@ pub fn node(index: usize, generation: u64, seconds: u64) -> Node {
             let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
         }),
-    });
-    Node {
-        engine,
-        address,
-        peer: Peer { identity, address },
-        events: Vec::new(),
-        packets: Vec::new(),
-        alive: true,
-    }
+    };
+    (config, Peer { identity, address })
 }
 
 /// Even nodes have IPv4 inside, odd ones IPv6.

@@ -8,6 +8,8 @@ use kx::certificate::{Purpose, digest_of, verify};
 use kx::engine::{EngineConfig, HopIdentity, Tun};
 use kx::links::LinkIdentity;
 use kx::noise::public_key;
+use kx::numbers::Numbers;
+use kx::shard::Shard;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const LIFETIME_SECONDS: u64 = 86_400;
@@ -20,19 +22,15 @@ pub(crate) fn new_peer(tun: Option<Tun>) -> Result<EngineConfig, Fault> {
     let certificate = |purpose, secret| certify(&hostkey, purpose, secret, unix_start + LIFETIME_SECONDS);
     let link_certificate = certificate(Purpose::Link, &link)?;
     let identity = verify(&link_certificate, Purpose::Link, unix_start)?.identity;
-    let (seed, mut counter) = (random()?, 0_u64);
     Ok(EngineConfig {
+        shard: Shard::WHOLE,
         identity,
         hop: HopIdentity { secret: hop, certificate: certificate(Purpose::Hop, &hop)? },
         link: LinkIdentity { secret: link, certificate: link_certificate },
         tun,
         unix_start,
         cookie_secret,
-        random: Box::new(move || {
-            counter += 1;
-            let digest = digest_of(&[&seed, &counter.to_be_bytes()]);
-            digest[..8].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
-        }),
+        random: Numbers::new(random()?).into_random(),
     })
 }
 

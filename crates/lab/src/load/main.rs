@@ -16,7 +16,7 @@ mod voices;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: peer-load relay LISTEN… [--offload yes|no]
+usage: peer-load relay LISTEN… [--offload yes|no] [--workers N]
          relays until standard input ends; prints its identity and addresses
        peer-load forward LISTEN TO [--offload yes|no]
          forwards datagrams until standard input ends

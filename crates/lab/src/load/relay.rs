@@ -6,6 +6,8 @@ use pump::{Pump, PumpConfig, PumpEvent};
 pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
     let (plain, named) = options(arguments)?;
     let bind = plain.iter().map(|address| address.parse()).collect::<Result<_, _>>()?;
+    let workers =
+        named.iter().find(|(name, _)| *name == "workers").map_or(Ok(1), |(_, count)| count.parse())?;
     let engine = keys::new_peer(None)?;
     let identity: String = engine.identity.iter().map(|byte| format!("{byte:02x}")).collect();
     let sink = |events: Vec<PumpEvent>| {
@@ -13,7 +15,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
             eprintln!("peer-load relay: {event:?}");
         }
     };
-    let config = PumpConfig { engine, bind, tun: None, offload: offload(&named) };
+    let config = PumpConfig { engine, workers, bind, tun: None, offload: offload(&named) };
     let pump = Pump::start(config, Box::new(sink))?;
     println!("{{\"identity\":\"{identity}\",\"pid\":{}}}", std::process::id());
     wait_for_end();
