@@ -28,9 +28,10 @@ pub(crate) const TUN: Token = Token(1001);
 const BURST: usize = 64;
 /// So many datagrams of one system call are served as they come; more are put into fair order first.
 const AT_ONCE: usize = 256;
-/// Queued datagrams of one link, and in all: a fraction of a millisecond of work, and a few.
-const MOST_QUEUED_OF_LANE: usize = 1024;
-const MOST_QUEUED: usize = 8192;
+/// Queued datagrams of one link, and in all: some 5 and 10 ms of work, and as much as the kernel holds while this thread is
+/// not scheduled.
+const MOST_QUEUED_OF_LANE: usize = 8192;
+const MOST_QUEUED: usize = 16_384;
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) struct Worker {
