@@ -6,7 +6,7 @@
  * Not here: what tunnels are for and which peers they take (src/kx).
  */
 
-import type { KxOptions } from '../../native/binding.js';
+import type { KxOptions, KxRegistration } from '../../native/binding.js';
 import { PeerError } from '../errors.js';
 import { addon } from './addon.js';
 
@@ -61,16 +61,7 @@ export interface SetExtension {
   /** X25519 tunnel key, 32 bytes: the secret half for an incoming tunnel, the public one for an outgoing tunnel. */
   readonly key?: Buffer;
   /** Incoming: the pseudo-identity's word for this owner; counts from the next circuit on. */
-  readonly registration?: {
-    /** Ed25519 seed of the registration key, 32 bytes. */
-    readonly secret: Buffer;
-    /** Unix seconds. */
-    readonly time: bigint;
-    /** Unix seconds. */
-    readonly expiry: bigint;
-    /** 64 bytes. */
-    readonly signature: Buffer;
-  };
+  readonly registration?: KxRegistration;
   /** Incoming: the only local port, TCP and UDP, that callers reach. */
   readonly port?: number;
 }

@@ -11,7 +11,7 @@
  * Not here: packets (the engine), the choice of hops (path.ts), the API's bytes (src/wire).
  */
 
-import { createHmac, randomBytes, randomInt } from 'node:crypto';
+import { createHmac, randomInt } from 'node:crypto';
 import type { ApiConnection } from '../api/server.js';
 import type { Engine, EngineEvent, KxFailure } from '../engine/kx.js';
 import type { Logger } from '../log.js';
@@ -23,9 +23,9 @@ import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 import { Suspects } from './suspects.js';
+import { type Direction, errorFor, newTunnel, type Tunnel } from './tunnel.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
-type Direction = 'incoming' | 'outgoing';
 
 /** Longest path that the engine builds. */
 export const MAX_HOPS = 8;
@@ -36,37 +36,16 @@ const MAX_ATTEMPTS = 4;
 const REBUILD_ATTEMPTS = 6;
 /** A rotation that failed is tried again after this part of the period. */
 const RETRY_ROTATION = 0.1;
+/** The longest time to a rotation, in periods. */
+const LONGEST_ROTATION = 1.5;
+/** A registration is shown anew at the latest so long before it expires, and then about so soon. */
+const REGISTRATION_RESERVE_SECONDS = 600;
+const SOON_SECONDS = 60;
 const REPAIR_WAIT_MS = 1_000;
 /** A repair that takes longer begins again with other peers, twice as patient: the first may have met a dead one. */
 const REPAIR_PATIENCE_MS = 1_500;
 /** How long a tunnel without any API connection lives without traffic (design 8). */
 const REAP_SECONDS = { outgoing: 3_600, incoming: 12 * 3_600 };
-
-interface Tunnel {
-  id: number;
-  readonly key: string;
-  readonly direction: Direction;
-  readonly pseudoIdentity: Buffer;
-  readonly exchangePoint: Candidate;
-  readonly hops: number;
-  clients: Set<ApiConnection>;
-  /** 32 bytes: shown to the exchange point, so that later circuits of this tunnel take over from earlier ones. */
-  readonly token: Buffer;
-  /** repairing: the engine keeps the flows and waits for another circuit; rebuilding: they are lost. */
-  state: 'building' | 'ready' | 'repairing' | 'rebuilding';
-  rotation: NodeJS.Timeout | null;
-  address: string | undefined;
-  /** Of the circuit that is being built, or was built last. */
-  path: Candidate[];
-  /** Of the circuit that carries the tunnel. */
-  carrying: Candidate[];
-  /** The engine was told to end it when it is not used. */
-  reaped: boolean;
-  /** X25519, 32 bytes: the secret half of an incoming tunnel's, the public half of an outgoing one's. */
-  tunnelKey: Buffer | null;
-  attempts: number;
-  startedAt: number;
-}
 
 export interface TunnelsOptions {
   readonly engine: Engine;
@@ -118,12 +97,11 @@ export class Tunnels {
     const wanted = Math.max(hops, message.hops);
     const { identity, kxPort } = message.exchangePoint;
     const extension = decodeBuildExtension(message.extension);
-    const tunnelKey = direction === 'incoming' ? extension?.tunnelSecret : extension?.tunnelKey;
     const key = `${direction} ${message.pseudoIdentity.toString('hex')} ${identity.toString('hex')}`;
     const known = this.#byKey.get(key);
     if (known !== undefined && extension !== null && known.state !== 'rebuilding') {
       known.clients.add(client);
-      if (tunnelKey !== undefined) this.#setTunnelKey(known, tunnelKey);
+      if (known.extension.renew(direction, extension)) this.#extend(known);
       this.#reap(known);
       if (known.state !== 'building') this.#sendReady(known, client);
       return;
@@ -140,25 +118,12 @@ export class Tunnels {
       return;
     }
     if (known !== undefined) this.#remove(known);
-    const tunnel: Tunnel = {
-      id: 0,
-      key,
-      direction,
-      pseudoIdentity: message.pseudoIdentity,
-      exchangePoint: { identity, address, port: kxPort },
-      token: direction === 'incoming' ? this.#ownerToken(message.pseudoIdentity, identity) : randomBytes(32),
-      hops: wanted,
-      clients: new Set([client]),
-      state: 'building',
-      rotation: null,
-      address: undefined,
-      path: [],
-      carrying: [],
-      reaped: false,
-      tunnelKey: tunnelKey ?? null,
-      attempts: 0,
-      startedAt: Date.now(),
-    };
+    const { pseudoIdentity } = message;
+    const token = direction === 'incoming' ? this.#ownerToken(pseudoIdentity, identity) : null;
+    const at = { identity, address, port: kxPort };
+    const tunnel = newTunnel(key, direction, pseudoIdentity, at, wanted, token);
+    tunnel.clients.add(client);
+    tunnel.extension.renew(direction, extension);
     this.#byKey.set(key, tunnel);
     void this.#attempt(tunnel);
   }
@@ -253,14 +218,23 @@ export class Tunnels {
     const { id, pseudoIdentity, token } = tunnel;
     const type = tunnel.direction === 'incoming' ? 'buildIncoming' : 'buildOutgoing';
     engine.command({ type, tunnel: id, pseudoIdentity, path, token });
-    if (tunnel.tunnelKey !== null) this.#setTunnelKey(tunnel, tunnel.tunnelKey);
+    this.#sendExtension(tunnel);
   }
 
-  /** The engine wipes what it is given; the tunnel may have to be built again. */
-  #setTunnelKey(tunnel: Tunnel, key: Buffer): void {
-    tunnel.tunnelKey = key;
-    if (!this.#byId.has(tunnel.id)) return;
-    this.#options.engine.command({ type: 'setExtension', tunnel: tunnel.id, key: Buffer.from(key) });
+  #sendExtension(tunnel: Tunnel): void {
+    const command = tunnel.extension.command(tunnel.id);
+    if (command !== null && this.#byId.has(tunnel.id)) this.#options.engine.command(command);
+  }
+
+  /** Key and port count at once; a registration with the next circuit, which must come before the last one expires. */
+  #extend(tunnel: Tunnel): void {
+    this.#sendExtension(tunnel);
+    const { rotateSeconds } = this.#options;
+    const forSeconds = rotateSeconds * LONGEST_ROTATION + REGISTRATION_RESERVE_SECONDS;
+    const isUrgent = tunnel.extension.shouldShow(Date.now() / 1000, forSeconds);
+    if (tunnel.state === 'ready' && isUrgent) {
+      this.#scheduleRotation(tunnel, Math.min(1, SOON_SECONDS / rotateSeconds));
+    }
   }
 
   async #rotate(tunnel: Tunnel): Promise<void> {
@@ -310,6 +284,7 @@ export class Tunnels {
     this.#options.guards.noteSuccess(tunnel.path);
     for (const hop of tunnel.path) this.#suspects.clear(hop);
     tunnel.carrying = tunnel.path;
+    tunnel.extension.noteShown();
     this.#reap(tunnel);
     this.#updateCover();
     tunnel.address = address;
@@ -366,6 +341,8 @@ export class Tunnels {
 
   /** The engine knows when the first hop is gone; of what broke behind it, it hears only that it did. */
   #suspectBroken(tunnel: Tunnel, failure: KxFailure): void {
+    // The exchange point itself has forgotten the tunnel: no relay did that.
+    if (failure === 'unknown-pseudo-identity') return;
     const relays = tunnel.carrying.slice(0, -1);
     this.#suspect(failure === 'unreachable' ? relays.slice(0, 1) : relays.slice(1));
   }
@@ -414,7 +391,7 @@ export class Tunnels {
   #remove(tunnel: Tunnel): void {
     if (this.#byKey.get(tunnel.key) === tunnel) this.#byKey.delete(tunnel.key);
     if (tunnel.rotation !== null) clearTimeout(tunnel.rotation);
-    tunnel.tunnelKey?.fill(0);
+    tunnel.extension.wipe();
     if (this.#byId.delete(tunnel.id)) this.#options.engine.command({ type: 'destroy', tunnel: tunnel.id });
     this.#updateCover();
   }
@@ -435,9 +412,4 @@ export class Tunnels {
     }, afterMs).unref();
     this.#timers.add(timer);
   }
-}
-
-function errorFor(direction: Direction, pseudoIdentity: Buffer): ApiMessage {
-  const requestType = direction === 'incoming' ? MESSAGE_TYPE.kxBuildIncoming : MESSAGE_TYPE.kxBuildOutgoing;
-  return { type: 'kx-error', requestType, pseudoIdentity };
 }

@@ -12,7 +12,7 @@ import { Guards } from '../../../src/kx/guards.js';
 import type { Candidate, PeerPool } from '../../../src/kx/peer-pool.js';
 import { Tunnels } from '../../../src/kx/tunnels.js';
 import { createLogger } from '../../../src/log.js';
-import { encodeBuildExtension } from '../../../src/wire/build-extension.js';
+import { type BuildExtension, encodeBuildExtension } from '../../../src/wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE, type PeerAddress } from '../../../src/wire/message.js';
 
 const test = suite('tunnels');
@@ -309,6 +309,33 @@ test('the tunnel key of a BUILD extension goes to the engine, again with each ne
   assert.equal(await command(), { type: 'setExtension', tunnel: second.tunnel, key });
   tunnels.build(client, { ...build('kx-build-outgoing', randomBytes(32)), extension: Buffer.from([1]) });
   assert.is(sent.at(-1)?.type, 'kx-error');
+});
+
+test('a BUILD for a tunnel that is there renews registration and port, and an older registration does not come back', async () => {
+  const { tunnels, client, sent, command } = await bench();
+  const soon = BigInt(Math.floor(Date.now() / 1000)) + 7_200n;
+  const registration = (time: bigint) => ({
+    secret: randomBytes(32),
+    time,
+    expiry: soon,
+    signature: randomBytes(64),
+  });
+  const pseudoIdentity = randomBytes(32);
+  const order = (extension: BuildExtension) =>
+    tunnels.build(client, {
+      ...build('kx-build-incoming', pseudoIdentity),
+      extension: encodeBuildExtension(extension),
+    });
+  const [first, second, third] = [registration(5n), registration(7n), registration(6n)];
+  order({ registration: first, port: 40_001 });
+  const { tunnel } = await command();
+  assert.equal(await command(), { type: 'setExtension', tunnel, registration: first, port: 40_001 });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  order({ registration: second });
+  assert.equal(await command(), { type: 'setExtension', tunnel, registration: second, port: 40_001 });
+  order({ registration: third, port: 40_002 });
+  assert.equal(await command(), { type: 'setExtension', tunnel, registration: second, port: 40_002 });
+  assert.is(sent.filter(({ type }) => type === 'kx-ready').length, 3);
 });
 
 test.run();

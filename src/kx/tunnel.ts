@@ -1,0 +1,75 @@
+/**
+ * Role: one tunnel as its orchestration sees it: whom it is for, how it stands, which peers carry it.
+ *
+ * Not here: what changes it (tunnels.ts).
+ */
+
+import { randomBytes } from 'node:crypto';
+import type { ApiConnection } from '../api/server.js';
+import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
+import type { Candidate } from './peer-pool.js';
+import { TunnelExtension } from './tunnel-extension.js';
+
+export type Direction = 'incoming' | 'outgoing';
+
+export interface Tunnel {
+  id: number;
+  readonly key: string;
+  readonly direction: Direction;
+  readonly pseudoIdentity: Buffer;
+  readonly exchangePoint: Candidate;
+  readonly hops: number;
+  clients: Set<ApiConnection>;
+  /** 32 bytes: shown to the exchange point, so that later circuits of this tunnel take over from earlier ones. */
+  readonly token: Buffer;
+  /** repairing: the engine keeps the flows and waits for another circuit; rebuilding: they are lost. */
+  state: 'building' | 'ready' | 'repairing' | 'rebuilding';
+  rotation: NodeJS.Timeout | null;
+  address: string | undefined;
+  /** Of the circuit that is being built, or was built last. */
+  path: Candidate[];
+  /** Of the circuit that carries the tunnel. */
+  carrying: Candidate[];
+  /** The engine was told to end it when it is not used. */
+  reaped: boolean;
+  /** What the client has told beyond BUILD itself. */
+  readonly extension: TunnelExtension;
+  attempts: number;
+  startedAt: number;
+}
+
+/** A tunnel that is about to be built. `ownerToken`: of an incoming one; a caller's is drawn. */
+export function newTunnel(
+  key: string,
+  direction: Direction,
+  pseudoIdentity: Buffer,
+  exchangePoint: Candidate,
+  hops: number,
+  ownerToken: Buffer | null,
+): Tunnel {
+  return {
+    id: 0,
+    key,
+    direction,
+    pseudoIdentity,
+    exchangePoint,
+    token: ownerToken ?? randomBytes(32),
+    hops,
+    clients: new Set(),
+    state: 'building',
+    rotation: null,
+    address: undefined,
+    path: [],
+    carrying: [],
+    reaped: false,
+    extension: new TunnelExtension(),
+    attempts: 0,
+    startedAt: Date.now(),
+  };
+}
+
+/** That a tunnel cannot be served. */
+export function errorFor(direction: Direction, pseudoIdentity: Buffer): ApiMessage {
+  const requestType = direction === 'incoming' ? MESSAGE_TYPE.kxBuildIncoming : MESSAGE_TYPE.kxBuildOutgoing;
+  return { type: 'kx-error', requestType, pseudoIdentity };
+}
