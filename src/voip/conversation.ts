@@ -24,6 +24,8 @@ export interface ConversationOptions {
   readonly config: VoipConfig;
   /** Address of the TUN device. */
   readonly localAddress: string;
+  /** Local UDP port for voice, the one by which the caller came in; 0, for a caller, lets the system choose. */
+  readonly voicePort: number;
   readonly log: Logger;
   /** Called once, after everything is closed. */
   readonly onOver: () => void;
@@ -63,9 +65,9 @@ export class Conversation {
   /** The caller's first message. */
   invite(): void {
     if (this.#over) return;
-    const { config, localAddress, channel } = this.#options;
+    const { config, localAddress, voicePort, channel } = this.#options;
     this.#guarded(() => {
-      this.#media = new Media(config, localAddress, 0);
+      this.#media = new Media(config, localAddress, voicePort);
       channel.send({ type: 'invite', voicePort: this.#media.port });
       this.#startRingTimer('no-answer');
     });
@@ -81,13 +83,13 @@ export class Conversation {
 
   /** The callee's answer; `false` where there is nothing to accept. */
   accept(): boolean {
-    const { config, localAddress, channel, call } = this.#options;
+    const { config, localAddress, voicePort, channel, call } = this.#options;
     if (this.#over || call.direction !== 'incoming' || call.state.kind !== 'ringing') return false;
     const remotePort = this.#remoteVoicePort;
     if (remotePort === null) return false;
     return this.#guarded(() => {
       // Callers reach no other port than this one (design 3, delivery rules).
-      this.#media = new Media(config, localAddress, config.port);
+      this.#media = new Media(config, localAddress, voicePort);
       channel.send({ type: 'accepted', voicePort: this.#media.port });
       this.#startVoice(remotePort);
     });

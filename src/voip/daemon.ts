@@ -51,6 +51,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     const listed = await store.list();
     if (closed) return;
     identities = listed;
+    telephone.serve(identities);
     const wanted = new Map(identities.map((identity) => [identity.publicKey.toString('hex'), identity]));
     for (const [key, registration] of registrations) {
       if (wanted.has(key)) continue;
@@ -65,7 +66,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         dht: endpoint,
         kx: link,
         hops: kx.hops,
-        voipPort: voip.port,
+        voipPort: () => telephone.portOf(identity.publicKey) ?? voip.port,
         extensions: kx.extensions,
         log,
         startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
@@ -82,7 +83,6 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     if (message.type !== 'kx-error' || message.requestType !== MESSAGE_TYPE.kxBuildIncoming) return;
     registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
   };
-  await refresh();
   const telephone = new Telephone({
     config: { ...config, voip },
     localAddress: tunIp.address,
@@ -95,7 +95,9 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
     },
+    onMoved: (publicKey) => registrations.get(publicKey.toString('hex'))?.moved(),
   });
+  await refresh();
   const refreshTimer = setInterval(() => {
     refresh().catch((error: unknown) => log.warn({ err: error }, 'pseudo-identities cannot be read'));
   }, IDENTITIES_EVERY_MS);

@@ -10,6 +10,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { ApiEndpoint } from '../api/client.js';
 import { dhtPut, dhtTrace } from '../api/dht-client.js';
+import type { KxClient } from '../api/kx-client.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import { encodeSignedValue } from '../identity/signed-value.js';
 import type { Logger } from '../log.js';
@@ -17,10 +18,13 @@ import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { PeerAddress } from '../wire/message.js';
 import type { KxLink } from './kx-link.js';
 import { encodePresenceRecord } from './presence-record.js';
+import { signRegistration } from './signed-registration.js';
 import { deriveTunnelKey } from './tunnel-key.js';
 
 const RECORD_SECONDS = 2 * 3_600;
 const EXPIRY_JITTER_SECONDS = 900;
+/** Longer than a DHT that fails keeps the refresh from succeeding in ordinary times; the exchange point takes 24 h at most. */
+const REGISTRATION_SECONDS = 4 * 3_600;
 const REFRESH_SECONDS = { least: 20 * 60, most: 40 * 60 };
 const TRACE_TIMEOUT_MS = 5_000;
 const BUILD_TIMEOUT_MS = 60_000;
@@ -36,7 +40,8 @@ export interface RegistrationOptions {
   readonly dht: ApiEndpoint;
   readonly kx: KxLink;
   readonly hops: number;
-  readonly voipPort: number;
+  /** Where callers come in, on `TUN_IP`. */
+  readonly voipPort: () => number;
   /** Whether the KX understands BUILD extensions. */
   readonly extensions: boolean;
   readonly log: Logger;
@@ -50,6 +55,12 @@ export class Registration {
   #state: RegistrationState = 'starting';
   readonly #options: RegistrationOptions;
   #lastSequence = 0n;
+  /** Of the newest signed registration, Unix seconds. */
+  #lastSignedAt = 0n;
+  /** The port in the newest record. */
+  #publishedPort = 0;
+  /** Refreshes record and registration at once, while there is a tunnel. */
+  #refreshNow: (() => void) | null = null;
   /** When the newest record in the DHT expires; Unix milliseconds. */
   #recordEndsAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
@@ -75,6 +86,11 @@ export class Registration {
     this.#retry('the incoming tunnel is gone');
   }
 
+  /** Callers come in by another port from now on: record and tunnel learn of it. */
+  moved(): void {
+    if (this.#state !== 'stopped') this.#refreshNow?.();
+  }
+
   /** Ends the upkeep and the tunnel; the record expires by itself. */
   async stop(): Promise<void> {
     this.#round += 1;
@@ -87,34 +103,30 @@ export class Registration {
   async #register(): Promise<void> {
     this.#round += 1;
     const round = this.#round;
-    const { dht, kx, hops, log } = this.#options;
+    const { dht, kx, log } = this.#options;
     try {
       const exchangePoint = await this.#chooseExchangePoint(dht);
       const client = await kx.get();
       // Stopped or begun anew meanwhile: nothing of this round may be published or built any more.
       if (round !== this.#round) return;
-      const { publicKey } = this.identity;
       try {
-        await Promise.all([
-          this.#publish(exchangePoint),
-          client.buildIncoming({
-            hops,
-            pseudoIdentity: publicKey,
-            exchangePoint,
-            extension: this.#extension(exchangePoint),
-            timeoutMs: BUILD_TIMEOUT_MS,
-          }),
-        ]);
+        await Promise.all([this.#publish(exchangePoint), this.#build(client, exchangePoint)]);
       } catch (error) {
         // Half of it may be there: the next round takes another exchange point and would leave this tunnel behind.
-        if (round === this.#round) client.destroy(publicKey);
+        if (round === this.#round) client.destroy(this.identity.publicKey);
         throw error;
       }
       if (round !== this.#round) return;
       this.#pauseMs = FIRST_PAUSE_MS;
       this.#change('registered');
       log.info({ identity: this.identity.name }, 'reachable');
-      this.#refreshLater(exchangePoint, refreshPauseMs());
+      this.#refreshNow = () => {
+        this.#round += 1;
+        this.#refreshLater(exchangePoint, 0);
+      };
+      // While it was being built, the port may have changed.
+      const isCurrent = this.#publishedPort === this.#options.voipPort();
+      this.#refreshLater(exchangePoint, isCurrent ? refreshPauseMs() : 0);
     } catch (error) {
       if (round === this.#round) this.#retry((error as Error).message);
     }
@@ -128,10 +140,29 @@ export class Registration {
     return chosen;
   }
 
-  #extension(exchangePoint: PeerAddress): Buffer {
-    if (!this.#options.extensions) return Buffer.alloc(0);
-    const { secret } = deriveTunnelKey(this.identity.secretKey, exchangePoint.identity);
-    return encodeBuildExtension({ tunnelSecret: secret });
+  /** Of a tunnel that is there already, it renews what the extension says. */
+  async #build(client: KxClient, exchangePoint: PeerAddress): Promise<void> {
+    await client.buildIncoming({
+      hops: this.#options.hops,
+      pseudoIdentity: this.identity.publicKey,
+      exchangePoint,
+      extension: this.#extension(exchangePoint),
+      timeoutMs: BUILD_TIMEOUT_MS,
+    });
+  }
+
+  #extension({ identity: exchangePoint }: PeerAddress): Buffer {
+    const { extensions, voipPort } = this.#options;
+    if (!extensions) return Buffer.alloc(0);
+    const now = BigInt(Math.floor(Date.now() / 1000));
+    this.#lastSignedAt = now > this.#lastSignedAt ? now : this.#lastSignedAt + 1n;
+    const time = this.#lastSignedAt;
+    const terms = { exchangePoint, time, expiry: time + BigInt(REGISTRATION_SECONDS) };
+    return encodeBuildExtension({
+      tunnelSecret: deriveTunnelKey(this.identity.secretKey, exchangePoint).secret,
+      registration: signRegistration(this.identity, terms, randomBytes(32)),
+      port: voipPort(),
+    });
   }
 
   async #publish(exchangePoint: PeerAddress): Promise<void> {
@@ -139,23 +170,24 @@ export class Registration {
     const { publicKey, secretKey } = this.identity;
     const tunnelKey = extensions ? deriveTunnelKey(secretKey, exchangePoint.identity).publicKey : null;
     const now = BigInt(Date.now());
+    this.#publishedPort = voipPort();
     this.#lastSequence = now > this.#lastSequence ? now : this.#lastSequence + 1n;
     const value = {
       sequence: this.#lastSequence,
       expirySeconds: Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS),
-      payload: encodePresenceRecord({ exchangePoint, voipPort, tunnelKey }),
+      payload: encodePresenceRecord({ exchangePoint, voipPort: this.#publishedPort, tunnelKey }),
     };
     const content = encodeSignedValue(value, publicKey, secretKey);
     await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);
     this.#recordEndsAt = value.expirySeconds * 1000;
   }
 
-  /** The tunnel is there: a DHT that fails now costs neither it nor the calls in it. */
+  /** The tunnel is there: a DHT that fails now costs neither it nor the calls in it. The KX gets a newer registration. */
   #refreshLater(exchangePoint: PeerAddress, pauseMs: number): void {
     const round = this.#round;
     this.#later(pauseMs, async () => {
       try {
-        await this.#publish(exchangePoint);
+        await Promise.all([this.#publish(exchangePoint), this.#renew(round, exchangePoint)]);
         if (round !== this.#round) return;
         this.#change('registered');
         this.#refreshLater(exchangePoint, refreshPauseMs());
@@ -169,8 +201,22 @@ export class Registration {
     });
   }
 
+  async #renew(round: number, exchangePoint: PeerAddress): Promise<void> {
+    if (!this.#options.extensions) return;
+    try {
+      await this.#build(await this.#options.kx.get(), exchangePoint);
+    } catch (error) {
+      this.#options.log.info(
+        { identity: this.identity.name, err: error },
+        'the registration was not renewed',
+      );
+      if (round === this.#round) this.restart();
+    }
+  }
+
   #retry(reason: string): void {
     const pauseMs = jittered(this.#pauseMs);
+    this.#refreshNow = null;
     this.#change('retrying');
     this.#options.log.info({ identity: this.identity.name, reason, pauseMs }, 'not reachable, trying again');
     this.#later(pauseMs, () => this.#register());

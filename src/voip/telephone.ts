@@ -1,13 +1,13 @@
 /**
- * Role: the telephone: listens for callers, dials, and holds the one call that there can be.
+ * Role: the telephone: takes callers, dials, and holds the one call that there can be.
  *
- * Invariants: one call at a time, a second caller hears busy; connections of strangers are bounded in number and time;
- * an incoming call exists only after its caller has proven its pseudo-identity.
+ * Invariants: one call at a time, a second caller hears busy; an incoming call exists only after its caller has proven its
+ * pseudo-identity.
  *
- * Not here: registration (registration.ts), one call's course (conversation.ts).
+ * Not here: registration (registration.ts), the ports that callers come in by (entrances.ts), one call's course
+ * (conversation.ts).
  */
 
-import { createServer, type Server, type Socket } from 'node:net';
 import type { Config, VoipConfig } from '../config/config.js';
 import { PeerError } from '../errors.js';
 import { formatPseudoIdentity, type PseudoIdentity } from '../identity/pseudo-identity.js';
@@ -15,15 +15,11 @@ import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
 import { Call, type CallView } from './call.js';
 import type { Contacts } from './contacts.js';
-import { ControlChannel } from './control-channel.js';
+import type { ControlChannel } from './control-channel.js';
 import { Conversation, type ConversationStatistics } from './conversation.js';
 import { DialFailure, type DialOptions, dial } from './dialler.js';
-
-const MAX_STRANGERS = 32;
-/** Of one address, which is one caller's tunnel: nobody takes all places. */
-const MAX_STRANGERS_OF_ADDRESS = 4;
-const INVITE_TIMEOUT_MS = 10_000;
-const LISTEN_RETRY_MS = 1_000;
+import type { Caller } from './entrance.js';
+import { Entrances } from './entrances.js';
 
 export interface TelephoneOptions {
   readonly config: Config & { readonly voip: VoipConfig };
@@ -34,27 +30,36 @@ export interface TelephoneOptions {
   readonly autoAnswer: boolean;
   readonly log: Logger;
   readonly onCall: (call: CallView) => void;
+  /** Callers of this pseudo-identity come in by another port from now on. */
+  readonly onMoved: (publicKey: Buffer) => void;
 }
 
 export class Telephone {
   readonly counters = { incoming: 0, outgoing: 0, refusedStrangers: 0, busy: 0 };
   readonly #options: TelephoneOptions;
-  readonly #server: Server;
-  readonly #strangers = new Set<Socket>();
+  readonly #entrances: Entrances;
   #call: Call | null = null;
   #conversation: Conversation | null = null;
   #dialling: AbortController | null = null;
   /** What goes on after a call has ended: voice that closes, tunnels that are freed. */
   readonly #endings = new Set<Promise<void>>();
-  #listenTimer: NodeJS.Timeout | null = null;
   #nextId = 1;
   #closed = false;
 
   constructor(options: TelephoneOptions) {
     this.#options = options;
-    this.#server = createServer((socket) => this.#admit(socket));
-    this.#server.on('error', (error: NodeJS.ErrnoException) => this.#retryListen(error));
-    this.#listen();
+    this.#entrances = new Entrances({
+      apart: options.dialOptions.extensions,
+      address: options.localAddress,
+      port: options.config.voip.port,
+      onCaller: (caller) => this.#welcome(caller),
+      onRefused: () => {
+        this.counters.refusedStrangers += 1;
+      },
+      onMoved: options.onMoved,
+      log: options.log,
+    });
+    this.serve(options.identities());
   }
 
   get call(): CallView | null {
@@ -62,7 +67,17 @@ export class Telephone {
   }
 
   get listening(): boolean {
-    return this.#server.listening;
+    return this.#entrances.listening;
+  }
+
+  /** From now on these pseudo-identities can be called. */
+  serve(identities: readonly PseudoIdentity[]): void {
+    if (!this.#closed) this.#entrances.serve(identities);
+  }
+
+  /** Where callers of a pseudo-identity come in; `null` where it cannot be called. */
+  portOf(publicKey: Buffer): number | null {
+    return this.#entrances.portOf(publicKey);
   }
 
   statistics(): ConversationStatistics | null {
@@ -126,10 +141,8 @@ export class Telephone {
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#listenTimer !== null) clearTimeout(this.#listenTimer);
     if (this.#isBusy()) this.hangUp();
-    for (const socket of this.#strangers) socket.destroy();
-    const unbound = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const unbound = this.#entrances.close();
     while (this.#endings.size > 0) await Promise.all(this.#endings);
     await unbound;
   }
@@ -141,7 +154,7 @@ export class Telephone {
     try {
       const channel = await dial(call, local, remote, { ...dialOptions, localAddress }, dialling.signal);
       this.#dialling = null;
-      this.#converse(call, channel).invite();
+      this.#converse(call, channel, 0).invite();
     } catch (error) {
       const failure = error instanceof DialFailure ? error : new DialFailure('failed', String(error), error);
       log.info({ reason: failure.reason, detail: failure.detail }, 'a call did not come about');
@@ -153,7 +166,8 @@ export class Telephone {
     }
   }
 
-  #converse(call: Call, channel: ControlChannel): Conversation {
+  /** `voicePort`: the local UDP port; 0 lets the system choose. */
+  #converse(call: Call, channel: ControlChannel, voicePort: number): Conversation {
     const { config, localAddress, log } = this.#options;
     let over: () => void = () => {};
     this.#track(
@@ -166,6 +180,7 @@ export class Telephone {
       channel,
       config: config.voip,
       localAddress,
+      voicePort,
       log,
       onOver: () => {
         if (this.#conversation === conversation) this.#conversation = null;
@@ -192,32 +207,8 @@ export class Telephone {
     void ending.finally(() => this.#endings.delete(ending));
   }
 
-  #admit(socket: Socket): void {
-    const { remoteAddress } = socket;
-    const sameAddress = [...this.#strangers].filter((other) => other.remoteAddress === remoteAddress);
-    if (
-      this.#closed ||
-      this.#strangers.size >= MAX_STRANGERS ||
-      sameAddress.length >= MAX_STRANGERS_OF_ADDRESS
-    ) {
-      this.counters.refusedStrangers += 1;
-      socket.destroy();
-      return;
-    }
-    this.#strangers.add(socket);
-    socket.once('close', () => this.#strangers.delete(socket));
-    void this.#welcome(socket).catch((error: unknown) => {
-      this.counters.refusedStrangers += 1;
-      this.#options.log.debug({ err: error }, 'a caller was refused');
-      socket.destroy();
-    });
-  }
-
-  async #welcome(socket: Socket): Promise<void> {
-    const channel = await ControlChannel.answer(socket, this.#options.identities());
-    const voicePort = await inviteOf(channel);
+  async #welcome({ channel, voicePort, localPort }: Caller): Promise<void> {
     const contact = await this.#nameOf(channel.remote);
-    this.#strangers.delete(socket);
     if (this.#closed) return channel.end();
     if (this.#isBusy()) {
       this.counters.busy += 1;
@@ -226,7 +217,11 @@ export class Telephone {
       return;
     }
     this.counters.incoming += 1;
-    const conversation = this.#converse(this.#newCall('incoming', channel.remote, contact), channel);
+    const conversation = this.#converse(
+      this.#newCall('incoming', channel.remote, contact),
+      channel,
+      localPort,
+    );
     conversation.ring(voicePort);
     if (this.#options.autoAnswer) conversation.accept();
   }
@@ -273,40 +268,6 @@ export class Telephone {
     if (this.#conversation === null || this.#call === null || !action(this.#conversation)) throw noCall();
     return this.#call.view();
   }
-
-  #listen(): void {
-    const { config, localAddress } = this.#options;
-    this.#server.listen(config.voip.port, localAddress);
-  }
-
-  /** The address appears with the KX's TUN device, which may come later or go for a while. */
-  #retryListen(error: NodeJS.ErrnoException): void {
-    if (this.#closed || this.#server.listening) return;
-    const level = error.code === 'EADDRNOTAVAIL' ? 'debug' : 'warn';
-    this.#options.log[level]({ err: error }, 'cannot listen for callers yet');
-    this.#listenTimer = setTimeout(() => this.#listen(), LISTEN_RETRY_MS);
-  }
-}
-
-/** The caller's first message, in bounded time. */
-function inviteOf(channel: ControlChannel): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      channel.end();
-      reject(new PeerError('call-handshake', 'a caller connected and said nothing'));
-    }, INVITE_TIMEOUT_MS);
-    const settle = (run: () => void) => {
-      clearTimeout(timer);
-      channel.listen(null);
-      run();
-    };
-    channel.listen({
-      onMessage: (message) => {
-        if (message.type === 'invite') settle(() => resolve(message.voicePort));
-      },
-      onClose: () => settle(() => reject(new PeerError('call-handshake', 'a caller connected and left'))),
-    });
-  });
 }
 
 function noCall(): PeerError {

@@ -87,6 +87,26 @@ fn rotate(network: &mut Network, node: usize, tunnel: u32, path: &[usize]) {
     assert!(network.wait(over));
 }
 
+/// What TypeScript signs (test/unit/voip/signed-registration.test.ts) is what Rust verifies.
+#[test]
+fn registrations_of_the_vectors_are_valid() {
+    let file: serde_json::Value =
+        serde_json::from_str(include_str!("../../../test/vectors/registrations.json")).unwrap();
+    let vectors = file["vectors"].as_array().unwrap();
+    assert!(!vectors.is_empty());
+    for vector in vectors {
+        let bytes = |name: &str| hex::decode(vector[name].as_str().unwrap()).unwrap();
+        let bytes32 = |name: &str| -> [u8; 32] { bytes(name).try_into().unwrap() };
+        let seconds = |name: &str| vector[name].as_u64().unwrap();
+        let signature = bytes("signature").try_into().unwrap();
+        let registration =
+            Registration::new(bytes32("secret"), seconds("time"), seconds("expiry"), signature);
+        let (statement, proof) = registration.show(&[5; 32]).unwrap();
+        let (owner, here) = (bytes32("pseudoIdentity"), bytes32("exchangePoint"));
+        assert_eq!(statement.verify(&owner, &here, (&[5; 32], &proof), seconds("time")), Ok(()));
+    }
+}
+
 #[test]
 fn an_owner_who_signs_displaces_a_hijacker_who_does_not_and_stays() {
     let mut network = Network::new(8);

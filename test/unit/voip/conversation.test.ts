@@ -51,7 +51,8 @@ function converse(direction: 'incoming' | 'outgoing', channel: ControlChannel): 
   });
   const log = createLogger({ level: 'silent', name: 'test' });
   const localAddress = '127.0.0.1';
-  const conversation = new Conversation({ call, channel, config, localAddress, log, onOver });
+  const options = { call, channel, config, localAddress, voicePort: 0, log, onOver };
+  const conversation = new Conversation(options);
   return { call, conversation, over };
 }
 

@@ -17,12 +17,19 @@ import { ControlChannel } from '../../../src/voip/control-channel.js';
 import type { ControlMessage } from '../../../src/voip/control-message.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
 import { Registration } from '../../../src/voip/registration.js';
+import { signRegistration } from '../../../src/voip/signed-registration.js';
 import { Telephone, type TelephoneOptions } from '../../../src/voip/telephone.js';
+import {
+  type BuildExtension,
+  decodeBuildExtension,
+  type SignedRegistration,
+} from '../../../src/wire/build-extension.js';
 import type { ApiMessage } from '../../../src/wire/message.js';
 
 const test = suite('telephone');
 const log = createLogger({ level: 'silent', name: 'test' });
 const bob = { ...generatePseudoIdentity(), name: 'bob', createdSeconds: 0 };
+const carol = { ...generatePseudoIdentity(), name: 'carol', createdSeconds: 0 };
 
 type OnMessage = (client: ApiConnection, message: ApiMessage) => void;
 
@@ -43,14 +50,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}) {
+async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}, extensions = true) {
   const kx = await stub('kx', onKx);
   const dht = await stub('dht', onDht);
   const link = new KxLink(kx.endpoint, log);
-  const port = await freePort();
+  const sharedPort = await freePort();
   const calls: CallView[] = [];
   const voip = {
-    port,
+    port: sharedPort,
     audioInput: null,
     audioOutput: null,
     bitrate: 48_000,
@@ -60,33 +67,43 @@ async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}) {
   const telephone = new Telephone({
     config: { voip } as unknown as TelephoneOptions['config'],
     localAddress: '127.0.0.1',
-    dialOptions: { dht: dht.endpoint, kx: link, hops: 3, extensions: true },
+    dialOptions: { dht: dht.endpoint, kx: link, hops: 3, extensions },
     contacts: new Contacts(mkdtempSync(join(tmpdir(), 'peer-telephone-'))),
-    identities: () => [bob],
+    identities: () => [bob, carol],
     autoAnswer: false,
     log,
     onCall: (call) => calls.push(call),
+    onMoved: () => {},
   });
   while (!telephone.listening) await new Promise((resolve) => setImmediate(resolve));
+  const port = telephone.portOf(bob.publicKey) as number;
   const close = async () => {
     await telephone.close();
     link.close();
     await Promise.all([kx.server.close(), dht.server.close()]);
   };
-  return { telephone, port, calls, link, dht, close };
+  return { telephone, port, sharedPort, calls, link, dht, close };
 }
 
-async function ring(port: number): Promise<[ControlChannel, Promise<ControlMessage>]> {
+async function ring(port: number, whom = bob): Promise<[ControlChannel, Promise<ControlMessage>]> {
   const channel = await ControlChannel.call(
     connect(port, '127.0.0.1'),
     generatePseudoIdentity(),
-    bob.publicKey,
+    whom.publicKey,
   );
   const answer = new Promise<ControlMessage>((resolve) => {
     channel.listen({ onMessage: resolve, onClose: () => {} });
   });
   channel.send({ type: 'invite', voicePort: 4000 });
   return [channel, answer];
+}
+
+async function isRefused(attempt: Promise<unknown>): Promise<void> {
+  const outcome = await attempt.then(
+    () => 'answered',
+    () => 'refused',
+  );
+  assert.is(outcome, 'refused');
 }
 
 test('the second of two callers hears busy, also when both come at once', async () => {
@@ -96,6 +113,33 @@ test('the second of two callers hears busy, also when both come at once', async 
   assert.equal(answers.map(({ type }) => type).sort(), ['busy', 'ringing']);
   await close();
   for (const [channel] of calls) channel.end();
+});
+
+test('at the port of one pseudo-identity no other of the same peer answers', async () => {
+  const { telephone, port, sharedPort, close } = await bench();
+  const other = telephone.portOf(carol.publicKey) as number;
+  assert.is(new Set([port, other, sharedPort]).size, 3);
+  await isRefused(ring(port, carol));
+  await isRefused(ring(sharedPort));
+  const [channel, answer] = await ring(other, carol);
+  assert.is((await answer).type, 'ringing');
+  channel.end();
+  // A pseudo-identity that is gone has no port any more.
+  telephone.serve([bob]);
+  assert.is(telephone.portOf(carol.publicKey), null);
+  await isRefused(ring(other, carol));
+  await close();
+});
+
+test('without extensions all pseudo-identities answer at the configured port', async () => {
+  const nothing = () => {};
+  const { telephone, sharedPort, close } = await bench(nothing, nothing, false);
+  assert.is(telephone.portOf(bob.publicKey), sharedPort);
+  assert.is(telephone.portOf(carol.publicKey), sharedPort);
+  const [channel, answer] = await ring(sharedPort, carol);
+  assert.is((await answer).type, 'ringing');
+  await close();
+  channel.end();
 });
 
 test('one address cannot take all places of strangers', async () => {
@@ -152,7 +196,7 @@ test('an identity that is removed while it registers publishes nothing and build
     },
   );
   const onChange = () => {};
-  const rest = { hops: 3, extensions: true, voipPort: 5060, startAfterMs: 0, log, onChange };
+  const rest = { hops: 3, extensions: true, voipPort: () => 5060, startAfterMs: 0, log, onChange };
   const options = { identity: bob, dht: dht.endpoint, kx: link, ...rest };
   const registration = new Registration(options);
   const answer = await asked;
@@ -165,6 +209,65 @@ test('an identity that is removed while it registers publishes nothing and build
     await new Promise((resolve) => setImmediate(resolve));
   assert.equal(kinds, ['dht-trace', 'kx-destroy', 'kx-destroy']);
   assert.is(registration.state, 'stopped');
+  await close();
+});
+
+test('the KX gets a registration that the pseudo-identity has signed, and a newer one with each refresh', async () => {
+  const extensions: BuildExtension[] = [];
+  let port = 11_001;
+  let wake = () => {};
+  const exchangePoint = Buffer.alloc(32, 1);
+  const { link, dht, close } = await bench(
+    (client, message) => {
+      if (message.type !== 'kx-build-incoming') return;
+      extensions.push(decodeBuildExtension(message.extension) as BuildExtension);
+      const { pseudoIdentity } = message;
+      client.send({ type: 'kx-ready', pseudoIdentity, ipv4: Buffer.alloc(4), ipv6: Buffer.alloc(16) });
+      wake();
+    },
+    (client, message) => {
+      if (message.type !== 'dht-trace') return;
+      const hop = { identity: exchangePoint, kxPort: 3001, ipv4: Buffer.from([10, 0, 0, 9]), ipv6: null };
+      client.send({ type: 'dht-trace-reply', key: message.key, hops: [hop] });
+    },
+  );
+  const built = async (count: number) => {
+    while (extensions.length < count)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+  };
+  const registration = new Registration({
+    identity: bob,
+    dht: dht.endpoint,
+    kx: link,
+    hops: 3,
+    extensions: true,
+    voipPort: () => port,
+    startAfterMs: 0,
+    log,
+    // While it registers the port changes: that is noticed.
+    onChange: (state) => {
+      if (state === 'registered') port = 11_002;
+    },
+  });
+  await built(2);
+  port = 11_003;
+  registration.moved();
+  await built(3);
+  assert.equal(
+    extensions.map(({ port }) => port),
+    [11_001, 11_002, 11_003],
+  );
+  const [first, second] = extensions as [BuildExtension, BuildExtension];
+  assert.ok((second.registration?.time ?? 0n) > (first.registration?.time ?? 0n));
+  assert.not.equal(second.registration?.secret, first.registration?.secret);
+  for (const { registration } of [first, second]) {
+    const { secret, time, expiry, signature } = registration as SignedRegistration;
+    assert.equal(signature, signRegistration(bob, { exchangePoint, time, expiry }, secret).signature);
+    assert.ok(expiry - time <= 24n * 3600n && expiry > BigInt(Math.floor(Date.now() / 1000)));
+  }
+  await registration.stop();
   await close();
 });
 
