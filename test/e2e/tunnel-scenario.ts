@@ -14,12 +14,17 @@ import { KxClient } from '../../src/api/kx-client.js';
 import { BridgedHosts } from '../../src/eval/namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../../src/eval/peer-network.js';
 import { prepareInside, run, sandboxDirectory } from '../../src/eval/sandbox.js';
+import { generatePseudoIdentity } from '../../src/identity/pseudo-identity.js';
+import { signRegistration } from '../../src/voip/signed-registration.js';
+import { encodeBuildExtension } from '../../src/wire/build-extension.js';
 import type { PeerAddress } from '../../src/wire/message.js';
 import { testHostkeyPath } from '../support/hostkeys.js';
 
 const PROBE = fileURLToPath(new URL('../../src/eval/tunnel-probe.js', import.meta.url));
 const PEERS = 6;
 const VOIP_PORT = 5060;
+/** Of a pseudo-identity with a port of its own. */
+const OWN_PORT = 11_060;
 const ROTATE_SECONDS = 5;
 const kxOfHost = new Map<string, ChildProcess>();
 const [resultFile = ''] = process.argv.slice(2);
@@ -62,17 +67,35 @@ try {
   const address = [...outgoing.ipv4].join('.');
   results.address = address;
 
-  const server = network.spawn(callee.host, 'serve', join(directory, 'serve.log'), process.execPath, [
-    PROBE,
-    'serve',
-    'fd42::1',
-    String(VOIP_PORT),
-  ]);
-  await new Promise((resolve) => server.stdout?.once('data', resolve));
+  await serve(callee, VOIP_PORT);
+  await serve(callee, OWN_PORT);
   results.tcp = await probe(caller, 'tcp', address, VOIP_PORT, 200_000);
   results.udp = await probe(caller, 'udp', address, VOIP_PORT, 500);
   results.rotated = await rotations(callee, caller);
   results.closedPort = await probe(caller, 'udp', address, VOIP_PORT + 1, 5);
+
+  results.otherPort = await probe(caller, 'udp', address, OWN_PORT, 5);
+
+  // Another pseudo-identity of the callee: hijacked at first, then registered by its owner, with a port of its own.
+  const owner = generatePseudoIdentity();
+  const hijacker = network.peers.find(
+    (peer) => peer !== callee && peer !== caller && !isAt(peer, exchangePoint),
+  );
+  const hijackerKx = await kxOf(hijacker ?? third);
+  const hijack = { ...request, pseudoIdentity: owner.publicKey };
+  await hijackerKx.buildIncoming(hijack);
+  const time = BigInt(Math.floor(Date.now() / 1000));
+  const terms = { exchangePoint: exchangePoint.identity, time, expiry: time + 3_600n };
+  const registration = signRegistration(owner, terms, randomBytes(32));
+  const extension = encodeBuildExtension({ registration, port: OWN_PORT });
+  await calleeKx.buildIncoming({ ...hijack, extension });
+  const own = [...(await callerKx.buildOutgoing(hijack)).ipv4].join('.');
+  results.ownPort = await probe(caller, 'udp', own, OWN_PORT, 50);
+  results.ownPortAlone = await probe(caller, 'udp', own, VOIP_PORT, 5);
+  hijackerKx.destroy(owner.publicKey);
+  results.hijackedAgain = await hijackerKx.buildIncoming(hijack).catch((error) => error.code);
+  calleeKx.destroy(owner.publicKey);
+  callerKx.destroy(owner.publicKey);
 
   const victim = await relayOtherThan([callee.host.ipv4, caller.host.ipv4, addressOf(exchangePoint)]);
   results.victim = victim !== null;
@@ -117,6 +140,21 @@ try {
   await writeFile(resultFile, JSON.stringify(results, null, 1));
 }
 process.exit(0);
+
+async function serve(peer: NetworkPeer, port: number): Promise<void> {
+  const log = join(directory, `serve-${port}.log`);
+  const server = network.spawn(peer.host, `serve-${port}`, log, process.execPath, [
+    PROBE,
+    'serve',
+    'fd42::1',
+    String(port),
+  ]);
+  await new Promise((resolve) => server.stdout?.once('data', resolve));
+}
+
+function isAt({ host }: NetworkPeer, address: PeerAddress): boolean {
+  return host.ipv4 === addressOf(address);
+}
 
 function addressOf({ ipv4 }: PeerAddress): string {
   return [...(ipv4 ?? [])].join('.');

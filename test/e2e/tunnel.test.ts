@@ -31,6 +31,16 @@ test('a caller reaches no other port than that of the VoIP module', () => {
   assert.is(results.closedPort.received, 0);
 });
 
+test('a pseudo-identity has a port of its own, which no tunnel of another one reaches', () => {
+  assert.is(results.otherPort.received, 0);
+  assert.is(results.ownPort.received, 50);
+  assert.is(results.ownPortAlone.received, 0);
+});
+
+test('whoever has its signature displaces a hijacker, who does not come back', () => {
+  assert.is(results.hijackedAgain, 'kx-error');
+});
+
 test('what cannot be served is answered with ERROR', () => {
   assert.is(results.unknown, 'kx-error');
   assert.is(results.wrongIdentity, 'kx-error');
