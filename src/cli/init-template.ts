@@ -67,7 +67,8 @@ TUN_NAME = ${choices.tunName}
 # WORKERS = 1
 
 [VOIP]
-# On TUN_IP, for call control (TCP) and voice (UDP).
+# On TUN_IP, for call control (TCP) and voice (UDP); only used with EXTENSIONS = no in [KX]: else each
+# pseudo-identity has a port of its own.
 PORT = ${choices.voipPort}
 # Names of audio devices; without them, the system's defaults.
 # AUDIO_INPUT =

@@ -59,7 +59,7 @@ counters! {
     cells_malformed,
     circuits_relayed,
     circuits_refused,
-    /// Begun or extended too often.
+    /// Begun, extended or registered with a signature too often.
     circuits_over_limit,
     /// Lost more cells in a row than a window holds.
     circuits_adrift,

@@ -99,7 +99,7 @@ impl Presence {
 }
 
 impl Engine {
-    /// A REGISTER: a new exchange, its owner over a newer circuit, or an owner with better right.
+    /// A REGISTER of an open circuit: a new exchange, its owner over a newer circuit, or an owner with better right.
     fn register(
         &mut self,
         now: Duration,

@@ -71,6 +71,11 @@ pub struct Relayed {
 }
 
 impl Relayed {
+    /// Whether it is the last hop of its circuit and for nothing yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.next.is_none() && self.end == End::Open
+    }
+
     /// Asks for the memory that a cell of this circuit needs.
     pub(crate) fn prefetch(&self) {
         self.keys.layer.prefetch();

@@ -231,20 +231,52 @@ fn what_is_not_signed_for_this_exchange_point_and_time_is_refused() {
 
 #[test]
 fn one_circuit_has_few_signatures_checked() {
-    let mut network = Network::new(6);
-    connect(&mut network);
+    let mut network = Network::new(8);
+    let bystander = connect(&mut network);
+    // A circuit that asks for nothing yet: PING in place of REGISTER.
+    network.nodes[7].engine.attack_requests(Box::new(|message| {
+        if message.first() == Some(&2) { Request::Ping.encode() } else { message }
+    }));
+    register(&mut network, (7, 9, 9), &[6, 4, 3], None);
+    assert!(is_ready(&mut network, 7, 9));
     let statement = Statement { key: [4; 32], time: UNIX_START, expiry: UNIX_START + 60, signature: [6; 64] };
     let (pseudo_identity, token, proof) = (public(&OWNER), [3; 32], [7; 64]);
     let bytes = Request::RegisterSigned { pseudo_identity, token, statement, proof }.encode();
     for id in 10..60 {
         let payload = encode_fragment(id, Fragment { index: 0, count: 1, bytes: &bytes });
-        network.act(0, |engine, now, out| engine.send_body(now, 1, REQUEST, &payload, out));
+        network.act(7, |engine, now, out| engine.send_body(now, 9, REQUEST, &payload, out));
     }
     network.run(Duration::from_secs(1));
-    // One of the four was the circuit's own.
-    assert_eq!(counter(&network, 3, "registrations_invalid"), 3);
-    assert_eq!(counter(&network, 3, "registrations_refused"), 47);
-    assert_eq!((failure(&network, 0), failure(&network, 5)), (None, None));
+    assert_eq!(counter(&network, 3, "registrations_invalid"), 4);
+    assert_eq!(counter(&network, 3, "registrations_refused"), 46);
+    assert!(arrives(&mut network, 5, bystander, 0, 5060));
+}
+
+/// Circuits by the hundred, each with a few registrations: the link's rate holds for them as for handshakes.
+#[test]
+fn signatures_count_against_the_rate_of_a_link() {
+    let mut network = Network::new(6);
+    network.nodes[5].engine.attack_requests(Box::new(|message| {
+        if message.first() == Some(&2) { Request::Ping.encode() } else { message }
+    }));
+    let statement = Statement { key: [4; 32], time: UNIX_START, expiry: UNIX_START + 60, signature: [6; 64] };
+    let (pseudo_identity, token, proof) = (public(&OWNER), [3; 32], [7; 64]);
+    let bytes = Request::RegisterSigned { pseudo_identity, token, statement, proof }.encode();
+    for tunnel in 0..200 {
+        register(&mut network, (5, tunnel, 1), &[3], None);
+    }
+    network.run(Duration::from_secs(1));
+    for tunnel in 0..200 {
+        for id in 10..14 {
+            let payload = encode_fragment(id, Fragment { index: 0, count: 1, bytes: &bytes });
+            network.act(5, |engine, now, out| engine.send_body(now, tunnel, REQUEST, &payload, out));
+        }
+    }
+    network.run(Duration::from_secs(1));
+    let (checked, dropped) =
+        (counter(&network, 3, "registrations_invalid"), counter(&network, 3, "circuits_over_limit"));
+    assert!((100..=400).contains(&checked), "{checked}");
+    assert_eq!(checked + dropped, 800);
 }
 
 #[test]

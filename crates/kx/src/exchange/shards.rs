@@ -93,7 +93,7 @@ impl Engine {
     ) {
         let Some(relayed) = self.relayed.get(slot) else { return };
         let is_ping = matches!(wish, Wish::Ping { .. });
-        if !is_ping && (relayed.next.is_some() || relayed.end != End::Open) {
+        if !is_ping && !relayed.is_open() {
             return self.respond(now, slot, request, &Response::Denied(Denial::Invalid), out);
         }
         let from = CircuitAt { shard: self.shard.index, slot, serial: relayed.serial };

@@ -6,8 +6,8 @@
 use super::Relayed;
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Slot};
-use crate::exchange::Wish;
 use crate::exchange::claim::{Claim, Signed};
+use crate::exchange::{End, Wish};
 use crate::fragments::{Assembly, split};
 use crate::outbox::Outbox;
 use crate::peer::Identity;
@@ -81,6 +81,12 @@ impl Engine {
     }
 
     fn serve(&mut self, now: Duration, slot: Slot, id: u16, sequence: u64, message: &[u8], out: &mut Outbox) {
+        let Some(relayed) = self.relayed.get(slot) else { return };
+        if relayed.end == End::Asked {
+            // The answer to this very request is on its way.
+            return;
+        }
+        let (link, end) = (relayed.previous.0, relayed.end);
         let response = match Request::decode(message) {
             Some(Request::Extend { peer, handshake }) => {
                 match self.extend(now, slot, id, sequence, peer, handshake, out) {
@@ -88,30 +94,23 @@ impl Engine {
                     Err(denial) => Response::Denied(denial),
                 }
             }
-            Some(Request::Register { pseudo_identity, token }) => {
-                match self.claim(now, slot, &pseudo_identity, token, None) {
-                    Ok(claim) => {
-                        return self.ask_exchange(
-                            now,
-                            slot,
-                            id,
-                            Wish::Register { pseudo_identity, claim },
-                            out,
-                        );
-                    }
-                    Err(denial) => Response::Denied(denial),
+            Some(Request::Register { pseudo_identity, token }) => match self.may_register(slot) {
+                Ok(()) => {
+                    let claim = Claim { token, signed: None };
+                    return self.ask_exchange(now, slot, id, Wish::Register { pseudo_identity, claim }, out);
                 }
-            }
+                Err(denial) => Response::Denied(denial),
+            },
             Some(Request::RegisterSigned { pseudo_identity, token, statement, proof }) => {
-                match self.claim(now, slot, &pseudo_identity, token, Some((statement, proof))) {
+                if !self.limits.allow(now, link) {
+                    // Signatures cost as much as a handshake. The builder will repeat itself.
+                    self.counters.circuits_over_limit += 1;
+                    return;
+                }
+                match self.check_claim(now, slot, &pseudo_identity, token, (statement, proof)) {
                     Ok(claim) => {
-                        return self.ask_exchange(
-                            now,
-                            slot,
-                            id,
-                            Wish::Register { pseudo_identity, claim },
-                            out,
-                        );
+                        let wish = Wish::Register { pseudo_identity, claim };
+                        return self.ask_exchange(now, slot, id, wish, out);
                     }
                     Err(denial) => Response::Denied(denial),
                 }
@@ -120,7 +119,6 @@ impl Engine {
                 return self.ask_exchange(now, slot, id, Wish::Connect { pseudo_identity, token }, out);
             }
             Some(Request::Ping) => {
-                let Some(end) = self.relayed.get(slot).map(|relayed| relayed.end) else { return };
                 return self.ask_exchange(now, slot, id, Wish::Ping { end }, out);
             }
             None => Response::Denied(Denial::Invalid),
@@ -128,25 +126,32 @@ impl Engine {
         self.respond(now, slot, id, &response, out);
     }
 
-    /// By what right the builder registers. Signatures cost: a circuit may ask a few times.
-    fn claim(
-        &mut self,
-        now: Duration,
-        slot: Slot,
-        pseudo_identity: &Identity,
-        token: [u8; 32],
-        signed: Option<(Statement, [u8; 64])>,
-    ) -> Result<Claim, Denial> {
-        let relayed = self.relayed.get_mut(slot).ok_or(Denial::Invalid)?;
+    /// A circuit may ask a few times, and only while it is nothing yet.
+    fn may_register(&mut self, slot: Slot) -> Result<(), Denial> {
+        let relayed =
+            self.relayed.get_mut(slot).filter(|relayed| relayed.is_open()).ok_or(Denial::Invalid)?;
         if relayed.registers >= MAX_REGISTERS {
             self.counters.registrations_refused += 1;
             return Err(Denial::Full);
         }
         relayed.registers += 1;
-        let Some((statement, proof)) = signed else { return Ok(Claim { token, signed: None }) };
+        Ok(())
+    }
+
+    /// By what right the builder registers, where it is signed for.
+    fn check_claim(
+        &mut self,
+        now: Duration,
+        slot: Slot,
+        pseudo_identity: &Identity,
+        token: [u8; 32],
+        (statement, proof): (Statement, [u8; 64]),
+    ) -> Result<Claim, Denial> {
+        self.may_register(slot)?;
         let unix_now = self.unix_start + now.as_secs();
-        let shown = (&relayed.keys.binding, &proof);
-        if statement.verify(pseudo_identity, &self.identity, shown, unix_now).is_err() {
+        let shown = self.relayed.get(slot).map(|relayed| (&relayed.keys.binding, &proof));
+        let verify = |shown| statement.verify(pseudo_identity, &self.identity, shown, unix_now);
+        if shown.is_none_or(|shown| verify(shown).is_err()) {
             self.counters.registrations_invalid += 1;
             return Err(Denial::Invalid);
         }

@@ -1,4 +1,5 @@
-//! How many circuits the neighbours may begin: each costs a handshake, and a flood of them must not cost the calls.
+//! How many circuits the neighbours may begin, extend and register with a signature: each costs a handshake or as much, and
+//! a flood of them must not cost the calls.
 //!
 //! A token bucket for each link and one for all together. A link that has asked for little is served even when the common
 //! one is empty, so whoever floods locks out himself.
