@@ -204,7 +204,9 @@ export class Registration {
   async #renew(round: number, exchangePoint: PeerAddress): Promise<void> {
     if (!this.#options.extensions) return;
     try {
-      await this.#build(await this.#options.kx.get(), exchangePoint);
+      const client = await this.#options.kx.get();
+      // Stopped meanwhile: the tunnel has been destroyed and must not come back.
+      if (round === this.#round) await this.#build(client, exchangePoint);
     } catch (error) {
       this.#options.log.info(
         { identity: this.identity.name, err: error },
