@@ -77,7 +77,7 @@ export type KxCommand =
 
 /** What the engine tells. */
 export type KxEvent =
-  | { type: 'tunnelReady'; tunnel: number; address?: string }
+  | { type: 'tunnelReady'; tunnel: number; address?: string; stepMs: Array<number> }
   | { type: 'tunnelFailed'; tunnel: number; failure: KxFailure; hop: number }
   | { type: 'rotationFailed'; tunnel: number; failure: KxFailure; hop: number }
   | { type: 'tunnelLossy'; tunnel: number }

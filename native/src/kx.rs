@@ -116,7 +116,8 @@ pub enum KxCommand {
 #[napi(discriminant = "type", discriminant_case = "camelCase", object_from_js = false)]
 pub enum KxEvent {
     /// `address`: stands for the callee; null for incoming tunnels. Told again after each rotation.
-    TunnelReady { tunnel: u32, address: Option<String> },
+    /// `step_ms`: how long each hop took to answer its handshake, 0 where that is not known.
+    TunnelReady { tunnel: u32, address: Option<String>, step_ms: Vec<f64> },
     /// `hop`: which did not come about, from 0.
     TunnelFailed { tunnel: u32, failure: KxFailure, hop: u32 },
     /// The tunnel goes on as it was.
@@ -350,9 +351,11 @@ fn taken_registration(mut from: KxRegistration) -> Result<Registration> {
 
 fn event(from: PumpEvent) -> KxEvent {
     match from {
-        PumpEvent::Engine(Event::TunnelReady { tunnel, address }) => {
-            KxEvent::TunnelReady { tunnel, address: address.map(|address| address.to_string()) }
-        }
+        PumpEvent::Engine(Event::TunnelReady { tunnel, address, steps }) => KxEvent::TunnelReady {
+            tunnel,
+            address: address.map(|address| address.to_string()),
+            step_ms: steps.iter().map(|step| step.as_secs_f64() * 1000.0).collect(),
+        },
         PumpEvent::Engine(Event::TunnelFailed { tunnel, failure, hop }) => {
             KxEvent::TunnelFailed { tunnel, failure: failure_name(failure), hop: u32::from(hop) }
         }

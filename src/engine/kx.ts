@@ -74,7 +74,13 @@ export type EngineCommand =
   | { readonly type: 'renew'; readonly link: EngineKey; readonly hop: EngineKey };
 
 export type EngineEvent =
-  | { readonly type: 'tunnelReady'; readonly tunnel: number; readonly address?: string }
+  | {
+      readonly type: 'tunnelReady';
+      readonly tunnel: number;
+      readonly address?: string;
+      /** Milliseconds that each hop took to answer its handshake; 0 where that is not known. */
+      readonly stepMs: readonly number[];
+    }
   | {
       readonly type: 'tunnelFailed';
       readonly tunnel: number;

@@ -19,6 +19,7 @@ import { decodeBuildExtension } from '../wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import { type Families, reachableAddress, readyAddresses } from './addresses.js';
 import { Cover } from './cover.js';
+import { Delays } from './delays.js';
 import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
@@ -80,12 +81,14 @@ export class Tunnels {
   readonly #byId = new Map<number, Tunnel>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #suspects = new Suspects();
+  readonly #delays: Delays;
   readonly #cover: Cover;
   #nextId = 1;
   #closed = false;
 
   constructor(options: TunnelsOptions) {
     this.#options = options;
+    this.#delays = new Delays(options.self);
     this.#cover = new Cover(options.engine, options.cover);
   }
 
@@ -154,7 +157,7 @@ export class Tunnels {
     if (tunnel === undefined) return;
     switch (event.type) {
       case 'tunnelReady':
-        this.#handleReady(tunnel, event.address);
+        this.#handleReady(tunnel, event.address, event.stepMs);
         return;
       case 'rotationFailed':
         this.counters.rotationsFailed += 1;
@@ -269,7 +272,8 @@ export class Tunnels {
     const peers = await pool.peers(hops + 2);
     const now = Date.now();
     const suspectedSince = (peer: Candidate) => this.#suspects.since(peer, now);
-    const request = { exchangePoint, hops, self, strict: strictDiversity, suspectedSince, now };
+    const delayOf = (path: readonly Candidate[]) => this.#delays.estimate(path);
+    const request = { exchangePoint, hops, self, strict: strictDiversity, suspectedSince, delayOf, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
     if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');
@@ -280,7 +284,8 @@ export class Tunnels {
     return !this.#closed && this.#byKey.get(tunnel.key) === tunnel;
   }
 
-  #handleReady(tunnel: Tunnel, address: string | undefined): void {
+  #handleReady(tunnel: Tunnel, address: string | undefined, stepMs: readonly number[]): void {
+    this.#delays.note(tunnel.path, stepMs);
     this.#options.guards.noteSuccess(tunnel.path);
     for (const hop of tunnel.path) this.#suspects.clear(hop);
     tunnel.carrying = tunnel.path;

@@ -166,6 +166,9 @@ pub enum Event {
         tunnel: TunnelId,
         /// The address that stands for the callee (outgoing tunnels only).
         address: Option<IpAddr>,
+        /// How long each hop of its circuit took to answer its handshake, cells there and back over all hops before it
+        /// included; zero where that is not known.
+        steps: Vec<Duration>,
     },
     /// A tunnel could not be built.
     TunnelFailed {

@@ -97,6 +97,16 @@ pub struct Own {
     redialled: bool,
     /// Backward cells in a row that were too far ahead.
     too_far_ahead: u8,
+    /// How long each hop took to answer its handshake; zero where it had to be asked again.
+    pub(crate) steps: Vec<Duration>,
+}
+
+impl Own {
+    /// The answer to the handshake under way is here.
+    fn note_step(&mut self, now: Duration) {
+        let first_try = self.pending.as_ref().filter(|pending| pending.wait == REPEAT_AFTER);
+        self.steps.push(first_try.map_or(Duration::ZERO, |pending| now.saturating_sub(pending.started)));
+    }
 }
 
 impl Engine {
@@ -151,6 +161,7 @@ impl Engine {
             ping_at: now + PING_EVERY,
             redialled: false,
             too_far_ahead: 0,
+            steps: Vec::new(),
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         Ok((slot, message))
@@ -250,6 +261,7 @@ impl Engine {
             return;
         };
         let Some(message) = pending.answer.add(fragment) else { return };
+        own.note_step(now);
         self.complete_hop(now, slot, &message, None, out);
     }
 
@@ -386,6 +398,9 @@ impl Engine {
 
     fn receive_response(&mut self, now: Duration, slot: Slot, message: &[u8], out: &mut Outbox) {
         let Some(own) = self.own.get_mut(slot) else { return };
+        if matches!(own.pending, Some(Pending { request: Some(Request::Extend { .. }), .. })) {
+            own.note_step(now);
+        }
         let Some(request) = own.pending.take().and_then(|pending| pending.request) else { return };
         own.ping_at = now + PING_EVERY;
         match (request, Response::decode(message)) {

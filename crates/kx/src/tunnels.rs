@@ -121,7 +121,9 @@ impl Engine {
     ) {
         if let Some(known) = self.tunnels.get_mut(&tunnel) {
             known.ready = true;
-            out.events.push(Event::TunnelReady { tunnel, address });
+            let circuit = known.current.and_then(|slot| self.own.get(slot));
+            let steps = circuit.map(|own| own.steps.clone()).unwrap_or_default();
+            out.events.push(Event::TunnelReady { tunnel, address, steps });
         }
     }
 

@@ -64,6 +64,23 @@ test('no two hops share a /16 where the pool is large enough', () => {
   }
 });
 
+test('of two drawn paths the quicker is taken: the quickest of eight hops a quarter of the time, the slowest hardly', () => {
+  const pool = Array.from({ length: 8 }, (_, index) => candidate(`10.0.0.${index + 1}`));
+  const exchangePoint = candidate('10.0.0.9');
+  const pinned = pins(8);
+  const firsts = new Map<string, number>();
+  const delayOf = ([first]: readonly Candidate[]) => Number(first?.address.split('.').at(-1));
+  for (let round = 0; round < 4_000; round += 1) {
+    const request = { exchangePoint, hops: 2, self, strict: false, now: NOW, delayOf };
+    const first = choosePath(pool, pinned, request, randomInt)?.[0]?.address ?? '';
+    firsts.set(first, (firsts.get(first) ?? 0) + 1);
+  }
+  // Of the nearest of two draws: 15 and 1 of 64.
+  const share = (last: number) => (firsts.get(`10.0.0.${last}`) ?? 0) / 4_000;
+  assert.ok(Math.abs(share(1) - 15 / 64) < 0.03, `${share(1)}`);
+  assert.ok(Math.abs(share(8) - 1 / 64) < 0.01, `${share(8)}`);
+});
+
 test('a network in one prefix still works', () => {
   const pool = ['198.51.1.1', '198.51.2.2', '198.51.3.3'].map(candidate);
   const exchangePoint = candidate('198.51.9.9');

@@ -89,7 +89,7 @@ test('READY goes to the connection that asked, with the address of the callee', 
   const pseudoIdentity = randomBytes(32);
   tunnels.build(client, build('kx-build-outgoing', pseudoIdentity));
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   assert.is(sent.length, 1);
   const [ready] = sent;
   assert.ok(ready?.type === 'kx-ready' && ready.ipv4.equals(Buffer.from([10, 20, 0, 2])));
@@ -145,12 +145,12 @@ test('an incoming tunnel that is lost is built again without a word to the clien
   const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
   const first = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel, stepMs: [] });
   tunnels.handleEvent({ type: 'tunnelClosed', tunnel: first.tunnel, failure: 'destroyed' });
   const second = await command();
   assert.ok(first.type === 'buildIncoming' && second.type === 'buildIncoming');
   assert.ok(first.token.equals(second.token));
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel: second.tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: second.tunnel, stepMs: [] });
   assert.is(sent.length, 1);
   assert.is(tunnels.counters.rebuilt, 1);
   tunnels.close();
@@ -160,7 +160,7 @@ test('a tunnel whose circuit breaks is repaired over another path, whatever numb
   const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   tunnels.handleEvent({ type: 'tunnelBroken', tunnel, failure: 'timeout' });
   for (let attempt = 0; attempt < 2; attempt += 1) {
     const rotate = await command();
@@ -168,7 +168,7 @@ test('a tunnel whose circuit breaks is repaired over another path, whatever numb
     if (attempt === 0)
       tunnels.handleEvent({ type: 'rotationFailed', tunnel, failure: 'unreachable', hop: 0 });
   }
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   assert.equal(
     sent.map(({ type }) => type),
     ['kx-ready'],
@@ -181,7 +181,7 @@ test('an outgoing tunnel that is lost is told', async () => {
   const { tunnels, client, sent, command } = await bench();
   tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'timeout' });
   assert.equal(
     sent.map(({ type }) => type),
@@ -193,11 +193,11 @@ test('tunnels rotate by themselves, and their clients hear nothing of it', async
   const { tunnels, client, sent, command } = await bench(6, 0.05);
   tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, stepMs: [] });
   for (let round = 0; round < 3; round += 1) {
     const rotate = await command();
     assert.ok(rotate.type === 'rotate' && rotate.tunnel === tunnel);
-    tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel, stepMs: [] });
   }
   assert.is(sent.length, 1);
   assert.is(tunnels.counters.rotated, 3);
@@ -209,7 +209,7 @@ test('DESTROY frees the tunnel from any connection; of something unknown it is a
   const pseudoIdentity = randomBytes(32);
   tunnels.build(client, build('kx-build-incoming', pseudoIdentity));
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, stepMs: [] });
   const others: ApiMessage[] = [];
   const other = { send: (message: ApiMessage) => others.push(message) } as unknown as ApiConnection;
   tunnels.destroy(other, pseudoIdentity);
@@ -230,7 +230,7 @@ test('DESTROY of a tunnel that is being built answers its BUILD, so that the nex
   tunnels.build(client, message);
   assert.is((await command()).type, 'destroy');
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   assert.equal(
     sent.map(({ type }) => type),
     ['kx-error', 'kx-ready'],
@@ -243,7 +243,7 @@ test('a second BUILD for a tunnel that is there is answered at once', async () =
   const message = build('kx-build-outgoing', randomBytes(32));
   tunnels.build(client, message);
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   tunnels.build(client, message);
   assert.is(sent.length, 2);
   assert.is(commands.length, 1);
@@ -254,7 +254,7 @@ test('after a break the relays of the broken circuit are passed over, and so is 
     const { tunnels, client, command } = await bench(12);
     tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
     const first = await command();
-    tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel, stepMs: [] });
     tunnels.handleEvent({ type: 'tunnelBroken', tunnel: first.tunnel, failure });
     const repair = await command();
     assert.ok(first.type === 'buildIncoming' && repair.type === 'rotate');
@@ -268,7 +268,7 @@ test('a tunnel whose last connection is gone is reaped when it is not used, and 
   const message = build('kx-build-outgoing', randomBytes(32));
   tunnels.build(client, message);
   const { tunnel } = await command();
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2' });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, address: '10.20.0.2', stepMs: [] });
   tunnels.forgetClient(client);
   assert.equal(await command(), { type: 'reap', tunnel, afterSeconds: 3_600 });
   tunnels.build(client, message);
@@ -283,7 +283,7 @@ test('a tunnel that loses much of its data goes over to other relays', async () 
   tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
   const first = await command();
   tunnels.handleEvent({ type: 'tunnelLossy', tunnel: first.tunnel });
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel, stepMs: [] });
   tunnels.handleEvent({ type: 'tunnelLossy', tunnel: first.tunnel });
   const other = await command();
   assert.ok(first.type === 'buildIncoming' && other.type === 'rotate');
@@ -303,7 +303,7 @@ test('the tunnel key of a BUILD extension goes to the engine, again with each ne
   tunnels.build(client, message);
   const { tunnel } = await command();
   assert.equal(await command(), { type: 'setExtension', tunnel, key });
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, stepMs: [] });
   tunnels.handleEvent({ type: 'tunnelClosed', tunnel, failure: 'destroyed' });
   const second = await command();
   assert.equal(await command(), { type: 'setExtension', tunnel: second.tunnel, key });
@@ -330,7 +330,7 @@ test('a BUILD for a tunnel that is there renews registration and port, and an ol
   order({ registration: first, port: 40_001 });
   const { tunnel } = await command();
   assert.equal(await command(), { type: 'setExtension', tunnel, registration: first, port: 40_001 });
-  tunnels.handleEvent({ type: 'tunnelReady', tunnel });
+  tunnels.handleEvent({ type: 'tunnelReady', tunnel, stepMs: [] });
   order({ registration: second });
   assert.equal(await command(), { type: 'setExtension', tunnel, registration: second, port: 40_001 });
   order({ registration: third, port: 40_002 });

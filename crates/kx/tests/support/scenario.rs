@@ -28,7 +28,7 @@ pub fn outgoing(network: &Network, tunnel: u32, path: &[usize]) -> Command {
 
 pub fn ready_address(network: &Network, node: usize, wanted: u32) -> Option<Option<IpAddr>> {
     network.nodes[node].events.iter().find_map(|event| match event {
-        Event::TunnelReady { tunnel, address } if *tunnel == wanted => Some(*address),
+        Event::TunnelReady { tunnel, address, .. } if *tunnel == wanted => Some(*address),
         _ => None,
     })
 }

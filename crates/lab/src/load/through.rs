@@ -153,7 +153,7 @@ impl Through {
             self.serve();
             for event in self.events.drain(..) {
                 match event {
-                    Event::TunnelReady { tunnel, address } if tunnel == wanted => return Ok(address),
+                    Event::TunnelReady { tunnel, address, .. } if tunnel == wanted => return Ok(address),
                     Event::TunnelReady { .. } => {}
                     other => return Err(format!("the call was not built: {other:?}").into()),
                 }
