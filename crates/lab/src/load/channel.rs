@@ -43,11 +43,7 @@ impl Channel {
 
     /// Binds in a named network namespace; the program is in it from then on.
     pub(crate) fn bind_in(namespace: &str, address: SocketAddr, offload: bool) -> Result<Self, Fault> {
-        let file = File::open(format!("/run/netns/{namespace}"))?;
-        // SAFETY: a valid descriptor of a namespace; only this thread changes over.
-        if unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
-            return Err(io::Error::last_os_error().into());
-        }
+        enter(namespace)?;
         Self::bind(address, offload)
     }
 
@@ -88,7 +84,24 @@ impl Channel {
         count
     }
 
+    /// Waits until something is there, so long at most.
+    pub(crate) fn wait(&self, milliseconds: i32) {
+        let mut poll = libc::pollfd { fd: self.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid structure.
+        unsafe { libc::poll(&raw mut poll, 1, milliseconds) };
+    }
+
     pub(crate) fn as_raw_fd(&self) -> i32 {
         self.socket.as_raw_fd()
     }
+}
+
+/// From now on this thread is in a named network namespace.
+pub(crate) fn enter(namespace: &str) -> Result<(), Fault> {
+    let file = File::open(format!("/run/netns/{namespace}"))?;
+    // SAFETY: a valid descriptor of a namespace; only this thread changes over.
+    if unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) } != 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    Ok(())
 }

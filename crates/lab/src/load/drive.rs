@@ -88,7 +88,7 @@ pub(crate) fn parse_relay(named: &[(&str, &str)]) -> Result<(Peer, u32), Fault> 
     Ok((Peer { identity: parse_identity(identity)?, address: address.parse()? }, process.parse()?))
 }
 
-fn parse_identity(text: &str) -> Result<[u8; 32], Fault> {
+pub(crate) fn parse_identity(text: &str) -> Result<[u8; 32], Fault> {
     let mut identity = [0; 32];
     for (at, byte) in identity.iter_mut().enumerate() {
         *byte =
@@ -98,7 +98,7 @@ fn parse_identity(text: &str) -> Result<[u8; 32], Fault> {
 }
 
 /// Nanoseconds that all threads of a process have run.
-fn processor_time(process: u32) -> Result<u64, Fault> {
+pub(crate) fn processor_time(process: u32) -> Result<u64, Fault> {
     let mut sum = 0;
     for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
         let text = std::fs::read_to_string(task?.path().join("schedstat"))?;

@@ -12,9 +12,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
     println!("{{\"pid\":{}}}", std::process::id());
     std::thread::spawn(move || {
         loop {
-            let mut poll = libc::pollfd { fd: channel.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // SAFETY: one valid structure.
-            unsafe { libc::poll(&raw mut poll, 1, -1) };
+            channel.wait(-1);
             while channel.forward(to) > 0 {}
         }
     });

@@ -1,17 +1,24 @@
 //! `peer-load`: what a relay does to cells between two networks, beside a plain UDP forwarder in its place.
 //!
 //! Programs in network namespaces of their own: `relay` (a packet thread as in the KX), `forward` (the same system calls, no
-//! cryptography), `drive`, which sends through either and measures, `voices`, which does so with many calls, and `flood`. Results go to standard
-//! output as JSON, one line a round; errors to standard error.
+//! cryptography), `drive`, which sends through either and measures, `voices`, which does so with many calls, and `flood`. `tunnel` is a
+//! tunnel's end with its TUN device, `pour` measures it beside wireguard-go. Results go to standard output as JSON, one line a
+//! round; errors to standard error.
 
 mod channel;
 mod drive;
+mod ends;
 mod flood;
 mod forward;
+mod generator;
 mod keys;
+mod pour;
 mod relay;
+
 mod through;
+mod tunnel;
 mod voices;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -27,7 +34,11 @@ usage: peer-load relay LISTEN… [--offload yes|no] [--workers N]
        peer-load voices --near … --far … --relay IDENTITY,NEAR-ADDRESS,PID [--calls N] [--seconds N]
          builds calls through the relay; for each line of standard input all of them speak for a while
        peer-load flood --from NAMESPACE,ADDRESS --relay IDENTITY,ADDRESS,PID
-         floods the relay until standard input ends";
+         floods the relay until standard input ends
+       peer-load tunnel LISTEN --tun NAME,ADDRESS,PREFIX --path IDENTITY,ADDRESS+…
+         opens a TUN device and a tunnel over the path; prints the address that stands for the callee
+       peer-load pour --near NAMESPACE --far NAMESPACE,ADDRESS --wire ADDRESS --behind ADDRESS [--rounds N]
+         is the far end of such a tunnel and of wireguard-go, and pours packets into both, in turn";
 
 /// What went wrong, for a person.
 pub(crate) type Fault = Box<dyn std::error::Error>;
@@ -41,6 +52,8 @@ fn main() -> ExitCode {
         ["drive", ref rest @ ..] => drive::run(rest),
         ["voices", ref rest @ ..] => voices::run(rest),
         ["flood", ref rest @ ..] => flood::run(rest),
+        ["tunnel", ref rest @ ..] => tunnel::run(rest),
+        ["pour", ref rest @ ..] => pour::run(rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
