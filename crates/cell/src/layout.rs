@@ -158,11 +158,28 @@ pub fn write_body(body: &mut Body, relay_command: u8, payload: &[u8]) {
     body[BODY_HEADER_BYTES..BODY_HEADER_BYTES + length].copy_from_slice(&payload[..length]);
 }
 
+/// Lays out a recognisable body whose payload has the full length, in a body of zeroes; the payload, to be filled.
+pub fn begin_full_body(body: &mut Body, relay_command: u8) -> &mut [u8; PAYLOAD_BYTES] {
+    body[RECOGNISER_BYTES] = relay_command;
+    body[RECOGNISER_BYTES + 2..BODY_HEADER_BYTES].copy_from_slice(&(PAYLOAD_BYTES as u16).to_be_bytes());
+    match body[BODY_HEADER_BYTES..].first_chunk_mut() {
+        Some(payload) => payload,
+        None => unreachable!(),
+    }
+}
+
 /// Relay command and payload of a recognised body; `None` when its length field is impossible.
 pub fn read_body(body: &Body) -> Option<(u8, &[u8])> {
     let length = usize::from(u16::from_be_bytes([body[RECOGNISER_BYTES + 2], body[RECOGNISER_BYTES + 3]]));
     let payload = body.get(BODY_HEADER_BYTES..BODY_HEADER_BYTES + length)?;
     Some((body[RECOGNISER_BYTES], payload))
+}
+
+/// [`read_body`], the payload to be worked on in place.
+pub fn read_body_mut(body: &mut Body) -> Option<(u8, &mut [u8])> {
+    let length = usize::from(u16::from_be_bytes([body[RECOGNISER_BYTES + 2], body[RECOGNISER_BYTES + 3]]));
+    let command = body[RECOGNISER_BYTES];
+    Some((command, body.get_mut(BODY_HEADER_BYTES..BODY_HEADER_BYTES + length)?))
 }
 
 /// Big-endian u32 at `at`; the caller guarantees the bounds.
@@ -205,8 +222,13 @@ mod tests {
         write_body(&mut body, 9, &[3; PAYLOAD_BYTES]);
         assert!(is_recognised(&body));
         assert_eq!(read_body(&body), Some((9, &[3; PAYLOAD_BYTES][..])));
+        assert_eq!(read_body_mut(&mut body), Some((9, &mut [3; PAYLOAD_BYTES][..])));
+        let mut begun = [0; BODY_BYTES];
+        begin_full_body(&mut begun, 9).fill(3);
+        assert_eq!(begun, body);
         body[RECOGNISER_BYTES + 2] = 2;
         assert_eq!(read_body(&body), None);
+        assert_eq!(read_body_mut(&mut body), None);
         body[0] = 1;
         assert!(!is_recognised(&body));
     }

@@ -58,15 +58,22 @@ impl Endpoint {
         Some((Self::new(&handshake.secrets()?, false), answer))
     }
 
-    /// Seals `plain` into `payload` for `flow`.
-    pub fn seal(&mut self, flow: u32, plain: &[u8; PLAIN_BYTES], payload: &mut [u8; PAYLOAD_BYTES]) {
+    /// Where the plaintext stands in a payload that is to be sealed.
+    pub fn plain_mut(payload: &mut [u8; PAYLOAD_BYTES]) -> &mut [u8; PLAIN_BYTES] {
+        match payload[TEXT_AT..].first_chunk_mut() {
+            Some(plain) => plain,
+            None => unreachable!(),
+        }
+    }
+
+    /// Seals a payload in place, whose plaintext is there, for `flow`.
+    pub fn seal(&mut self, flow: u32, payload: &mut [u8; PAYLOAD_BYTES]) {
         let counter = self.next_counter;
         self.next_counter += 1;
         payload[..4].copy_from_slice(&flow.to_be_bytes());
         payload[4..8].copy_from_slice(&[SEALED, 0, 0, 0]);
         payload[8..16].copy_from_slice(&counter.to_be_bytes());
         let (text, tag) = payload[TEXT_AT..].split_at_mut(PLAIN_BYTES);
-        text.copy_from_slice(plain);
         match self.send.seal_in_place_separate_tag(nonce(counter), Aad::from([SEALED]), text) {
             Ok(sealed) => tag.copy_from_slice(sealed.as_ref()),
             Err(_) => unreachable!("a cell is shorter than any limit of GCM"),
@@ -78,14 +85,15 @@ impl Endpoint {
         self.next_counter
     }
 
-    /// Opens a sealed payload and tells its counter; `None` when it is not genuine or was seen before.
-    pub fn open(&mut self, payload: &[u8]) -> Option<(u64, [u8; PLAIN_BYTES])> {
-        let mut payload: [u8; PAYLOAD_BYTES] = payload.try_into().ok()?;
-        let counter = read_u64(&payload, MESSAGE_AT);
+    /// Opens a sealed payload in place: its counter and plaintext. `None` when it is not genuine or was seen before; its
+    /// bytes are then unspecified.
+    pub fn open<'a>(&mut self, payload: &'a mut [u8]) -> Option<(u64, &'a [u8; PLAIN_BYTES])> {
+        let payload: &mut [u8; PAYLOAD_BYTES] = payload.try_into().ok()?;
+        let counter = read_u64(payload, MESSAGE_AT);
         self.window.check(counter, u64::MAX).ok()?;
         let text =
             self.receive.open_in_place(nonce(counter), Aad::from([SEALED]), &mut payload[TEXT_AT..]).ok()?;
-        let plain = <&[u8]>::try_into(text).ok()?;
+        let plain = <&[u8; PLAIN_BYTES]>::try_from(&*text).ok()?;
         self.window.accept(counter);
         Some((counter, plain))
     }
@@ -122,16 +130,21 @@ mod tests {
         let (mut callee, answer) = Endpoint::answer(&call, None).unwrap();
         handshake.read_answer(&answer).unwrap();
         let mut caller = Endpoint::new(&handshake.secrets().unwrap(), true);
-        let mut payload = [0; PAYLOAD_BYTES];
-        caller.seal(7, &[5; PLAIN_BYTES], &mut payload);
+        let sealed = |endpoint: &mut Endpoint, byte| {
+            let mut payload = [0; PAYLOAD_BYTES];
+            Endpoint::plain_mut(&mut payload).fill(byte);
+            endpoint.seal(7, &mut payload);
+            payload
+        };
+        let payload = sealed(&mut caller, 5);
         let mut altered = payload;
         altered[40] ^= 1;
-        assert!(callee.open(&altered).is_none());
-        assert_eq!(callee.open(&payload), Some((0, [5; PLAIN_BYTES])));
-        assert!(callee.open(&payload).is_none());
-        callee.seal(7, &[6; PLAIN_BYTES], &mut payload);
-        assert!(callee.open(&payload).is_none());
-        assert_eq!(caller.open(&payload), Some((0, [6; PLAIN_BYTES])));
-        assert!(caller.open(&payload[1..]).is_none());
+        assert!(callee.open(&mut altered).is_none());
+        assert_eq!(callee.open(&mut { payload }), Some((0, &[5; PLAIN_BYTES])));
+        assert!(callee.open(&mut { payload }).is_none());
+        let payload = sealed(&mut callee, 6);
+        assert!(callee.open(&mut { payload }).is_none());
+        assert_eq!(caller.open(&mut { payload }), Some((0, &[6; PLAIN_BYTES])));
+        assert!(caller.open(&mut { payload }[1..]).is_none());
     }
 }

@@ -2,29 +2,26 @@
 //!
 //! An outgoing tunnel has one flow; an incoming one has one for each caller. Delivery is narrow: only TCP and UDP, only
 //! to this machine's own TUN address, only to the tunnel's own port, or to ports that the rules or our own packets have
-//! opened.
+//! opened. What leaves by a flow is not in here: see `sending`.
 
-use crate::control;
-use crate::endpoint::{ANSWER, CALL, CALL_KNOWN, Endpoint, KIND_AT, MESSAGE_AT, PLAIN_BYTES, SEALED};
+mod sending;
+
+use crate::endpoint::{ANSWER, CALL, CALL_KNOWN, Endpoint, KIND_AT, MESSAGE_AT, SEALED};
 use crate::engine::{Engine, Slot};
 use crate::event::{Event, Failure, TunnelId, TunnelKey};
-use crate::ip::{TCP, build, check_transport, parse, ports};
+use crate::ip::{build, check_transport, ports};
 use crate::loss::Loss;
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
 use crate::own::Goal;
-use crate::pieces::{MAX_PACKET_BYTES, PIECE_BYTES, Reassembly, read_report, write, write_report};
-use crate::tcp::normalise;
-use cell::layout::{
-    BODY_AT, BODY_HEADER_BYTES, DATAGRAM_BYTES, PAYLOAD_BYTES, body_mut, read_u32, write_body,
-};
+use crate::pieces::{Reassembly, read_report, write_report};
+use cell::layout::{PAYLOAD_BYTES, read_u32};
 use std::net::IpAddr;
 use std::time::Duration;
 
 const MAX_FLOWS: usize = 4096;
 /// As many as an exchange point splices to one registration.
 const MAX_FLOWS_PER_TUNNEL: usize = 256;
-const RECENT_PORTS: usize = 32;
 const REPEAT_AFTER: Duration = Duration::from_millis(600);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A tunnel is called lossy at most so often, whatever its flows say.
@@ -96,7 +93,13 @@ impl Engine {
     }
 
     /// DATA from the last hop of one of our circuits.
-    pub(crate) fn receive_flow(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
+    pub(crate) fn receive_flow(
+        &mut self,
+        now: Duration,
+        tunnel: TunnelId,
+        payload: &mut [u8],
+        out: &mut Outbox,
+    ) {
         if payload.len() < MESSAGE_AT {
             self.counters.cells_malformed += 1;
             return;
@@ -190,7 +193,7 @@ impl Engine {
         now: Duration,
         tunnel: TunnelId,
         number: u32,
-        payload: &[u8],
+        payload: &mut [u8],
         out: &mut Outbox,
     ) {
         let Some(tun) = &self.tun else { return };
@@ -206,7 +209,7 @@ impl Engine {
             return;
         };
         *answered = None;
-        let report = read_report(&plain);
+        let report = read_report(plain);
         flow.loss.opened(counter, report.is_none());
         if let Some(report) = report {
             if flow.loss.heard(now, report, endpoint.sealed()) {
@@ -215,7 +218,7 @@ impl Engine {
             return;
         }
         flow.last_used = now;
-        let Some((&protocol, transport)) = flow.reassembly.take(&plain).and_then(<[u8]>::split_first) else {
+        let Some((&protocol, transport)) = flow.reassembly.take(plain).and_then(<[u8]>::split_first) else {
             return;
         };
         if !check_transport(protocol, transport) {
@@ -236,63 +239,6 @@ impl Engine {
         }
         self.counters.packets_to_tun += 1;
         out.packet(|bytes| build(bytes, protocol, flow.address, tun.address, transport));
-    }
-
-    /// A packet from the TUN device.
-    pub fn handle_packet(&mut self, now: Duration, bytes: &[u8], out: &mut Outbox) {
-        self.counters.packets_from_tun += 1;
-        if self.send_packet(now, bytes, out).is_none() {
-            self.counters.packets_from_tun_dropped += 1;
-        }
-    }
-
-    fn send_packet(&mut self, now: Duration, bytes: &[u8], out: &mut Outbox) -> Option<()> {
-        let packet = parse(bytes)?;
-        if self.tun.as_ref()?.address != packet.source || packet.transport.len() + 1 > MAX_PACKET_BYTES {
-            return None;
-        }
-        let flow = self.flows.get_mut(*self.flow_addresses.get(&packet.destination)?)?;
-        let Session::Up { endpoint, .. } = &mut flow.session else { return None };
-        flow.last_used = now;
-        if flow.outgoing {
-            let port = (packet.protocol, ports(packet.transport).0);
-            if !flow.opened.contains(&port) {
-                flow.opened.truncate(RECENT_PORTS - 1);
-                flow.opened.insert(0, port);
-            }
-        }
-        let (tunnel, packet_number) = (flow.tunnel, flow.next_packet);
-        flow.next_packet = flow.next_packet.wrapping_add(1);
-        let mut total = packet.transport.len() + 1;
-        let mut content = [0; MAX_PACKET_BYTES];
-        content[0] = packet.protocol;
-        content[1..total].copy_from_slice(packet.transport);
-        if packet.protocol == TCP {
-            total = 1 + normalise(&mut content[1..total]);
-        }
-        let count = total.div_ceil(PIECE_BYTES);
-        let mut sealed: [Option<[u8; PAYLOAD_BYTES]>; crate::pieces::MAX_PIECES] =
-            [None; crate::pieces::MAX_PIECES];
-        for (index, (piece, sealed)) in content[..total].chunks(PIECE_BYTES).zip(&mut sealed).enumerate() {
-            let mut plain = [0; PLAIN_BYTES];
-            write(&mut plain, packet_number, index as u8, count as u8, piece);
-            let mut payload = [0; PAYLOAD_BYTES];
-            endpoint.seal(flow.number, &plain, &mut payload);
-            *sealed = Some(payload);
-        }
-        for payload in sealed.iter().flatten() {
-            self.send_payload(now, tunnel, payload, out);
-        }
-        Some(())
-    }
-
-    /// Over the circuit that carries the tunnel now; lost while there is none.
-    fn send_payload(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
-        let Some(own) = self.tunnels.get(&tunnel).and_then(|known| known.current) else { return };
-        let mut datagram = [0; DATAGRAM_BYTES];
-        write_body(body_mut(&mut datagram), control::DATA, payload);
-        debug_assert!(BODY_AT + BODY_HEADER_BYTES + payload.len() <= DATAGRAM_BYTES);
-        self.send_forward(now, own, &mut datagram, out);
     }
 
     fn insert_flow(
@@ -406,9 +352,9 @@ impl Engine {
                         continue;
                     }
                     if let Some(report) = flow.loss.report(now) {
-                        let (mut plain, mut payload) = ([0; PLAIN_BYTES], [0; PAYLOAD_BYTES]);
-                        write_report(&mut plain, &report);
-                        endpoint.seal(number, &plain, &mut payload);
+                        let mut payload = [0; PAYLOAD_BYTES];
+                        write_report(Endpoint::plain_mut(&mut payload), &report);
+                        endpoint.seal(number, &mut payload);
                         self.send_payload(now, tunnel, &payload, out);
                     } else if !flow.outgoing && now >= flow.last_used + FLOW_IDLE {
                         self.close_flow(tunnel, number);

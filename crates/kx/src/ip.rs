@@ -128,10 +128,14 @@ pub fn build(out: &mut Vec<u8>, protocol: u8, source: IpAddr, destination: IpAdd
     out[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
+/// Sum of the big-endian 16-bit words. The native order is summed, four bytes at a time, and turned at the end: RFC 1071, 2.
 fn sum(bytes: &[u8]) -> u64 {
-    let mut pairs = bytes.chunks_exact(2);
-    let whole: u64 = pairs.by_ref().map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
-    whole + pairs.remainder().first().map_or(0, |&last| u64::from(last) << 8)
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut total: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
+    let mut last = [0; 4];
+    last[..rest.len()].copy_from_slice(rest);
+    total += u64::from(u32::from_ne_bytes(last));
+    u64::from(u16::from_be(fold(total)))
 }
 
 fn fold(mut sum: u64) -> u16 {
@@ -194,6 +198,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_sum_is_that_of_the_words(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let word = |pair: &[u8]| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0));
+            let plain = fold(bytes.chunks(2).map(word).sum());
+            prop_assert_eq!(fold(super::sum(&bytes)), plain);
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), version in 0u8..16) {
             if let Some(first) = bytes.first_mut() {

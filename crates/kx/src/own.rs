@@ -20,7 +20,7 @@ use crate::relay::ADRIFT_AFTER;
 use crate::relay::create::{CREATE_FRAGMENT_BYTES, read_create, write_create};
 use cell::layer::Direction;
 use cell::layout::{
-    CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body, read_u32,
+    CellHeader, Command, DATAGRAM_BYTES, Datagram, body, body_mut, is_recognised, read_body_mut, read_u32,
     write_body,
 };
 use cell::window::{MAX_AHEAD, Refusal, ReplayWindow};
@@ -368,7 +368,7 @@ impl Engine {
         }
         window.accept(header.sequence);
         own.too_far_ahead = 0;
-        let Some((command, payload)) = read_body(body(datagram)) else {
+        let Some((command, payload)) = read_body_mut(body_mut(datagram)) else {
             self.counters.cells_malformed += 1;
             return;
         };

@@ -22,19 +22,42 @@ const SLOTS: usize = 8;
 /// Index of the one message that is no piece.
 const REPORT: u8 = 1;
 
-/// Writes piece `index` of `count` of a packet into a cell's plaintext.
-pub fn write(plain: &mut [u8; PLAIN_BYTES], number: u16, index: u8, count: u8, bytes: &[u8]) {
-    plain.fill(0);
-    plain[..2].copy_from_slice(&number.to_be_bytes());
-    plain[2] = index;
-    plain[3] = count;
-    plain[4..6].copy_from_slice(&(bytes.len() as u16).to_be_bytes());
-    plain[HEADER_BYTES..HEADER_BYTES + bytes.len()].copy_from_slice(bytes);
+/// What of a packet travels, in two parts: what was written anew, and what stays as it was.
+#[derive(Clone, Copy)]
+pub struct Content<'a> {
+    /// Protocol number, and a TCP header.
+    pub head: &'a [u8],
+    /// The rest.
+    pub tail: &'a [u8],
 }
 
-/// Writes a report into a cell's plaintext.
+impl Content<'_> {
+    /// How many pieces it takes.
+    pub fn pieces(&self) -> usize {
+        (self.head.len() + self.tail.len()).div_ceil(PIECE_BYTES)
+    }
+
+    /// Writes piece `index` into a cell's plaintext of zeroes. The first piece holds the whole head.
+    pub fn write(&self, plain: &mut [u8; PLAIN_BYTES], number: u16, index: usize) {
+        debug_assert!(self.head.len() <= PIECE_BYTES);
+        let head = if index == 0 { self.head } else { &[] };
+        let from = (index * PIECE_BYTES).saturating_sub(self.head.len());
+        let tail = &self.tail[from..self.tail.len().min((index + 1) * PIECE_BYTES - self.head.len())];
+        let (bytes, at) = (head.len() + tail.len(), HEADER_BYTES + head.len());
+        plain[..2].copy_from_slice(&number.to_be_bytes());
+        plain[2] = index as u8;
+        plain[3] = self.pieces() as u8;
+        plain[4..6].copy_from_slice(&(bytes as u16).to_be_bytes());
+        plain[HEADER_BYTES..at].copy_from_slice(head);
+        plain[at..at + tail.len()].copy_from_slice(tail);
+    }
+}
+
+/// Writes a report into a cell's plaintext of zeroes.
 pub fn write_report(plain: &mut [u8; PLAIN_BYTES], report: &[u8; REPORT_BYTES]) {
-    write(plain, 0, REPORT, 0, report);
+    plain[2] = REPORT;
+    plain[4..6].copy_from_slice(&(REPORT_BYTES as u16).to_be_bytes());
+    plain[HEADER_BYTES..HEADER_BYTES + REPORT_BYTES].copy_from_slice(report);
 }
 
 /// The report in a cell's plaintext, where it is one.
@@ -56,7 +79,6 @@ struct Partial {
 #[derive(Default)]
 pub struct Reassembly {
     slots: [Option<Partial>; SLOTS],
-    whole: Vec<u8>,
 }
 
 impl Reassembly {
@@ -92,10 +114,8 @@ impl Reassembly {
             return None;
         }
         let total = (count - 1) * PIECE_BYTES + partial.last_bytes;
-        self.whole.clear();
-        self.whole.extend_from_slice(&partial.bytes[..total]);
         partial.present = 0;
-        Some(&self.whole)
+        Some(&partial.bytes[..total])
     }
 }
 
@@ -109,14 +129,16 @@ mod tests {
         fn a_packet_comes_back_whatever_the_order_of_its_pieces(
             packet in prop::collection::vec(any::<u8>(), 1..MAX_PACKET_BYTES),
             rotation in 0usize..8,
+            head in 1usize..62,
         ) {
-            let pieces: Vec<_> = packet.chunks(PIECE_BYTES).collect();
+            let (head, tail) = packet.split_at(head.min(packet.len()));
+            let content = Content { head, tail };
             let mut reassembly = Reassembly::default();
             let mut found = None;
-            for step in 0..pieces.len() {
-                let index = (step + rotation) % pieces.len();
+            for step in 0..content.pieces() {
+                let index = (step + rotation) % content.pieces();
                 let mut plain = [0; PLAIN_BYTES];
-                write(&mut plain, 300, index as u8, pieces.len() as u8, pieces[index]);
+                content.write(&mut plain, 300, index);
                 found = reassembly.take(&plain).map(<[u8]>::to_vec).or(found);
             }
             prop_assert_eq!(found, Some(packet));

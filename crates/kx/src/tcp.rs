@@ -8,6 +8,8 @@
 use crate::pieces::PIECE_BYTES;
 
 const HEADER_BYTES: usize = 20;
+/// With the most options.
+pub const MAX_HEADER_BYTES: usize = 60;
 const SYN: u8 = 2;
 const FLAGS: u8 = 0x3f;
 /// The largest segment that leaves no piece half empty: five pieces, less protocol number and header. Both families carry it.
@@ -75,11 +77,16 @@ impl<'a> Options<'a> {
     }
 }
 
+/// Length of the header at the start of `segment`, which [`crate::ip::check_transport`] has passed.
+pub fn header_bytes(segment: &[u8]) -> usize {
+    usize::from(segment[12] >> 4) * 4
+}
+
 /// Rewrites the TCP header at the start of `segment` (which [`crate::ip::check_transport`] has passed); the new length of
 /// the whole, never longer. The checksum is left stale: the other end writes its own.
 pub fn normalise(segment: &mut [u8]) -> usize {
     let length = segment.len();
-    let header = usize::from(segment[12] >> 4) * 4;
+    let header = header_bytes(segment);
     let syn = segment[13] & SYN != 0;
     let mut fresh = [0; 40];
     let options = Options::read(&segment[HEADER_BYTES..header]).write(syn, &mut fresh);

@@ -1,17 +1,14 @@
-//! The relay step allocates nothing: proven by an allocator that counts.
+//! Neither a relay's step nor a tunnel's end allocates anything for a cell or a packet: proven by an allocator that counts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
-use cell::layout::Datagram;
 use kx::event::{Command, Event};
 use kx::ip::{UDP, build};
 use kx::outbox::Outbox;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::cell::Cell;
 use support::{Network, tun_address};
 
 struct Counting;
@@ -37,10 +34,20 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const CELLS: usize = 500;
+const PACKETS: usize = 300;
 
 #[test]
-fn relays_and_the_exchange_point_allocate_nothing_for_a_cell() {
+fn both_ends_relays_and_the_exchange_point_allocate_nothing_for_a_packet_of_one_cell() {
+    packets_pass(168, 1);
+}
+
+#[test]
+fn nor_for_a_packet_of_several() {
+    packets_pass(1389, 5);
+}
+
+/// UDP packets of `length` bytes, which take so many `cells`.
+fn packets_pass(length: u16, cells: usize) {
     let mut network = Network::new(6);
     let pseudo_identity = [77; 32];
     let path = network.peers(&[1, 2, 3]);
@@ -53,33 +60,31 @@ fn relays_and_the_exchange_point_allocate_nothing_for_a_cell() {
         panic!("not ready")
     };
 
-    // Nothing is delivered from now on: the test carries every cell from hop to hop itself.
-    let sent: Rc<RefCell<Vec<(SocketAddr, SocketAddr, Datagram)>>> = Rc::default();
-    let record = sent.clone();
-    network.mangle = Box::new(move |from, to, datagram| {
-        record.borrow_mut().push((from, to, datagram));
-        Vec::new()
-    });
-    let mut transport = vec![0x0f, 0xa0, 0x13, 0xc4, 0, 168, 0, 0];
-    transport.resize(168, 7);
+    let mut transport = vec![0x0f, 0xa0, 0x13, 0xc4];
+    transport.extend_from_slice(&length.to_be_bytes());
+    transport.resize(usize::from(length), 7);
     let mut packet = Vec::new();
     build(&mut packet, UDP, tun_address(5), callee, &transport);
-    for _ in 0..CELLS {
-        network.packet(5, &packet);
-    }
-    let mut under_way = std::mem::take(&mut *sent.borrow_mut());
     let mut out = Outbox::default();
     let now = network.now;
+    let caller = network.nodes[5].address;
+    let mut under_way = Vec::with_capacity(PACKETS * cells);
+    for index in 0..PACKETS {
+        let allocations = allocations_of(|| network.nodes[5].engine.handle_packet(now, &packet, &mut out));
+        assert!(allocations == 0 || index == 0, "{allocations} allocations for packet {index}");
+        assert_eq!(out.datagrams.len(), cells);
+        under_way.extend(out.datagrams.drain(..).map(|transmit| (caller, transmit.to, transmit.datagram)));
+        out.clear();
+    }
     // Caller's first hop, second hop, exchange point, and the callee's second and first hop.
     for node in [4, 1, 3, 2, 1] {
         let address = network.nodes[node].address;
-        assert_eq!(under_way.len(), CELLS, "cells at node {node}");
-        let mut next = Vec::with_capacity(CELLS);
+        assert_eq!(under_way.len(), PACKETS * cells, "cells at node {node}");
+        let mut next = Vec::with_capacity(PACKETS * cells);
         for (index, (from, to, mut datagram)) in under_way.into_iter().enumerate() {
             assert_eq!(to, address);
-            let before = ALLOCATIONS.with(Cell::get);
-            network.nodes[node].engine.handle_datagram(now, from, &mut datagram, &mut out);
-            let allocations = ALLOCATIONS.with(Cell::get) - before;
+            let engine = &mut network.nodes[node].engine;
+            let allocations = allocations_of(|| engine.handle_datagram(now, from, &mut datagram, &mut out));
             // The outbox grows once; afterwards its buffers are used again.
             assert!(
                 allocations == 0 || index == 0,
@@ -91,5 +96,24 @@ fn relays_and_the_exchange_point_allocate_nothing_for_a_cell() {
         }
         under_way = next;
     }
-    assert_eq!(under_way[0].1, network.nodes[0].address);
+    let mut whole = 0;
+    for (index, (from, to, mut datagram)) in under_way.into_iter().enumerate() {
+        assert_eq!(to, network.nodes[0].address);
+        let engine = &mut network.nodes[0].engine;
+        let allocations = allocations_of(|| engine.handle_datagram(now, from, &mut datagram, &mut out));
+        // Nor do the slots grow in which packets are put together, once each was used.
+        assert!(
+            allocations == 0 || index < 8 * cells,
+            "{allocations} allocations for cell {index} at the callee"
+        );
+        whole += out.packets().count();
+        out.clear();
+    }
+    assert_eq!(whole, PACKETS);
+}
+
+fn allocations_of(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    work();
+    ALLOCATIONS.with(Cell::get) - before
 }
