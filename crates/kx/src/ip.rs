@@ -3,6 +3,7 @@
 //! Only protocol number and transport bytes travel: addresses, TTL, identification and options stay on this machine,
 //! and the other end writes a header of its own. So one end may be IPv4 and the other IPv6. Parsers are total.
 
+use crate::pieces::PIECE_BYTES;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Protocol number of TCP.
@@ -10,6 +11,17 @@ pub const TCP: u8 = 6;
 /// Protocol number of UDP.
 pub const UDP: u8 = 17;
 const HOP_LIMIT: u8 = 64;
+const V4_HEADER_BYTES: usize = 20;
+const V6_HEADER_BYTES: usize = 40;
+/// Transport header and payload of a full packet: five whole pieces, less the protocol number.
+pub const FULL_TRANSPORT_BYTES: usize = 5 * PIECE_BYTES - 1;
+
+/// The device's MTU where this is its address: a full packet leaves no piece half empty and is a full one at the other end too,
+/// whatever the family there. IPv6 wants 1280 at least.
+pub const fn mtu(address: IpAddr) -> u16 {
+    let header = if address.is_ipv4() { V4_HEADER_BYTES } else { V6_HEADER_BYTES };
+    (header + FULL_TRANSPORT_BYTES) as u16
+}
 
 /// What matters of a TCP or UDP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +182,17 @@ mod tests {
             assert_eq!(packet.transport[8..], transport[8..]);
             assert_eq!(ports(packet.transport), (0x13c4, 0x1f90));
         }
+    }
+
+    #[test]
+    fn a_full_packet_fills_its_pieces_and_holds_a_full_segment_in_both_families() {
+        for (address, whole) in [("10.0.0.1", 1409), ("fd00::1", 1429)] {
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(mtu(address), whole);
+            let headers = if address.is_ipv4() { 20 } else { 40 } + 20;
+            assert_eq!(mtu(address) - headers, crate::tcp::SEGMENT_BYTES);
+        }
+        assert_eq!((FULL_TRANSPORT_BYTES + 1) % PIECE_BYTES, 0);
     }
 
     #[test]

@@ -5,15 +5,15 @@
 //! and everything else (timestamps, fast open, unknown ones) not at all. Both ends do it, so neither meets what the other
 //! has not agreed to. Ports, numbers, windows and flags stay. Parsers are total.
 
-use crate::pieces::PIECE_BYTES;
+use crate::ip::FULL_TRANSPORT_BYTES;
 
 const HEADER_BYTES: usize = 20;
 /// With the most options.
 pub const MAX_HEADER_BYTES: usize = 60;
 const SYN: u8 = 2;
 const FLAGS: u8 = 0x3f;
-/// The largest segment that leaves no piece half empty: five pieces, less protocol number and header. Both families carry it.
-pub const SEGMENT_BYTES: u16 = (5 * PIECE_BYTES - 1 - HEADER_BYTES) as u16;
+/// The segment size of a full packet; the same in both families.
+pub const SEGMENT_BYTES: u16 = (FULL_TRANSPORT_BYTES - HEADER_BYTES) as u16;
 
 /// What of the options is kept.
 #[derive(Default)]

@@ -6,7 +6,7 @@ mod support;
 
 use cell::layout::{DATAGRAM_BYTES, Datagram};
 use kx::event::{Command, Event, Extension, Failure, TunnelKey};
-use kx::ip::{parse, ports};
+use kx::ip::{mtu, parse, ports};
 use kx::noise::public_key;
 use kx::peer::Peer;
 use std::cell::RefCell;
@@ -44,6 +44,34 @@ fn packets_cross_two_spliced_circuits_in_both_directions_and_leave_no_address() 
         assert_eq!(packet.transport[8..], payload);
     }
     assert_eq!(sizes.borrow().iter().copied().collect::<Vec<_>>(), [DATAGRAM_BYTES]);
+}
+
+/// So neither end ever has a packet that the other's device could not take, and "packet too big" is never needed.
+#[test]
+fn a_full_packet_of_one_family_is_a_full_one_of_the_other_and_fills_five_cells() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let (v6, v4) = (tun_address(5), tun_address(0));
+    let payload = |address| vec![7; usize::from(mtu(address)) - if v4 == address { 28 } else { 48 }];
+    assert_eq!(payload(v6), payload(v4));
+    let cells = Rc::new(RefCell::new(0));
+    let count = cells.clone();
+    let ends = [network.nodes[5].address, network.nodes[0].address];
+    network.mangle = Box::new(move |from, _, datagram| {
+        *count.borrow_mut() += usize::from(ends.contains(&from));
+        vec![datagram]
+    });
+    network.packet(5, &udp(v6, callee, 4000, 5060, &payload(v6)));
+    assert_eq!(cells.take(), 5);
+    assert!(network.wait(|n| !n.nodes[0].packets.is_empty()));
+    let bytes = network.nodes[0].packets.remove(0);
+    assert_eq!(bytes.len(), usize::from(mtu(v4)));
+    let source = parse(&bytes).unwrap().source;
+    cells.take();
+    network.packet(0, &udp(v4, source, 5060, 4000, &payload(v4)));
+    assert_eq!(cells.take(), 5);
+    assert!(network.wait(|n| !n.nodes[5].packets.is_empty()));
+    assert_eq!(network.nodes[5].packets[0].len(), usize::from(mtu(v6)));
 }
 
 #[test]

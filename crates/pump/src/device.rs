@@ -1,13 +1,12 @@
 //! The TUN device through which the telephone's packets come and go.
 
+use kx::ip::mtu;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-/// Small enough for IPv6's least, large enough for TCP; a voice packet fits one cell anyway.
-const MTU: u16 = 1280;
-/// The largest packet that a device with [`MTU`] hands over, and some room.
+/// The largest packet that a device hands over, and some room.
 pub(crate) const PACKET_BYTES: usize = 2048;
 
 /// How the device is to be.
@@ -26,7 +25,7 @@ pub(crate) struct Device(SyncDevice);
 
 impl Device {
     pub(crate) fn open(config: &TunConfig) -> io::Result<Self> {
-        let mut builder = DeviceBuilder::new().mtu(MTU);
+        let mut builder = DeviceBuilder::new().mtu(mtu(config.address));
         if let Some(name) = &config.name {
             builder = builder.name(name);
         }
