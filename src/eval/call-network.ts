@@ -15,7 +15,7 @@ import { dhtTrace } from '../api/dht-client.js';
 import { KxClient } from '../api/kx-client.js';
 import { PeerError } from '../errors.js';
 import type { PeerAddress } from '../wire/message.js';
-import type { BridgedHosts } from './namespaces.js';
+import type { Host, Hosts } from './namespaces.js';
 import type { NetworkPeer, PeerNetwork } from './peer-network.js';
 
 export const TUNNEL_PROBE = fileURLToPath(new URL('./tunnel-probe.js', import.meta.url));
@@ -64,7 +64,8 @@ export class CallNetwork {
     const kx = new Map<NetworkPeer, ChildProcess>();
     for (let index = 0; index < peers; index += 1) {
       tell(`making peer ${index + 1} of ${peers} …`);
-      const fresh = await network.add(`p${index}`, ['--api-host', `10.200.0.${index + 1}`], hostkeys[index]);
+      const reachable = ({ management }: Host) => ['--api-host', management];
+      const fresh = await network.add(`p${index}`, reachable, hostkeys[index]);
       const peer = await network.reconfigure(fresh, (text) =>
         text.replace(
           '# ROTATE = 600',
@@ -144,11 +145,11 @@ export class CallNetwork {
 
 /** Runs a program on a host to its end and reads the last line that it prints as JSON. */
 export async function runForJson(
-  hosts: BridgedHosts,
-  peer: NetworkPeer,
+  hosts: Hosts,
+  { host }: { readonly host: Host },
   args: readonly string[],
 ): Promise<unknown> {
-  const child = hosts.spawn(peer.host, process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = hosts.spawn(host, process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk.toString();

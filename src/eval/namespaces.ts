@@ -4,7 +4,7 @@
  * Invariants: every host has one IPv4 and one IPv6 address on the bridge and no other way out; what crosses the bridge
  * are single datagrams, as on a wire, unless speed alone is measured.
  *
- * Not here: delay and loss between hosts (the WAN emulator is not there yet).
+ * Not here: delay and loss between hosts (wan-hosts.ts).
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
@@ -14,9 +14,21 @@ export interface Host {
   readonly name: string;
   readonly ipv4: string;
   readonly ipv6: string;
+  /** The IPv4 address at which the harness reaches it, without emulated delay or loss. */
+  readonly management: string;
 }
 
-export class BridgedHosts {
+/** Hosts that reach one another at their addresses. */
+export interface Hosts {
+  /** Those made so far. */
+  readonly hosts: readonly Host[];
+  /** Makes a host; `name` has at most 12 characters. */
+  add(name: string): Host;
+  /** Starts a program on a host. */
+  spawn(host: Host, program: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
+}
+
+export class BridgedHosts implements Hosts {
   readonly bridge: string;
   readonly hosts: Host[] = [];
 
@@ -35,14 +47,15 @@ export class BridgedHosts {
     run('ip', ['link', 'set', bridge, 'up']);
   }
 
-  /** Makes a host; `name` has at most 12 characters. */
+  /** Lets the harness itself reach the hosts. */
+  attach(): void {
+    run('ip', ['addr', 'add', '10.200.255.254/16', 'dev', this.bridge]);
+  }
+
   add(name: string): Host {
     const number = this.hosts.length + 1;
-    const host = {
-      name,
-      ipv4: `10.200.${number >> 8}.${number & 255}`,
-      ipv6: `fd00:200::${number.toString(16)}`,
-    };
+    const ipv4 = `10.200.${number >> 8}.${number & 255}`;
+    const host = { name, ipv4, ipv6: `fd00:200::${number.toString(16)}`, management: ipv4 };
     const outside = `v-${name}`;
     run('ip', ['netns', 'add', name]);
     run('ip', ['link', 'add', outside, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name]);
@@ -61,7 +74,6 @@ export class BridgedHosts {
     return host;
   }
 
-  /** Starts a program on a host. */
   spawn(host: Host, program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
     return spawn('ip', ['netns', 'exec', host.name, program, ...args], options);
   }

@@ -16,7 +16,7 @@ import { controlSocketPath } from '../api/control.js';
 import { ControlClient } from '../api/control-client.js';
 import { type Config, loadConfig, type ModuleName } from '../config/config.js';
 import { PeerError } from '../errors.js';
-import type { BridgedHosts, Host } from './namespaces.js';
+import type { Host, Hosts } from './namespaces.js';
 
 const PEER = fileURLToPath(new URL('../../../bin/peer.js', import.meta.url));
 const POLL_MS = 100;
@@ -37,27 +37,32 @@ export interface ModuleStatus {
 
 export class PeerNetwork {
   readonly peers: NetworkPeer[] = [];
-  readonly #hosts: BridgedHosts;
+  readonly #hosts: Hosts;
   readonly #directory: string;
   readonly #children = new Set<ChildProcess>();
   #stopping = false;
 
-  constructor(hosts: BridgedHosts, directory: string) {
+  constructor(hosts: Hosts, directory: string) {
     this.#hosts = hosts;
     this.#directory = directory;
   }
 
   /**
-   * Makes a peer on a new host by `peer init`. `arguments_`: further options of `peer init`.
+   * Makes a peer on a new host by `peer init`. `arguments_`: further options of `peer init`, which may hang on the host.
    * With `hostkey` (a PEM file), that key takes the place of a fresh one, which takes seconds to make.
    */
-  async add(name: string, arguments_: readonly string[] = [], hostkey?: string): Promise<NetworkPeer> {
+  async add(
+    name: string,
+    arguments_: readonly string[] | ((host: Host) => readonly string[]) = [],
+    hostkey?: string,
+  ): Promise<NetworkPeer> {
     const bootstrap = this.#hosts.hosts[0]?.ipv4;
     const host = this.#hosts.add(name);
     const directory = join(this.#directory, name);
     const options = ['--address', host.ipv4, ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])];
     if (hostkey !== undefined) options.push('--adopt-hostkey', hostkey);
-    await this.runPeer(host, ['init', directory, ...options, ...arguments_]);
+    options.push(...(typeof arguments_ === 'function' ? arguments_(host) : arguments_));
+    await this.runPeer(host, ['init', directory, ...options]);
     const peer = { host, directory, config: loadConfig(join(directory, 'peer.ini')) };
     this.peers.push(peer);
     return peer;

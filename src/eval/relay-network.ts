@@ -5,13 +5,10 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { PeerError } from '../errors.js';
+import { labBinary, linesOf } from './lab-program.js';
 import { run } from './sandbox.js';
 
-const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
-export const LOAD = join(process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target'), 'release/peer-load');
+export const LOAD = labBinary('peer-load');
 export const RELAY_PORT = 3001;
 
 /** A network beside the relay's. */
@@ -79,29 +76,7 @@ export async function startLoad(namespace: string, args: readonly string[]): Pro
   const child = spawn('ip', ['netns', 'exec', namespace, LOAD, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  let unread = '';
-  let wake = () => {};
-  let over = false;
-  child.stdout.on('data', (chunk: Buffer) => {
-    unread += chunk.toString();
-    wake();
-  });
-  child.once('close', () => {
-    over = true;
-    wake();
-  });
-  const line = async () => {
-    while (!unread.includes('\n')) {
-      if (over) throw new PeerError('load', `peer-load ${args[0]} has ended`);
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-    const end = unread.indexOf('\n');
-    const text = unread.slice(0, end);
-    unread = unread.slice(end + 1);
-    return text;
-  };
+  const line = linesOf(child, `peer-load ${args[0]}`);
   const first = JSON.parse(await line()) as { pid?: number; identity?: string };
   return { child, pid: child.pid ?? 0, line, ...first };
 }

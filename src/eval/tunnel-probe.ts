@@ -6,6 +6,7 @@
  *   node tunnel-probe.js tcp ADDRESS PORT BYTES     → {"echoed":true,"milliseconds":…}
  *   node tunnel-probe.js download ADDRESS PORT BYTES → {"exact":true,"milliseconds":…}, from a source
  *   node tunnel-probe.js udp ADDRESS PORT COUNT     → {"sent":…,"received":…,"roundTripMs":{"p50":…,"p99":…}}
+ *   node tunnel-probe.js echoes ADDRESS PORT COUNT  → {"roundTripsMs":[…]}, one for each that was sent, null for a lost one
  *
  * UDP goes out as voice does: 200 bytes, 50 times a second.
  *
@@ -84,7 +85,8 @@ async function probeTcp(): Promise<void> {
   print({ echoed: same, milliseconds: performance.now() - started });
 }
 
-async function probeUdp(): Promise<void> {
+/** Round trips in milliseconds by number; what is lost is not there. */
+async function exchangeUdp(): Promise<ReadonlyMap<number, number>> {
   const count = Number(amount);
   const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const sentAt: number[] = [];
@@ -109,10 +111,25 @@ async function probeUdp(): Promise<void> {
     }, UDP_EVERY_MS);
   });
   udp.close();
+  return roundTrips;
+}
+
+async function probeUdp(): Promise<void> {
+  const roundTrips = await exchangeUdp();
   const sorted = [...roundTrips.values()].sort((a, b) => a - b);
   const quantile = (part: number) =>
     sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? null;
-  print({ sent: count, received: sorted.length, roundTripMs: { p50: quantile(0.5), p99: quantile(0.99) } });
+  print({
+    sent: Number(amount),
+    received: sorted.length,
+    roundTripMs: { p50: quantile(0.5), p99: quantile(0.99) },
+  });
+}
+
+async function probeEchoes(): Promise<void> {
+  const roundTrips = await exchangeUdp();
+  const all = Array.from({ length: Number(amount) }, (_, number) => roundTrips.get(number) ?? null);
+  print({ roundTripsMs: all.map((time) => time && Math.round(time * 1000) / 1000) });
 }
 
 function print(result: unknown): void {
@@ -124,4 +141,5 @@ if (mode === 'serve') serve();
 else if (mode === 'source') source();
 else if (mode === 'download') await download();
 else if (mode === 'tcp') await probeTcp();
+else if (mode === 'echoes') await probeEchoes();
 else await probeUdp();

@@ -13,7 +13,7 @@ import { dhtTrace } from '../../src/api/dht-client.js';
 import { KxClient } from '../../src/api/kx-client.js';
 import { BridgedHosts } from '../../src/eval/namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../../src/eval/peer-network.js';
-import { prepareInside, run, sandboxDirectory } from '../../src/eval/sandbox.js';
+import { prepareInside, sandboxDirectory } from '../../src/eval/sandbox.js';
 import { generatePseudoIdentity } from '../../src/identity/pseudo-identity.js';
 import { signRegistration } from '../../src/voip/signed-registration.js';
 import { encodeBuildExtension } from '../../src/wire/build-extension.js';
@@ -32,7 +32,7 @@ const [resultFile = ''] = process.argv.slice(2);
 const results: Record<string, unknown> = {};
 prepareInside();
 const hosts = new BridgedHosts('peers');
-run('ip', ['addr', 'add', '10.200.255.254/16', 'dev', 'peers']);
+hosts.attach();
 const directory = sandboxDirectory() ?? '';
 const network = new PeerNetwork(hosts, directory);
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { CallNetwork, runForJson, SERVED_PORT, SOURCE_PORT, TUNNEL_PROBE } from '../call-network.js';
 import { BridgedHosts } from '../namespaces.js';
 import { PeerNetwork } from '../peer-network.js';
-import { prepareInside, run, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { type CallPathResults, DOWNLOAD_BYTES, ECHO_BYTES, UDP_PACKETS } from './call-path-results.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -22,7 +22,7 @@ if (directory === null) {
 } else {
   prepareInside();
   const hosts = new BridgedHosts('peers', { wire: false });
-  run('ip', ['addr', 'add', '10.200.255.254/16', 'dev', 'peers']);
+  hosts.attach();
   const network = new PeerNetwork(hosts, directory);
   try {
     process.stdout.write(`${JSON.stringify(await measure(network, hosts))}\n`);

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import { CallNetwork, SERVED_PORT } from '../call-network.js';
 import { BridgedHosts } from '../namespaces.js';
 import { PeerNetwork } from '../peer-network.js';
-import { prepareInside, run, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import type { StreamResults } from '../stream-results.js';
 import type { Death, DeathResults, RotationResults } from './disturbance-results.js';
 
@@ -33,7 +33,7 @@ if (directory === null) {
 } else {
   prepareInside();
   const hosts = new BridgedHosts('peers');
-  run('ip', ['addr', 'add', '10.200.255.254/16', 'dev', 'peers']);
+  hosts.attach();
   const network = new PeerNetwork(hosts, directory);
   try {
     const measured = what === 'rotations' ? await rotations(network, hosts) : await deaths(network, hosts);

@@ -23,6 +23,26 @@ export interface Goal {
   readonly run: (tell: Tell) => Promise<Outcome>;
 }
 
+/** One of several measurements that a goal consists of; its figure says which it is. */
+export type Part = Pick<Goal, 'title' | 'sampleSize' | 'run'>;
+
+/** All parts one after the other, also after one has failed; one that cannot be measured is not passed. */
+export async function runParts(parts: readonly Part[], tell: Tell): Promise<Outcome> {
+  const outcomes: Outcome[] = [];
+  for (const part of parts) {
+    outcomes.push(
+      await part.run(tell).catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        return { passed: false, figure: `cannot be measured: ${reason}` };
+      }),
+    );
+  }
+  return {
+    passed: outcomes.every(({ passed }) => passed),
+    figure: outcomes.map(({ passed, figure }) => (passed ? figure : `FAILED ${figure}`)).join(' | '),
+  };
+}
+
 export function goalName({ area, number }: Goal): string {
   return `${area} ${number}`;
 }

@@ -1,31 +1,39 @@
 /**
- * Role: the goal that a whole call path is quick: `npm run goals -- kx 3`.
+ * Role: the goal that a whole call path is quick: `npm run goals -- kx 3`. It has several parts; the one without emulated delay
+ * is here.
  *
- * Not here: the network that is measured (call-path.ts), the other parts (a file each).
+ * Not here: the network that is measured (call-path.ts), the other parts (kx-path-wan.ts, kx-tunnel-end.ts).
  */
 
 import { fileURLToPath } from 'node:url';
 import { type CallPathResults, DOWNLOAD_BYTES, ECHO_BYTES, UDP_PACKETS } from './call-path-results.js';
 import { runCommand } from './command.js';
-import type { Goal, Outcome, Tell } from './goal.js';
-import { LEAST_SHARE, tunnelEnd } from './kx-tunnel-end.js';
-import { runParts } from './parts.js';
-import { PACKET_BYTES } from './tunnel-end-results.js';
+import { type Goal, type Outcome, type Part, runParts, type Tell } from './goal.js';
+import { delayedPart, lossyPart } from './kx-path-wan.js';
+import { tunnelEndPart } from './kx-tunnel-end.js';
 
 const CALL_PATH = fileURLToPath(new URL('./call-path.js', import.meta.url));
 const MOST_P50_MS = 1;
 const MOST_P99_MS = 5;
 const LEAST_MBIT = 100;
 
+const barePart: Part = {
+  title: `RTT p50 at most ${MOST_P50_MS} ms, p99 ${MOST_P99_MS} ms, no loss, TCP at least ${LEAST_MBIT} Mbit/s`,
+  sampleSize: `${UDP_PACKETS} packets at 50/s, ${DOWNLOAD_BYTES / 1e6} MB one way, ${ECHO_BYTES / 1e6} MB echoed, 8 peers`,
+  run,
+};
+
+const PARTS: readonly Part[] = [barePart, delayedPart, lossyPart, tunnelEndPart];
+
 export const pathGoal: Goal = {
   area: 'kx',
   number: 3,
-  title: `a call path of 3 + 3 hops: RTT p50 at most ${MOST_P50_MS} ms, p99 ${MOST_P99_MS} ms, no loss, TCP at least ${LEAST_MBIT} Mbit/s; one tunnel's end takes at least ${LEAST_SHARE} × the packets of wireguard-go`,
-  sampleSize: `${UDP_PACKETS} packets at 50/s, ${DOWNLOAD_BYTES / 1e6} MB one way, ${ECHO_BYTES / 1e6} MB echoed, 8 peers; 10 rounds of ${PACKET_BYTES}-byte packets, wireguard-go in turn`,
-  run: (tell) => runParts([callPath, tunnelEnd], tell),
+  title: `a call path of 3 + 3 hops: ${PARTS.map(({ title }) => title).join('; ')}`,
+  sampleSize: PARTS.map(({ sampleSize }) => sampleSize).join('; '),
+  run: (tell) => runParts(PARTS, tell),
 };
 
-async function callPath(tell: Tell): Promise<Outcome> {
+async function run(tell: Tell): Promise<Outcome> {
   tell('eight peers, two tunnels; about two minutes');
   const { code, stdout, log } = await runCommand('kx-3', process.execPath, [CALL_PATH], { follow: true });
   if (code !== 0) return { passed: false, figure: `the network broke off; see ${log}` };

@@ -6,13 +6,19 @@
 
 import { fileURLToPath } from 'node:url';
 import { runCommand } from './command.js';
-import type { Outcome, Tell } from './goal.js';
+import type { Outcome, Part, Tell } from './goal.js';
 import { PACKET_BYTES, type PourRound } from './tunnel-end-results.js';
 
 const TUNNEL_END = fileURLToPath(new URL('./tunnel-end.js', import.meta.url));
-export const LEAST_SHARE = 2;
+const LEAST_SHARE = 2;
 
-export async function tunnelEnd(tell: Tell): Promise<Outcome> {
+export const tunnelEndPart: Part = {
+  title: `one tunnel's end takes at least ${LEAST_SHARE} × the packets of wireguard-go`,
+  sampleSize: `10 rounds of ${PACKET_BYTES}-byte packets, wireguard-go in turn`,
+  run,
+};
+
+async function run(tell: Tell): Promise<Outcome> {
   tell('one tunnel end beside wireguard-go; about a minute');
   const built = await runCommand('kx-3-build', 'cargo', [
     ...['build', '--release', '-p', 'lab', '--bin', 'peer-load'],

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatOutcome, type Goal, goalName } from '../../../src/eval/goals/goal.js';
+import { formatOutcome, type Goal, goalName, runParts } from '../../../src/eval/goals/goal.js';
 import {
   missingCases,
   NEGATIVE_CASES,
@@ -42,6 +42,21 @@ test('an outcome is one line with verdict, goal, figure and sample size', () => 
     formatOutcome(goal('call', 1), { passed: false, figure: '3 ms' }),
     'FAILED  call 1  it works: 3 ms [3 runs]',
   );
+});
+
+test('a goal of parts is reached if all are, and all are measured whatever the others gave', async () => {
+  const part = (passed: boolean, figure: string) => ({
+    title: '',
+    sampleSize: '',
+    run: async () => ({ passed, figure }),
+  });
+  const broken = { ...part(true, ''), run: () => Promise.reject(new Error('no wire')) };
+  const good = [part(true, '1 ms'), part(true, '2 ms')];
+  assert.equal(await runParts(good, () => {}), { passed: true, figure: '1 ms | 2 ms' });
+  assert.equal(await runParts([part(false, '9 ms'), broken, ...good], () => {}), {
+    passed: false,
+    figure: 'FAILED 9 ms | FAILED cannot be measured: no wire | 1 ms | 2 ms',
+  });
 });
 
 test('tests that failed, were ignored or had no test do not count', () => {

@@ -69,17 +69,23 @@ impl Channel {
         rows.map(|(row, meta)| Row { from: meta.addr, bytes: &mut row[..meta.len] })
     }
 
-    /// Sends on what is there, a burst at most; how many rows.
-    pub(crate) fn forward(&mut self, to: SocketAddr) -> usize {
-        let mut rows: [(usize, usize); BATCH_SIZE] = [(0, 0); BATCH_SIZE];
+    /// Sends on what is there, a burst at most; how many rows. What comes from `to` goes back to `last`, who spoke last from
+    /// elsewhere.
+    pub(crate) fn forward(&mut self, to: SocketAddr, last: &mut Option<SocketAddr>) -> usize {
+        let mut rows = [(0, 0, to); BATCH_SIZE];
         let mut count = 0;
         let start = self.bytes.as_ptr() as usize;
         for row in self.receive() {
-            rows[count] = (row.bytes.as_ptr() as usize - start, row.bytes.len());
+            rows[count] = (row.bytes.as_ptr() as usize - start, row.bytes.len(), row.from);
             count += 1;
         }
-        for &(at, length) in &rows[..count] {
-            self.send(to, &self.bytes[at..at + length]);
+        for &(at, length, from) in &rows[..count] {
+            if from != to {
+                *last = Some(from);
+                self.send(to, &self.bytes[at..at + length]);
+            } else if let Some(back) = *last {
+                self.send(back, &self.bytes[at..at + length]);
+            }
         }
         count
     }

@@ -26,7 +26,7 @@ const USAGE: &str = "\
 usage: peer-load relay LISTEN… [--offload yes|no] [--workers N]
          relays until standard input ends; prints its identity and addresses
        peer-load forward LISTEN TO [--offload yes|no]
-         forwards datagrams until standard input ends
+         forwards datagrams, and answers to them, until standard input ends
        peer-load drive --near NAMESPACE,ADDRESS --far NAMESPACE,ADDRESS
                        --relay IDENTITY,NEAR-ADDRESS,FAR-ADDRESS,PID --forwarder NEAR-ADDRESS,PID
                        --measure rate|delay --burst N [--rounds N]

@@ -1,0 +1,107 @@
+/**
+ * Role: hosts as network namespaces joined by emulated links (`peer-wan`), inside a sandbox.
+ *
+ * Invariants: what hosts send to one another's addresses takes an emulated link; the management addresses are on a bridge
+ * (namespaces.ts) for the harness alone, so what it asks is neither delayed nor counted.
+ *
+ * Not here: the emulator (crates/netem, crates/lab/src/wan).
+ */
+
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { PeerError } from '../errors.js';
+import { labBinary, linesOf } from './lab-program.js';
+import { BridgedHosts, type Host, type Hosts } from './namespaces.js';
+
+const WAN = labBinary('peer-wan');
+
+/** How every link is, each way; the time under way is uniform in delay ± jitter. */
+export interface WanLink {
+  readonly delayMs: number;
+  readonly jitterMs: number;
+  readonly lossPercent: number;
+}
+
+/** What the emulator tells at its end; packets of all links together. */
+export interface WanReport {
+  readonly offered: number;
+  readonly delivered: number;
+  /** As was wanted. */
+  readonly lost: number;
+  /** The emulator's own failings: none is wanted. */
+  readonly queueFull: number;
+  readonly noRoom: number;
+  readonly unwritten: number;
+  /** To addresses of nobody: multicast. */
+  readonly noHost: number;
+  readonly malformed: number;
+  /** How much later than intended packets came out, in microseconds. */
+  readonly lateUs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+export class WanHosts implements Hosts {
+  readonly hosts: Host[] = [];
+  /** Whether the emulator is woken before ordinary programs. */
+  readonly realtime: boolean;
+  readonly #bridged: BridgedHosts;
+  readonly #unused: Host[];
+  readonly #emulator: ChildProcess;
+  readonly #line: () => Promise<string>;
+
+  private constructor(
+    bridged: BridgedHosts,
+    unused: Host[],
+    emulator: ChildProcess,
+    line: () => Promise<string>,
+    realtime: boolean,
+  ) {
+    this.#bridged = bridged;
+    this.#unused = unused;
+    this.#emulator = emulator;
+    this.#line = line;
+    this.realtime = realtime;
+  }
+
+  /** Makes the namespaces of all hosts that there will be, and joins them. Errors: 'load' (no emulator), 'command'. */
+  static async make(names: readonly string[], link: WanLink, seed: number): Promise<WanHosts> {
+    const bridged = new BridgedHosts('management');
+    bridged.attach();
+    const unused = names.map((name, index) => emulated(bridged.add(name), index + 1));
+    const emulator = spawn(
+      WAN,
+      [
+        ...unused.flatMap(({ name, ipv4, ipv6 }) => ['--host', `${name},${ipv4}/16,${ipv6}/64`]),
+        ...['--delay-ms', String(link.delayMs), '--jitter-ms', String(link.jitterMs)],
+        ...['--loss-percent', String(link.lossPercent), '--seed', String(seed)],
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    const line = linesOf(emulator, 'peer-wan');
+    const { realtime } = JSON.parse(await line()) as { realtime: boolean };
+    return new WanHosts(bridged, unused, emulator, line, realtime);
+  }
+
+  /** Hands out a host made before. Errors: 'no-host'. */
+  add(name: string): Host {
+    const index = this.#unused.findIndex((host) => host.name === name);
+    const [host] = index < 0 ? [] : this.#unused.splice(index, 1);
+    if (host === undefined) throw new PeerError('no-host', `no host ${name} was made, or it is in use`);
+    this.hosts.push(host);
+    return host;
+  }
+
+  spawn(host: Host, program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+    return this.#bridged.spawn(host, program, args, options);
+  }
+
+  /** Parts the hosts. Errors: 'load' (the emulator had ended before). */
+  async end(): Promise<WanReport> {
+    this.#emulator.stdin?.end();
+    return JSON.parse(await this.#line()) as WanReport;
+  }
+}
+
+/** The host with addresses on emulated links in place of those on the bridge. */
+function emulated({ name, management }: Host, number: number): Host {
+  const ipv4 = `10.201.${number >> 8}.${number & 255}`;
+  return { name, ipv4, ipv6: `fd00:201::${number.toString(16)}`, management };
+}
