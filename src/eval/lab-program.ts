@@ -16,24 +16,24 @@ export function labBinary(name: string): string {
   return join(process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target'), 'release', name);
 }
 
-/** Reads what a program prints, a line a call. Errors of the call: 'load', when it has ended. */
+/** Reads what a program prints, a line a call. Errors of the call: 'load', when it has ended or never began. */
 export function linesOf(child: ChildProcess, name: string): () => Promise<string> {
   let unread = '';
   let wake = () => {};
-  let over = false;
+  let over: string | null = null;
   child.stdout?.on('data', (chunk: Buffer) => {
     unread += chunk.toString();
     wake();
   });
-  const end = () => {
-    over = true;
+  const end = (reason: string) => {
+    over ??= reason;
     wake();
   };
-  child.once('close', end);
-  child.once('error', end);
+  child.once('close', () => end(`${name} has ended`));
+  child.once('error', (error) => end(`${name} cannot be started: ${error.message}`));
   return async () => {
     while (!unread.includes('\n')) {
-      if (over) throw new PeerError('load', `${name} has ended`);
+      if (over !== null) throw new PeerError('load', over);
       await new Promise<void>((resolve) => {
         wake = resolve;
       });

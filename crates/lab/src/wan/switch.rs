@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// A second of half a gigabit; some thousand hosts' worth of calls.
+/// What half a gigabit a second is for a second.
 const LIMITS: Limits = Limits { packets: 100_000, bytes: 64 << 20 };
 
 /// What has become of the packets of all hosts.
