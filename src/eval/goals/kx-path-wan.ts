@@ -67,6 +67,7 @@ export function judgeWanPath({ link, callMs, chainMs, emulator, tunnels }: WanPa
       `${linkText(link)}: RTT p50 ${call.p50.toFixed(1)} ms (${p50.toFixed(3)} × the chain's)`,
       `p99 ${call.p99.toFixed(1)} ms (${p99.toFixed(3)} ×)`,
       `${part(call)} lost (chain ${part(chain)})${changes}`,
+      `${(emulator.offered / 1e6).toFixed(2)} million packets on all links`,
       `emulator late ${emulator.lateUs.p50} µs p50, ${emulator.lateUs.p99} µs p99, ${emulator.lateUs.max} µs at most`,
       ...faults,
     ].join(', '),
