@@ -1,7 +1,7 @@
 /**
  * Role: the parts of `npm run goals -- kx 3` with emulated delay and loss: the call path beside a chain of plain forwarders.
  *
- * Invariants: nothing passes unless the emulator did what it was told, as the chain shows.
+ * Invariants: nothing passes unless emulator and machine did their part, as the chain shows.
  *
  * Not here: the networks that are measured (wan-path.ts).
  */
@@ -22,6 +22,8 @@ const MOST_STRAY = 4;
 /** The chain's median beside the sum of the links' delays. */
 const LEAST_CHAIN_P50 = 0.99;
 const MOST_CHAIN_P50 = 1.05;
+/** Its p99 beside the same: jitter makes it 1.04; far more says how busy the machine was, not how quick the path is. */
+const MOST_CHAIN_P99 = 1.15;
 /** The emulator's own lateness: more would disturb what is measured. */
 const MOST_LATE_P99_US = 2_000;
 
@@ -55,27 +57,27 @@ export function judgeWanPath({ link, callMs, chainMs, emulator, tunnels }: WanPa
   const [call, chain] = [summary(callMs), summary(chainMs)];
   const [p50, p99] = [call.p50 / chain.p50, call.p99 / chain.p99];
   const lostTooMuch = link.lossPercent === 0 ? call.lost > 0 : excess(call, chain) > MOST_EXCESS;
-  const faults = emulatorFaults(link, chain, emulator);
+  const disturbed = disturbances(link, chain, emulator);
   const changes = Object.entries(tunnels)
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `, ${count} ${kind}`)
     .join('');
   const part = ({ lost, sent }: Summary) => `${((100 * lost) / sent).toFixed(1)} %`;
   return {
-    passed: p50 <= MOST_P50 && p99 <= MOST_P99 && !lostTooMuch && faults.length === 0,
+    passed: p50 <= MOST_P50 && p99 <= MOST_P99 && !lostTooMuch && disturbed.length === 0,
     figure: [
       `${linkText(link)}: RTT p50 ${call.p50.toFixed(1)} ms (${p50.toFixed(3)} × the chain's)`,
       `p99 ${call.p99.toFixed(1)} ms (${p99.toFixed(3)} ×)`,
       `${part(call)} lost (chain ${part(chain)})${changes}`,
       `${(emulator.offered / 1e6).toFixed(2)} million packets on all links`,
       `emulator late ${emulator.lateUs.p50} µs p50, ${emulator.lateUs.p99} µs p99, ${emulator.lateUs.max} µs at most`,
-      ...faults,
+      ...disturbed,
     ].join(', '),
   };
 }
 
-/** What shows that the emulator did not do what it was told. */
-function emulatorFaults(link: WanLink, chain: Summary, emulator: WanPathResults['emulator']): string[] {
+/** What shows that the emulator did not do what it was told, or that the machine was too busy. */
+function disturbances(link: WanLink, chain: Summary, emulator: WanPathResults['emulator']): string[] {
   const expectedMs = 2 * LINKS * link.delayMs;
   const survival = (1 - link.lossPercent / 100) ** (2 * LINKS);
   const deviation = Math.sqrt(chain.sent * survival * (1 - survival));
@@ -84,6 +86,9 @@ function emulatorFaults(link: WanLink, chain: Summary, emulator: WanPathResults[
     chain.p50 >= expectedMs * LEAST_CHAIN_P50 && chain.p50 <= expectedMs * MOST_CHAIN_P50
       ? ''
       : `the chain's p50 is ${chain.p50.toFixed(1)} ms, not about ${expectedMs}`,
+    chain.p99 <= expectedMs * MOST_CHAIN_P99
+      ? ''
+      : `the chain's p99 is ${chain.p99.toFixed(1)} ms: the machine was too busy`,
     Math.abs(chain.lost - chain.sent * (1 - survival)) <= MOST_STRAY * deviation
       ? ''
       : `the chain lost ${chain.lost} of ${chain.sent}, not about ${((1 - survival) * 100).toFixed(1)} %`,

@@ -82,6 +82,12 @@ test('with emulated loss as much as the chain, and what chance explains, may be 
   assert.ok(judgeWanPath(lossy(200, 340)).passed);
 });
 
+test('on a machine that is too busy nothing is shown, however good the ratio', () => {
+  const busy = { callMs: echoes(3_000, 242, 280, 0), chainMs: echoes(3_000, 241, 280, 0) };
+  assert.match(judgeWanPath(results(busy)).figure, /the machine was too busy/);
+  assert.not(judgeWanPath(results(busy)).passed);
+});
+
 test('an emulator that did not do what it was told fails whatever the call path did', () => {
   assert.match(judgeWanPath(lossy(340, 420)).figure, /the chain lost 420 of 3000, not about 11.4 %/);
   assert.not(judgeWanPath(lossy(340, 420)).passed);
