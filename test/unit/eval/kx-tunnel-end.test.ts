@@ -1,7 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { judgeTunnelEnd } from '../../../src/eval/goals/kx-tunnel-end.js';
-import { runParts } from '../../../src/eval/goals/parts.js';
 import type { PourRound } from '../../../src/eval/goals/tunnel-end-results.js';
 
 const test = suite('tunnel end beside wireguard-go');
@@ -58,14 +57,6 @@ test('too few, a lost or a spoiled one, or nothing decrypted fails, and so does 
   ]) {
     assert.not(judgeTunnelEnd(bad).passed, JSON.stringify(bad));
   }
-});
-
-test('a goal of parts passes only if all do, and runs all of them', async () => {
-  const part = (passed: boolean, figure: string) => async () => ({ passed, figure });
-  const tell = () => {};
-  assert.equal(await runParts([part(true, 'a'), part(true, 'b')], tell), { passed: true, figure: 'a; b' });
-  assert.equal(await runParts([part(false, 'a'), part(true, 'b')], tell), { passed: false, figure: 'a; b' });
-  assert.not((await runParts([], tell)).passed);
 });
 
 test.run();

@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
     };
     let config = PumpConfig {
         engine: keys::new_peer(Some(Tun { address, prefix, allow: None }))?,
+        workers: 1,
         bind,
         tun: Some(TunConfig { name: Some(name.into()), address, prefix }),
         offload: offload(&named),
