@@ -63,7 +63,7 @@ TUN_NAME = ${choices.tunName}
 # ROTATE = 600
 # Hide whether you are in a call: yes, no, or the number of calls' worth of padding.
 # COVER = yes
-# Threads that move packets, 1 to 4; without it, one for each processor.
+# Threads that move packets, 1 to 4. More than one is for peers that relay much.
 # WORKERS = 1
 
 [VOIP]

@@ -71,8 +71,8 @@ export interface KxConfig {
   readonly rotateSeconds: number;
   /** Calls' worth of cover traffic towards the guard; 0 is none. */
   readonly cover: number;
-  /** Packet threads; `null`: as many as there are processors, within bounds. */
-  readonly workers: number | null;
+  /** Packet threads, 1 to MAX_WORKERS. */
+  readonly workers: number;
   readonly diversity: Diversity;
 }
 
@@ -123,9 +123,9 @@ export const DEFAULT_OVERLAY_PORT = 3000;
 /** Spec 3.1.5. */
 export const DEFAULT_OUTREACH_PORT = 3001;
 /** Packet threads of a KX (crates/kx/src/shard.rs). */
-export const MAX_WORKERS = 4;
+const MAX_WORKERS = 4;
 /** Spec 3.2: the minimal hop count of a tunnel. */
-export const MIN_HOPS = 3;
+const MIN_HOPS = 3;
 const MAX_HOPS = 8;
 
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
@@ -220,7 +220,7 @@ function readKx(reader: Reader): KxConfig {
     hops: reader.optional('KX', 'HOPS', kinds.integer(MIN_HOPS, MAX_HOPS), MIN_HOPS),
     rotateSeconds: reader.optional('KX', 'ROTATE', kinds.integer(1, 86_400, 'seconds'), 600),
     cover: reader.optional('KX', 'COVER', kinds.cover, 2),
-    workers: reader.optional('KX', 'WORKERS', kinds.integer(1, MAX_WORKERS), null),
+    workers: reader.optional('KX', 'WORKERS', kinds.integer(1, MAX_WORKERS), 1),
     diversity: reader.diversity('KX'),
   };
 }

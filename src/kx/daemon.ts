@@ -6,10 +6,9 @@
 
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
-import { availableParallelism } from 'node:os';
 import type { Daemon } from '../api/daemon.js';
 import { ApiServer, KX_ACCEPTS } from '../api/server.js';
-import { type Config, type KxConfig, MAX_WORKERS } from '../config/config.js';
+import type { Config, KxConfig } from '../config/config.js';
 import { startEngine } from '../engine/kx.js';
 import { PeerError } from '../errors.js';
 import { loadHostkey } from '../identity/hostkey.js';
@@ -39,7 +38,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
       link: { secret: link.secretKey, certificate: link.certificate },
       hop: { secret: hop.secretKey, certificate: hop.certificate },
       bind,
-      workers: kx.workers ?? Math.min(availableParallelism(), MAX_WORKERS),
+      workers: kx.workers,
       tun: tunOptions(config, kx),
     },
     (event) => {

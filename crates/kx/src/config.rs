@@ -3,9 +3,9 @@
 use crate::links::LinkIdentity;
 use crate::numbers::Numbers;
 use crate::peer::Identity;
-use crate::shard::Shard;
+use crate::shard::{Shard, Shares};
 use std::net::IpAddr;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The TUN device's side of the configuration.
 #[derive(Clone, Debug)]
@@ -61,10 +61,11 @@ pub struct EngineConfig {
 impl EngineConfig {
     /// The same peer as so many engines, which share nothing but what they were given. The first one keeps the TUN device.
     pub fn split(mut self, count: u8) -> Vec<Self> {
-        let shard = |index| Shard { index, count };
+        let shares = Shares::draw(count, &mut self.random);
+        let shard = |index| Shard { index, count, shares };
         let others: Vec<Self> = (1..count)
             .map(|index| {
-                let mut seed = [0; 32];
+                let mut seed = Zeroizing::new([0; 32]);
                 for bytes in seed.chunks_exact_mut(8) {
                     bytes.copy_from_slice(&(self.random)().to_be_bytes());
                 }
@@ -76,7 +77,7 @@ impl EngineConfig {
                     tun: None,
                     unix_start: self.unix_start,
                     cookie_secret: self.cookie_secret,
-                    random: Numbers::new(seed).into_random(),
+                    random: Numbers::new(*seed).into_random(),
                 }
             })
             .collect();

@@ -203,6 +203,12 @@ impl Engine {
         self.links.lane_of(from, datagram)
     }
 
+    /// The system's clock, in Unix seconds: the engine's own may stand still while the machine sleeps.
+    pub fn set_unix_time(&mut self, now: Duration, unix_now: u64) {
+        self.unix_start = unix_now.saturating_sub(now.as_secs());
+        self.links.set_unix_start(self.unix_start);
+    }
+
     /// A datagram of another size: counted.
     pub fn handle_malformed_datagram(&mut self) {
         self.counters.datagrams_received += 1;

@@ -19,7 +19,7 @@ pub struct HopKeys {
     /// Sequence number of the first backward cell that the hop originates.
     pub backward_start: u64,
     /// Known to the two ends of this handshake and to nobody else: what is signed over it holds for this circuit alone.
-    pub binding: [u8; 32],
+    pub binding: Zeroizing<[u8; 32]>,
 }
 
 impl HopKeys {
@@ -32,7 +32,7 @@ impl HopKeys {
             layer: Layer::new(&key),
             forward_offset: number(b"offset"),
             backward_start: number(b"start"),
-            binding: derive::<32>(&both, b"binding"),
+            binding: Zeroizing::new(derive::<32>(&both, b"binding")),
         }
     }
 }

@@ -215,6 +215,11 @@ impl Links {
         }
     }
 
+    /// Unix seconds when the engine's clock said zero, as it seems now.
+    pub(crate) fn set_unix_start(&mut self, unix_start: u64) {
+        self.unix_start = unix_start;
+    }
+
     /// New keys of this peer's own, for handshakes from now on.
     pub fn renew(&mut self, own: LinkIdentity) {
         self.own = own;
@@ -291,8 +296,8 @@ impl Links {
     /// What `datagram` must be fair to, before it is opened: whoever does not see a link's datagrams cannot get into its lane.
     pub(crate) fn lane_of(&self, from: SocketAddr, datagram: &Datagram) -> Lane {
         let link = SealedHeader::read(datagram).receiver;
-        let is_sealed = Kind::of(datagram) == Some(Kind::Sealed);
-        if is_sealed && self.get(link).is_some_and(|link| link.address == from) {
+        let is_of_link = matches!(Kind::of(datagram), Some(Kind::Sealed | Kind::Cookie | Kind::Handshake));
+        if is_of_link && self.get(link).is_some_and(|link| link.address == from) {
             return Lane::Link(link);
         }
         let network = match from.ip() {

@@ -13,8 +13,8 @@ const FRAMES: u64 = 60;
 const SPAN: Duration = Duration::from_secs(2);
 /// More missing than this, in percent, is no ordinary loss.
 const LOSSY_PERCENT: u64 = 20;
-/// No report for this long, though we speak: nothing arrives, or nothing comes back.
-const SILENT_AFTER: Duration = Duration::from_secs(3);
+/// No report for this long, though we speak: nothing arrives, or nothing comes back. Three or four reports: on lossy links two in a row are lost now and then.
+const SILENT_AFTER: Duration = Duration::from_millis(4_500);
 /// After a verdict, other hops get this long before the next one.
 const RESPITE: Duration = Duration::from_secs(10);
 /// Bytes of a report.

@@ -75,8 +75,12 @@ pub enum Parcel {
 }
 
 impl Parcel {
-    /// Voice prefers loss to delay; control does not.
+    /// Voice prefers loss to delay; control does not, but for a ping, which its builder repeats.
     pub fn may_be_lost(&self) -> bool {
-        matches!(self, Self::Arrived { .. } | Self::Backward { .. })
+        match self {
+            Self::Arrived { .. } | Self::Backward { .. } => true,
+            Self::Asked { wish, .. } => matches!(**wish, Wish::Ping { .. }),
+            Self::Answered { .. } | Self::Gone { .. } | Self::Over { .. } => false,
+        }
     }
 }

@@ -133,3 +133,19 @@ fn cover_comes_back_with_a_first_hop_that_was_away() {
     network.run(10 * SECOND);
     assert!(counter(&network, 5, "cover_sent") > before + 100);
 }
+
+/// Each is the other's first hop: what one answers is not answered again, or it would go to and fro for ever.
+#[test]
+fn two_peers_that_cover_each_other_do_not_answer_answers() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    let counts = listen(&mut network);
+    cover(&mut network, 2);
+    let back = network.peers(&[5]);
+    network.command(4, Command::Cover { calls: 2, peers: back });
+    network.run(3 * SECOND);
+    for (there, back) in seconds(&mut network, &counts, 30, |_| {}) {
+        let most = 2 * IDLE_MOST + 4;
+        assert!(there <= most && back <= most, "{there} {back}");
+    }
+}

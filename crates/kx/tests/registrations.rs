@@ -316,11 +316,16 @@ fn a_registration_that_expires_loses_its_precedence_and_not_its_circuits() {
     let callee = call(&mut network, 5, 2, &[4, 1, 3]);
     network.run(Duration::from_secs(70));
     assert!(arrives(&mut network, 5, callee, 0, 5060));
-    // Its KX can still move it, by the token; another owner may have it now.
+    // Its KX can still move it, by the token; to somebody else who is not signed for it is as good as an unsigned one.
     rotate(&mut network, 0, 1, &[2, 4, 3]);
     assert!(arrives(&mut network, 5, callee, 0, 5060));
     register(&mut network, (7, 3, 3), &[6, 4, 3], None);
-    assert!(is_ready(&mut network, 7, 3));
+    assert!(!is_ready(&mut network, 7, 3));
+    assert!(arrives(&mut network, 5, callee, 0, 5060));
+    // Who is signed for it may have it now, though signed for earlier.
+    let earlier = at_3(&network, 9, 0);
+    register(&mut network, (6, 4, 4), &[7, 4, 3], Some(earlier));
+    assert!(is_ready(&mut network, 6, 4));
     assert_eq!(counter(&network, 3, "registrations_displaced"), 1);
 }
 

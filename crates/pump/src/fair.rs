@@ -6,8 +6,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Emptied lanes whose memory is kept for the next ones.
+/// Emptied lanes whose memory is kept for the next ones, if it is little.
 const MAX_SPARE: usize = 64;
+const SPARE_ITEMS: usize = 64;
+/// Lanes among which the longest is looked for: whoever fills the queue is found soon, and a full queue costs no search.
+const LOOKED_AT: usize = 16;
 
 /// Lanes of `T`, served in turn.
 pub(crate) struct FairQueue<K, T> {
@@ -18,6 +21,8 @@ pub(crate) struct FairQueue<K, T> {
     length: usize,
     most_of_lane: usize,
     most: usize,
+    /// Whether lanes get shorter the more there are.
+    spread: bool,
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
@@ -30,7 +35,13 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
             length: 0,
             most_of_lane: most_of_lane.max(1),
             most: most.max(1),
+            spread: false,
         }
+    }
+
+    /// The same, where nothing may be overtaken by more than `most` others: of each lane at most its share of them.
+    pub(crate) fn spread(most_of_lane: usize, most: usize) -> Self {
+        Self { spread: true, ..Self::new(most_of_lane, most) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,13 +50,15 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
 
     /// Queues `item`; whether an older one had to give way.
     pub(crate) fn push(&mut self, key: K, item: T) -> bool {
-        let lanes = self.lanes.len().max(1);
+        let share = (self.most / self.lanes.len().max(1)).max(1);
+        let most_of_lane = if self.spread { self.most_of_lane.min(share) } else { self.most_of_lane };
         let length = self.lanes.get(&key).map_or(0, VecDeque::len);
         let is_full = self.length >= self.most;
-        let gives_way = if length >= self.most_of_lane || (is_full && length > self.most / lanes) {
+        let gives_way = if length >= most_of_lane || (is_full && length > share) {
             Some(key)
         } else if is_full {
-            self.lanes.iter().max_by_key(|(_, lane)| lane.len()).map(|(key, _)| *key)
+            let some = self.turns.iter().take(LOOKED_AT);
+            some.max_by_key(|key| self.lanes.get(key).map_or(0, VecDeque::len)).copied()
         } else {
             None
         };
@@ -76,6 +89,9 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         lane.pop_front();
         self.length -= 1;
         self.turns.pop_front();
+        if lane.capacity() > SPARE_ITEMS && lane.len() < lane.capacity() / 4 {
+            lane.shrink_to(lane.len() * 2);
+        }
         if lane.is_empty() {
             self.forget(key);
         } else {
@@ -90,13 +106,16 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
             self.length -= 1;
         }
         if lane.is_empty() {
-            self.turns.retain(|turn| *turn != key);
+            if let Some(at) = self.turns.iter().position(|turn| *turn == key) {
+                self.turns.remove(at);
+            }
             self.forget(key);
         }
     }
 
     fn forget(&mut self, key: K) {
-        if let Some(lane) = self.lanes.remove(&key).filter(|_| self.spare.len() < MAX_SPARE) {
+        let lane = self.lanes.remove(&key).filter(|lane| lane.capacity() <= SPARE_ITEMS);
+        if let Some(lane) = lane.filter(|_| self.spare.len() < MAX_SPARE) {
             self.spare.push(lane);
         }
     }
@@ -149,6 +168,50 @@ mod tests {
         let served = all(&mut queue);
         assert_eq!(served.len(), 8);
         assert!([2, 3, 4, 5].iter().all(|lane| served.iter().any(|(key, _)| key == lane)), "{served:?}");
+    }
+
+    #[test]
+    fn in_a_spread_queue_nothing_is_overtaken_by_more_than_it_holds() {
+        let mut queue = FairQueue::spread(64, 900);
+        for item in 0..64 {
+            queue.push(0, item);
+        }
+        let mut overtaken = 0;
+        for turn in 0..10_000_u32 {
+            for lane in 1..60 {
+                queue.push(lane, turn);
+            }
+            let mut last = false;
+            for _ in 0..59 {
+                queue.serve(|key, item| {
+                    overtaken += u32::from(key != 0);
+                    last |= key == 0 && *item == 63;
+                    true
+                });
+            }
+            if last {
+                break;
+            }
+        }
+        // It was queued before all of those.
+        assert!(overtaken <= 900 + 64 * 59, "{overtaken}");
+        assert!(queue.length <= 900);
+    }
+
+    #[test]
+    fn a_lane_that_was_long_keeps_no_memory() {
+        let mut queue = FairQueue::new(8192, 16_384);
+        for lane in 0..2 {
+            for item in 0..8192 {
+                queue.push(lane, item);
+            }
+        }
+        while queue.length > 2 {
+            queue.serve(|_, _| true);
+        }
+        assert!(queue.lanes.values().all(|lane| lane.capacity() <= 4 * SPARE_ITEMS), "{:?}", queue.lanes);
+        all(&mut queue);
+        assert!(queue.spare.iter().all(|lane| lane.capacity() <= SPARE_ITEMS));
     }
 
     #[test]

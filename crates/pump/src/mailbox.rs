@@ -1,7 +1,7 @@
 //! What comes to a worker from elsewhere in this process: commands, parcels of other engines, datagrams that the kernel has
 //! handed to the wrong worker.
 //!
-//! Cells and datagrams go through bounded queues without locks and are dropped when those are full; what must not be lost
+//! Cells and datagrams go through bounded queues without locks and the oldest are dropped when those are full; what must not be lost
 //! goes through a list behind a lock, and is rare. Whoever puts something in wakes the worker once.
 
 use crate::status::Status;
@@ -48,10 +48,10 @@ impl Mailbox {
         self.wake();
     }
 
-    /// `false`: a cell for which there was no room.
+    /// `false`: an older cell has given way to this one.
     pub(crate) fn post(&self, parcel: Parcel) -> bool {
         let taken = if parcel.may_be_lost() {
-            self.cells.push(parcel).is_ok()
+            self.cells.force_push(parcel).is_none()
         } else {
             lock(&self.parcels).push(parcel);
             true
@@ -60,9 +60,9 @@ impl Mailbox {
         taken
     }
 
-    /// `false`: no room.
+    /// `false`: an older one has given way to this one.
     pub(crate) fn pass_on(&self, from: SocketAddr, datagram: &Datagram) -> bool {
-        let taken = self.datagrams.push((from, *datagram)).is_ok();
+        let taken = self.datagrams.force_push((from, *datagram)).is_none();
         self.wake();
         taken
     }

@@ -94,8 +94,10 @@ impl Pump {
         if count == 0 || count > MAX_SHARDS {
             return Err(PumpError::Workers);
         }
-        let all =
-            open_all(&config.bind, count).map_err(|(address, source)| PumpError::Bind { address, source })?;
+        let engines = config.engine.split(count as u8);
+        let shares = engines[0].shard.shares;
+        let all = open_all(&config.bind, shares, count)
+            .map_err(|(address, source)| PumpError::Bind { address, source })?;
         let mut device = config.tun.as_ref().map(Device::open).transpose().map_err(PumpError::Tun)?;
         let tun_name = device.as_ref().map(Device::name);
         let polls =
@@ -108,7 +110,7 @@ impl Pump {
         let shared =
             Arc::new(Shared { mailboxes, stop: AtomicBool::new(false), sink, start: Instant::now() });
         let mut pump = Self { shared: shared.clone(), threads: Vec::new(), addresses: Vec::new(), tun_name };
-        let parts = config.engine.split(count as u8).into_iter().zip(all).zip(polls);
+        let parts = engines.into_iter().zip(all).zip(polls);
         for (index, ((engine, sockets), poll)) in parts.enumerate() {
             let registry = poll.registry().try_clone().map_err(PumpError::Thread)?;
             let sockets = Sockets::new(sockets, config.offload, registry).map_err(PumpError::Thread)?;

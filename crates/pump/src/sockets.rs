@@ -8,6 +8,7 @@ use crate::fair::FairQueue;
 use crate::steering::steer;
 use cell::layout::{DATAGRAM_BYTES, Datagram};
 use kx::outbox::Transmit;
+use kx::shard::Shares;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
@@ -20,9 +21,10 @@ use std::os::fd::{AsFd, AsRawFd};
 const RECEIVE_BYTES: usize = 4 << 20;
 /// What waits for a slow line waits here, where it is in fair order and the oldest is dropped, not in the kernel.
 const SEND_BYTES: usize = 256 << 10;
-/// Datagrams of one circuit that wait for the line, and of all: some 100 ms and 1 s of a line of 10 Mbit/s.
+/// Datagrams that wait for the line, and of one circuit: some 300 and 20 ms of a line of 10 Mbit/s. Fewer than the window of
+/// a link holds: what leaves late must not be too old for it.
+const MOST_WAITING: usize = 900;
 const MOST_WAITING_OF_LANE: usize = 64;
-const MOST_WAITING: usize = 2048;
 /// Datagrams that one call may take or hand over as one row.
 const ROW: usize = 64;
 const ROW_BYTES: usize = ROW * DATAGRAM_BYTES;
@@ -30,6 +32,7 @@ const ROW_BYTES: usize = ROW * DATAGRAM_BYTES;
 /// All addresses, for each of so many workers; with several, the kernel steers by [`crate::steering`].
 pub(crate) fn open_all(
     addresses: &[SocketAddr],
+    shares: Shares,
     workers: usize,
 ) -> Result<Vec<Vec<UdpSocket>>, (SocketAddr, io::Error)> {
     let mut all: Vec<Vec<UdpSocket>> = (0..workers).map(|_| Vec::new()).collect();
@@ -45,7 +48,7 @@ pub(crate) fn open_all(
             sockets.push(open(free, true).map_err(failed)?);
         }
         if let Some(socket) = all[0].last() {
-            steer(socket, workers).map_err(failed)?;
+            steer(socket, shares).map_err(failed)?;
         }
     }
     Ok(all)
@@ -105,7 +108,7 @@ impl Sockets {
             }
             let (local, token) = (socket.local_addr()?, Token(index));
             registry.register(&mut socket, token, Interest::READABLE)?;
-            let waiting = FairQueue::new(MOST_WAITING_OF_LANE, MOST_WAITING);
+            let waiting = FairQueue::spread(MOST_WAITING_OF_LANE, MOST_WAITING);
             bound.push(Bound { local, socket, state, waiting, token });
         }
         Ok(Self { bound, registry, offload, row: Vec::with_capacity(ROW_BYTES), failures: 0 })
@@ -160,6 +163,13 @@ impl Sockets {
                 self.keep(index, &row[sent..]);
             }
             rest = after;
+        }
+    }
+
+    /// The last chance of what still waits.
+    pub(crate) fn finish(&mut self) {
+        for index in 0..self.bound.len() {
+            self.send_waiting(index);
         }
     }
 

@@ -13,18 +13,18 @@ use cell::layout::Datagram;
 use kx::engine::{Engine, EngineConfig, Lane, PREFETCHED};
 use kx::event::Command;
 use kx::outbox::Outbox;
-use kx::shard::{Owner, owner_of};
+use kx::shard::{Owner, Shares, owner_of};
 use mio::{Events, Poll, Token};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) const WAKE: Token = Token(1000);
 pub(crate) const TUN: Token = Token(1001);
-/// Packets taken from the device, cells from other workers and queued datagrams before the others have their turn.
+/// Packets taken from the device, and cells from other workers, before the others have their turn.
 const BURST: usize = 64;
 /// So many datagrams of one system call are served as they come; more are put into fair order first.
 const AT_ONCE: usize = 256;
@@ -33,12 +33,15 @@ const AT_ONCE: usize = 256;
 const MOST_QUEUED_OF_LANE: usize = 8192;
 const MOST_QUEUED: usize = 16_384;
 const STATUS_EVERY: Duration = Duration::from_millis(500);
+/// Hints that links were lost which the other workers get between two statuses: each looks at as many, and anybody can send them.
+const MOST_HINTS: u8 = 16;
 
 pub(crate) struct Worker {
     index: usize,
     poll: Poll,
     sockets: Sockets,
     inbox: Inbox,
+    shares: Shares,
     queue: FairQueue<Lane, (SocketAddr, Datagram)>,
     device: Option<Device>,
     engine: Engine,
@@ -47,6 +50,9 @@ pub(crate) struct Worker {
     /// Packets that the device would not take.
     send_failures: u64,
     crowded_out: u64,
+    hints_left: u8,
+    /// What is served next, taken out of the queue.
+    burst: Vec<(SocketAddr, Datagram)>,
 }
 
 impl Worker {
@@ -63,6 +69,7 @@ impl Worker {
             poll,
             sockets,
             inbox: Inbox::new(),
+            shares: engine.shard.shares,
             queue: FairQueue::new(MOST_QUEUED_OF_LANE, MOST_QUEUED),
             device,
             engine: Engine::new(engine),
@@ -70,6 +77,8 @@ impl Worker {
             shared,
             send_failures: 0,
             crowded_out: 0,
+            hints_left: MOST_HINTS,
+            burst: Vec::with_capacity(PREFETCHED),
         }
     }
 
@@ -120,6 +129,8 @@ impl Worker {
             }
             if status_at.elapsed() >= STATUS_EVERY {
                 status_at = Instant::now();
+                self.hints_left = MOST_HINTS;
+                self.engine.set_unix_time(now, unix_now());
                 self.publish();
             }
         }
@@ -127,6 +138,7 @@ impl Worker {
             self.engine.handle_command(self.now(), Command::Destroy { tunnel }, &mut self.out);
         }
         self.flush();
+        self.sockets.finish();
         Ok(())
     }
 
@@ -153,10 +165,14 @@ impl Worker {
                 continue;
             };
             if workers > 1 {
-                let owner = owner_of(datagram, workers);
+                let owner = owner_of(datagram, self.shares);
                 let others = match owner {
                     Owner::Shard(worker) => worker..worker + 1,
-                    Owner::Every => 0..workers,
+                    Owner::Every if self.hints_left == 0 => 0..0,
+                    Owner::Every => {
+                        self.hints_left -= 1;
+                        0..workers
+                    }
                 };
                 for other in others.filter(|other| *other != self.index) {
                     self.crowded_out += u64::from(!self.shared.mailboxes[other].pass_on(from, datagram));
@@ -188,15 +204,19 @@ impl Worker {
             return;
         }
         let now = self.now();
-        for _ in 0..BURST {
-            let served = self.queue.serve(|_, (from, datagram)| {
-                self.engine.handle_datagram(now, *from, datagram, &mut self.out);
+        while self.burst.len() < PREFETCHED
+            && self.queue.serve(|_, waiting| {
+                self.burst.push(*waiting);
                 true
-            });
-            if !served {
-                break;
-            }
+            })
+        {}
+        let mut burst = [const { None }; PREFETCHED];
+        let length = self.burst.len();
+        for (place, (from, datagram)) in burst.iter_mut().zip(&mut self.burst) {
+            *place = Some((*from, datagram));
         }
+        self.engine.handle_datagrams(now, &mut burst[..length], &mut self.out);
+        self.burst.clear();
         self.flush();
     }
 
@@ -240,8 +260,10 @@ impl Worker {
             if let Some(parcel) = cell {
                 self.engine.handle_parcel(now, parcel, &mut self.out);
             }
-            if let Some((from, mut datagram)) = datagram {
-                self.engine.handle_datagram(now, from, &mut datagram, &mut self.out);
+            if let Some((from, datagram)) = datagram {
+                // In turn with what the kernel has brought.
+                let lane = self.engine.lane_of(from, &datagram);
+                self.crowded_out += u64::from(self.queue.push(lane, (from, datagram)));
             }
         }
         self.flush();
@@ -276,4 +298,9 @@ impl Worker {
             crowded_out: self.crowded_out,
         });
     }
+}
+
+/// The system's clock, which goes on while the machine sleeps and the engines' clock stands still.
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

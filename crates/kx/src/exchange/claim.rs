@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! newcomer     holder unsigned               holder signed                  holder signed, expired
-//! unsigned     its token: takes over         refused                        its token: takes over, else displaces
+//! unsigned     its token: takes over         refused                        its token: takes over, else refused
 //! signed       its token: takes over,        its key: takes over            its token or key: takes over,
 //!              else displaces                newer: takes over by token,    else displaces
 //!                                            displaces without
@@ -12,6 +12,7 @@
 //! As old, but with the holder's token, takes over too: it is the same KX.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// What a valid signed registration says; whether it is valid is known already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +26,12 @@ pub struct Signed {
 }
 
 /// By what somebody claims a registration.
-#[derive(Clone)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Claim {
     /// Secret of the owner's KX.
     pub token: [u8; 32],
     /// In the pseudo-identity's name.
+    #[zeroize(skip)]
     pub signed: Option<Signed>,
 }
 
@@ -55,7 +57,7 @@ impl Claim {
             (Some(new), Some(old)) if same_key || new.time > old.time => same_key || same_token,
             (Some(new), Some(old)) if same_token && new.time == old.time => true,
             (Some(_), Some(_)) => return Verdict::Refused,
-            (None, None) if holder.signed.is_none() && !same_token => return Verdict::Refused,
+            (None, None) if !same_token => return Verdict::Refused,
             (_, None) => same_key || same_token,
         };
         if is_same_owner { Verdict::TakesOver } else { Verdict::Displaces }
@@ -98,7 +100,7 @@ mod tests {
             (unsigned(1), signed(1, 1, 900), Refused),
             (unsigned(2), signed(1, 1, 900), Refused),
             (unsigned(1), expired(1, 1, 900), TakesOver),
-            (unsigned(2), expired(1, 1, 900), Displaces),
+            (unsigned(2), expired(1, 1, 900), Refused),
             (signed(1, 1, 900), unsigned(1), TakesOver),
             (signed(2, 1, 900), unsigned(1), Displaces),
             (signed(1, 1, 900), signed(1, 1, 900), TakesOver),

@@ -145,7 +145,13 @@ impl Links {
         };
         self.answering.remove(&(from, remote_index));
         let secrets = &finished.secrets;
-        let mut session = Session::new(now, &certified, remote_index, &secrets.responder, &secrets.initiator);
+        let mut session = Session::new(
+            now,
+            &certified,
+            (header.receiver, remote_index),
+            &secrets.responder,
+            &secrets.initiator,
+        );
         session.confirm(now, from, out);
         if let Some(link) = self.get_mut(header.receiver) {
             link.state = State::Up(Box::new(session));

@@ -84,8 +84,13 @@ impl Links {
         let State::Dialing(dialing) = state else { return Ok(false) };
         let secrets = dialing.write_third(header.sender, &own_certificate).map_err(|_| LinkEnd::Refused)?;
         dialing.transmit(*address, out);
-        let mut session =
-            Session::new(now, &certified, header.sender, &secrets.initiator, &secrets.responder);
+        let mut session = Session::new(
+            now,
+            &certified,
+            (header.receiver, header.sender),
+            &secrets.initiator,
+            &secrets.responder,
+        );
         let mut watch = false;
         for mut kept in dialing.take_kept() {
             watch |= session.send_cell(now, *address, &mut kept, out);

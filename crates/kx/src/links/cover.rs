@@ -1,7 +1,7 @@
 //! Cover: a constant rate of datagrams towards a first hop and back, in which cells take the place of padding.
 //!
-//! The covering side sends at the beat of a clock; the covered one answers each datagram with one of its own, so it never
-//! sends more than it gets and nobody can make it. A cell goes out at once, never later, and is counted against the next
+//! The covering side sends at the beat of a clock; the covered one answers each beat and each cell with one datagram of its own,
+//! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other. A cell goes out at once, never later, and is counted against the next
 //! beat or answer; so what a listener sees is the beat, with some datagrams a little early.
 //!
 //! Two beats: a slow one while nothing happens, and that of whole calls while cells flow faster than the slow one hides. How
@@ -10,7 +10,7 @@
 use cell::layout::DATAGRAM_BYTES;
 use std::time::Duration;
 
-/// Sequence number of the padding that asks the other side to answer every datagram for a while. Even: no question.
+/// Sequence number of the padding that asks the other side to answer every beat and cell for a while. Even: no question.
 pub(super) const MIRROR: u64 = 1 << 32;
 /// The slow beat, over all covered links together: with the headers of UDP and IPv4 below 64 kbit/s.
 const IDLE_PER_SECOND: u32 = 64_000 / ((DATAGRAM_BYTES as u32 + 28) * 8);
@@ -109,7 +109,7 @@ impl Mirror {
         self.early = (self.early + 1).min(MOST_EARLY);
     }
 
-    /// A genuine datagram has come in; whether padding is to go back.
+    /// A genuine beat or cell has come in; whether padding is to go back.
     pub(super) fn answers(&mut self, now: Duration) -> bool {
         if self.until.is_none_or(|until| now >= until) {
             return false;

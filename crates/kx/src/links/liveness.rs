@@ -61,9 +61,12 @@ pub(super) struct Liveness {
     questions: u64,
     /// Questions since something came in.
     unanswered_questions: u32,
-    /// When the last questions were asked, by number.
-    asked_at: [Duration; REMEMBERED],
+    /// When the last questions were asked, by number; none where the answer has come.
+    asked_at: [Option<Duration>; REMEMBERED],
+    last_asked: Duration,
     round_trip: Option<Duration>,
+    /// Whether an answer has come since this link is watched: what was measured before may be long ago.
+    is_measured: bool,
 }
 
 impl Liveness {
@@ -76,7 +79,9 @@ impl Liveness {
             watched: false,
             questions: 0,
             unanswered_questions: 0,
-            asked_at: [now; REMEMBERED],
+            asked_at: [None; REMEMBERED],
+            last_asked: now,
+            is_measured: false,
             round_trip: None,
         }
     }
@@ -90,6 +95,7 @@ impl Liveness {
     pub(super) fn cell_sent(&mut self, now: Duration) -> bool {
         self.last_cell = now;
         self.unanswered_since.get_or_insert(now);
+        self.is_measured &= self.watched;
         !std::mem::replace(&mut self.watched, true)
     }
 
@@ -122,8 +128,13 @@ impl Liveness {
             return Some(number.wrapping_add(1));
         }
         let question = number / 2;
-        if question != 0 && question <= self.questions && self.questions - question < REMEMBERED as u64 {
-            let sample = now.saturating_sub(self.asked_at[question as usize % REMEMBERED]);
+        if question != 0
+            && question <= self.questions
+            && self.questions - question < REMEMBERED as u64
+            && let Some(asked_at) = self.asked_at[question as usize % REMEMBERED].take()
+        {
+            let sample = now.saturating_sub(asked_at);
+            self.is_measured = true;
             self.round_trip =
                 Some(self.round_trip.map_or(sample, |known| sample.min((known * 7 + sample) / 8)));
         }
@@ -142,13 +153,9 @@ impl Liveness {
     fn ask(&mut self, now: Duration) -> u64 {
         self.questions += 1;
         self.unanswered_questions += 1;
-        self.asked_at[self.questions as usize % REMEMBERED] = now;
+        self.asked_at[self.questions as usize % REMEMBERED] = Some(now);
+        self.last_asked = now;
         self.questions * 2 - 1
-    }
-
-    /// When the last question was asked.
-    fn last_asked(&self) -> Duration {
-        self.asked_at[self.questions as usize % REMEMBERED]
     }
 
     /// The slow look at every link.
@@ -181,11 +188,12 @@ impl Liveness {
             self.unanswered_questions = 0;
         }
         let measure_every = MEASURE_EVERY.max(self.round_trip.unwrap_or_default() * 2);
-        if self.questions == 0 || now >= self.last_asked() + measure_every {
+        if self.questions == 0 || now >= self.last_asked + measure_every {
             return Verdict::Pad(self.ask(now));
         }
         let Some(since) = self.unanswered_since else { return Verdict::Nothing };
-        let round_trip = self.round_trip.unwrap_or(ROUND_TRIP_AT_FIRST);
+        let known = self.round_trip.unwrap_or_default();
+        let round_trip = if self.is_measured { known } else { known.max(ROUND_TRIP_AT_FIRST) };
         let (dead_after, ask_after, ask_every) = match self.doubted_since {
             Some(_) => (DOUBTED_DEAD_AFTER, Duration::ZERO, DOUBTED_ASK_EVERY),
             None => (WATCHED_DEAD_AFTER, WATCHED_ASK_AFTER, WATCHED_ASK_EVERY),
@@ -195,7 +203,7 @@ impl Liveness {
             let end = if self.doubted_since.is_some() { LinkEnd::Lost } else { LinkEnd::Timeout };
             return Verdict::End(end);
         }
-        let again = self.last_asked() + ask_every.max(self.round_trip.unwrap_or_default());
+        let again = self.last_asked + ask_every.max(self.round_trip.unwrap_or_default());
         if now >= since + ask_after && now >= again {
             return Verdict::Pad(self.ask(now));
         }
@@ -266,6 +274,26 @@ mod tests {
         assert!(live.round_trip().unwrap() <= 25 * MS, "{:?}", live.round_trip());
         let end = watch(&mut live, 3003 * MS, None, true).unwrap();
         assert!(end <= 300 * MS, "{end:?}");
+    }
+
+    #[test]
+    fn what_was_measured_long_ago_does_not_end_a_link_that_is_used_again() {
+        let mut live = Liveness::new(Duration::ZERO);
+        assert_eq!(watch(&mut live, MS, Some(20 * MS), true), None);
+        assert_eq!(live.watch(5000 * MS, false), Verdict::Release);
+        live.received();
+        // A ping after a quiet time, over a line that has become slow.
+        live.cell_sent(15_000 * MS);
+        assert_eq!(watch(&mut live, 15_001 * MS, Some(400 * MS), true), None);
+    }
+
+    #[test]
+    fn an_answer_counts_once() {
+        let mut live = Liveness::new(Duration::ZERO);
+        let number = live.ask(10 * MS);
+        live.padding_received(20 * MS, number + 1);
+        live.padding_received(9000 * MS, number + 1);
+        assert_eq!(live.round_trip(), Some(10 * MS));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 //!
 //! Invariants: `window` moves only for datagrams that were genuine. How a session comes about is not in here.
 
-use super::LinkEnd;
 use super::cover::{Cover, MIRROR, Mirror};
 use super::keys::{ReceiveKeys, SendKeys};
 use super::liveness::{Liveness, Verdict};
+use super::{LinkEnd, LinkId};
 use crate::certificate::Certified;
 use crate::counters::Counters;
 use crate::dialing::Dialing;
@@ -24,6 +24,7 @@ const FRESH_FOR: Duration = Duration::from_secs(2 * 3600);
 
 pub(super) struct Session {
     pub(super) identity: Identity,
+    id: LinkId,
     remote_index: u32,
     send: SendKeys,
     receive: ReceiveKeys,
@@ -39,16 +40,17 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// `send` and `receive`: the handshake's secrets for the two directions.
+    /// The link's number here and at the other side. `send` and `receive`: the handshake's secrets for the two directions.
     pub(super) fn new(
         now: Duration,
         certified: &Certified,
-        remote_index: u32,
+        (id, remote_index): (LinkId, u32),
         send: &[u8; 32],
         receive: &[u8; 32],
     ) -> Self {
         Self {
             identity: certified.identity,
+            id,
             remote_index,
             send: SendKeys::new(now, send),
             receive: ReceiveKeys::new(receive),
@@ -121,12 +123,16 @@ impl Session {
             counters.cells_malformed += 1;
             return None;
         };
-        if header.command == Command::Padding && header.sequence == MIRROR {
+        let is_beat = header.command == Command::Padding && header.sequence == MIRROR;
+        if is_beat {
             self.mirror.ask(now);
         }
         let is_padding = header.command == Command::Padding;
         let answer = if is_padding { self.live.padding_received(now, header.sequence) } else { None };
-        match (self.mirror.answers(now), answer) {
+        // Beats, cells and questions. Other padding is an answer itself: where each side covers the other, it would go to
+        // and fro for ever.
+        let is_answered = is_beat || !is_padding || answer.is_some();
+        match (is_answered && self.mirror.answers(now), answer) {
             (true, answer) => self.pad(now, answer.unwrap_or(0), from, out),
             (false, Some(answer)) => self.pad_early(now, answer, from, out),
             (false, None) => {}
@@ -235,7 +241,7 @@ impl Session {
     fn seal(&mut self, now: Duration, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
         self.live.sent();
         // Padding is of circuit 0.
-        let lane = u64::from(self.remote_index) << 32 | u64::from(read_u32(datagram, CELL_AT));
+        let lane = u64::from(self.id) << 32 | u64::from(read_u32(datagram, CELL_AT));
         self.send.seal(now, self.remote_index, datagram);
         out.send_in(lane, to, datagram);
     }

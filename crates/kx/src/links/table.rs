@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const MAX_LINKS: usize = 1 << 14;
-/// Both sides may have dialled, on IPv4 and IPv6, and one side may have been started again meanwhile.
-const MAX_LINKS_PER_IDENTITY: usize = 8;
+/// Both sides may have dialled, from several engines, on IPv4 and IPv6, and links are renewed while the old ones last.
+const MAX_LINKS_PER_IDENTITY: usize = 16;
 const SLOT_MASK: u32 = 0xffff;
 
 impl Links {
@@ -26,7 +26,10 @@ impl Links {
             return None;
         }
         let entry = self.table.vacant_entry();
-        let id = self.shard.mark((random as u32 & !SLOT_MASK) | entry.key() as u32);
+        let random = random as u32 & !SLOT_MASK;
+        // 0 stands for a number that is not known yet.
+        let random = if random == 0 { SLOT_MASK + 1 } else { random };
+        let id = self.shard.mark(random | entry.key() as u32);
         let state = state(id);
         entry.insert(Link { id, address, dialled: matches!(state, State::Dialing(_)), state });
         Some(id)

@@ -86,6 +86,7 @@ impl Engine {
             // The answer to this very request is on its way.
             return;
         }
+        let may_register = relayed.is_open() && relayed.registers < MAX_REGISTERS;
         let (link, end) = (relayed.previous.0, relayed.end);
         let response = match Request::decode(message) {
             Some(Request::Extend { peer, handshake }) => {
@@ -102,7 +103,8 @@ impl Engine {
                 Err(denial) => Response::Denied(denial),
             },
             Some(Request::RegisterSigned { pseudo_identity, token, statement, proof }) => {
-                if !self.limits.allow(now, link) {
+                // Only what a circuit may still ask for takes from what its link may.
+                if may_register && !self.limits.allow(now, link) {
                     // Signatures cost as much as a handshake. The builder will repeat itself.
                     self.counters.circuits_over_limit += 1;
                     return;
@@ -149,7 +151,7 @@ impl Engine {
     ) -> Result<Claim, Denial> {
         self.may_register(slot)?;
         let unix_now = self.unix_start + now.as_secs();
-        let shown = self.relayed.get(slot).map(|relayed| (&relayed.keys.binding, &proof));
+        let shown = self.relayed.get(slot).map(|relayed| (&*relayed.keys.binding, &proof));
         let verify = |shown| statement.verify(pseudo_identity, &self.identity, shown, unix_now);
         if shown.is_none_or(|shown| verify(shown).is_err()) {
             self.counters.registrations_invalid += 1;

@@ -16,7 +16,7 @@ use kx::links::LinkIdentity;
 use kx::noise::public_key;
 use kx::outbox::Outbox;
 use kx::peer::Peer;
-use kx::shard::{Owner, Shard, owner_of};
+use kx::shard::{Owner, Shard, Shares, owner_of};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -82,6 +82,7 @@ pub struct Node {
     pub engine: Engine,
     pub address: SocketAddr,
     pub peer: Peer,
+    pub shares: Shares,
     pub events: Vec<Event>,
     pub packets: Vec<Vec<u8>>,
     pub alive: bool,
@@ -207,7 +208,7 @@ impl Network {
         let engines = self.engines_at(address);
         match engines.len() {
             0 | 1 => engines,
-            count => match owner_of(datagram, count) {
+            _ => match owner_of(datagram, self.nodes[engines[0]].shares) {
                 Owner::Shard(shard) => vec![engines[shard]],
                 Owner::Every => engines,
             },
@@ -248,6 +249,7 @@ pub fn shards(index: usize, count: u8) -> Vec<Node> {
 
 fn node_of(config: EngineConfig, peer: Peer) -> Node {
     Node {
+        shares: config.shard.shares,
         engine: Engine::new(config),
         address: peer.address,
         peer,
