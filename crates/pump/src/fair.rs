@@ -23,6 +23,9 @@ pub(crate) struct FairQueue<K, T> {
     most: usize,
     /// Whether lanes get shorter the more there are.
     spread: bool,
+    /// Items that a lane may have served in one turn, and those of this one.
+    quantum: usize,
+    served: usize,
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
@@ -36,10 +39,17 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
             most_of_lane: most_of_lane.max(1),
             most: most.max(1),
             spread: false,
+            quantum: 1,
+            served: 0,
         }
     }
 
-    /// The same, where nothing may be overtaken by more than `most` others: of each lane at most its share of them.
+    /// So many of a lane in one turn: what belongs together stays together.
+    pub(crate) fn with_quantum(self, quantum: usize) -> Self {
+        Self { quantum: quantum.max(1), ..self }
+    }
+
+    /// The same as [`FairQueue::new`], where nothing may be overtaken by more than `most` others: of each lane at most its share of them.
     pub(crate) fn spread(most_of_lane: usize, most: usize) -> Self {
         Self { spread: true, ..Self::new(most_of_lane, most) }
     }
@@ -78,8 +88,8 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         gives_way.is_some()
     }
 
-    /// Shows `serve` the first item of the lane whose turn it is; where it is taken (`true`), it leaves the queue and the
-    /// next lane has its turn. `false`: nothing there, or not taken.
+    /// Shows `serve` the first item of the lane whose turn it is; where it is taken (`true`), it leaves the queue, and when the
+    /// lane has had its turn, the next one follows. `false`: nothing there, or not taken.
     pub(crate) fn serve(&mut self, serve: impl FnOnce(K, &mut T) -> bool) -> bool {
         let Some(&key) = self.turns.front() else { return false };
         let Some(lane) = self.lanes.get_mut(&key) else { return false };
@@ -88,13 +98,18 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         }
         lane.pop_front();
         self.length -= 1;
-        self.turns.pop_front();
+        self.served += 1;
         if lane.capacity() > SPARE_ITEMS && lane.len() < lane.capacity() / 4 {
             lane.shrink_to(lane.len() * 2);
         }
-        if lane.is_empty() {
+        let is_empty = lane.is_empty();
+        if is_empty || self.served >= self.quantum {
+            self.served = 0;
+            self.turns.pop_front();
+        }
+        if is_empty {
             self.forget(key);
-        } else {
+        } else if self.served == 0 {
             self.turns.push_back(key);
         }
         true
@@ -108,6 +123,7 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         if lane.is_empty() {
             if let Some(at) = self.turns.iter().position(|turn| *turn == key) {
                 self.turns.remove(at);
+                self.served = if at == 0 { 0 } else { self.served };
             }
             self.forget(key);
         }
@@ -143,6 +159,15 @@ mod tests {
         }
         assert_eq!(all(&mut queue), [(1, 10), (2, 20), (3, 30), (1, 11), (2, 21), (1, 12)]);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn with_a_quantum_a_turn_has_several() {
+        let mut queue = FairQueue::new(10, 100).with_quantum(2);
+        for (key, item) in [(1, 10), (1, 11), (1, 12), (2, 20), (3, 30), (3, 31)] {
+            queue.push(key, item);
+        }
+        assert_eq!(all(&mut queue), [(1, 10), (1, 11), (2, 20), (3, 30), (3, 31), (1, 12)]);
     }
 
     #[test]
@@ -225,9 +250,9 @@ mod tests {
     proptest! {
         #[test]
         fn bounds_hold_order_holds_and_each_item_is_served_or_dropped(
-            pushes in prop::collection::vec((0_u8..6, prop::bool::ANY), 1..400)
+            pushes in prop::collection::vec((0_u8..6, prop::bool::ANY), 1..400), quantum in 1_usize..4
         ) {
-            let mut queue = FairQueue::new(5, 16);
+            let mut queue = FairQueue::new(5, 16).with_quantum(quantum);
             let (mut dropped, mut served) = (0, Vec::new());
             for (number, &(key, serve)) in pushes.iter().enumerate() {
                 dropped += usize::from(queue.push(key, number as u32));

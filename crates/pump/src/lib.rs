@@ -13,5 +13,5 @@ mod worker;
 
 pub use device::TunConfig;
 pub use pump::{Pump, PumpConfig, PumpError, PumpEvent, Sink};
-pub use sockets::take_single_datagrams;
+pub use sockets::{force_receive_buffer, take_single_datagrams};
 pub use status::Status;

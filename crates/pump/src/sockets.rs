@@ -247,24 +247,33 @@ fn transmit(to: SocketAddr, contents: &[u8], segment_size: Option<usize>) -> qui
 
 /// From now on the kernel hands over single datagrams from a socket that `quinn-udp` has set up, not rows.
 pub fn take_single_datagrams(socket: &impl AsFd) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    {
-        let off: libc::c_int = 0;
-        // SAFETY: a valid descriptor and a valid integer of the length told.
-        let result = unsafe {
-            libc::setsockopt(
-                socket.as_fd().as_raw_fd(),
-                libc::SOL_UDP,
-                libc::UDP_GRO,
-                (&raw const off).cast(),
-                size_of::<libc::c_int>() as libc::socklen_t,
-            )
-        };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
+    set_option(socket, libc::SOL_UDP, libc::UDP_GRO, 0)
+}
+
+/// Room for so many bytes of what has come in, beyond what the system grants everybody. Needs CAP_NET_ADMIN, as the TUN
+/// device does.
+pub fn force_receive_buffer(socket: &impl AsFd, bytes: usize) -> io::Result<()> {
+    // The kernel keeps its own books in twice as many.
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes as libc::c_int)
+}
+
+fn set_option(
+    socket: &impl AsFd,
+    level: libc::c_int,
+    name: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: a valid descriptor and a valid integer of the length told.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn open(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
@@ -276,8 +285,10 @@ fn open(address: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     if shared {
         socket.set_reuse_port(true)?;
     }
-    // The kernel may grant less: more would need privileges, and less still works.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BYTES);
+    // Without privileges the kernel may grant less, which still works.
+    if force_receive_buffer(&socket, RECEIVE_BYTES).is_err() {
+        let _ = socket.set_recv_buffer_size(RECEIVE_BYTES);
+    }
     let _ = socket.set_send_buffer_size(SEND_BYTES);
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))

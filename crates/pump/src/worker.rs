@@ -32,6 +32,8 @@ const AT_ONCE: usize = 256;
 /// not scheduled.
 const MOST_QUEUED_OF_LANE: usize = 8192;
 const MOST_QUEUED: usize = 16_384;
+/// Of one link in one turn: much of it goes on to one peer, in one system call.
+const QUANTUM: usize = 16;
 const STATUS_EVERY: Duration = Duration::from_millis(500);
 /// Hints that links were lost which the other workers get between two statuses: each looks at as many, and anybody can send them.
 const MOST_HINTS: u8 = 16;
@@ -70,7 +72,7 @@ impl Worker {
             sockets,
             inbox: Inbox::new(),
             shares: engine.shard.shares,
-            queue: FairQueue::new(MOST_QUEUED_OF_LANE, MOST_QUEUED),
+            queue: FairQueue::new(MOST_QUEUED_OF_LANE, MOST_QUEUED).with_quantum(QUANTUM),
             device,
             engine: Engine::new(engine),
             out: Outbox::default(),

@@ -32,7 +32,9 @@ impl Channel {
         let socket = UdpSocket::bind(address)?;
         socket.set_nonblocking(true)?;
         let reference = socket2::SockRef::from(&socket);
-        let _ = reference.set_recv_buffer_size(BUFFER_BYTES);
+        if pump::force_receive_buffer(&socket, BUFFER_BYTES).is_err() {
+            let _ = reference.set_recv_buffer_size(BUFFER_BYTES);
+        }
         let _ = reference.set_send_buffer_size(BUFFER_BYTES);
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
         if !offload {

@@ -19,7 +19,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), Fault> {
     let pump = Pump::start(config, Box::new(sink))?;
     println!("{{\"identity\":\"{identity}\",\"pid\":{}}}", std::process::id());
     wait_for_end();
-    for (name, value) in pump.status().counters.named().filter(|(_, value)| *value > 0) {
+    let status = pump.status();
+    eprintln!("crowded out {}, not sent {}", status.crowded_out, status.send_failures);
+    for (name, value) in status.counters.named().filter(|(_, value)| *value > 0) {
         eprintln!("{name} {value}");
     }
     Ok(())

@@ -55,6 +55,8 @@ pub(crate) struct Through {
     events: Vec<Event>,
     /// What the callee's device was handed last.
     delivered: Vec<u8>,
+    heard_by_caller: Vec<u64>,
+    heard_by_callee: Vec<u64>,
 }
 
 impl Through {
@@ -82,6 +84,8 @@ impl Through {
             calls: Vec::new(),
             events: Vec::new(),
             delivered: Vec::new(),
+            heard_by_caller: Vec::new(),
+            heard_by_callee: Vec::new(),
         };
         for call in 0..calls {
             through.build(call)?;
@@ -118,7 +122,7 @@ impl Through {
         let forward = packet("10.77.0.1".parse()?, callee, 4000, 5060);
         self.calls.push(Call { forward, backward: Vec::new() });
         self.delivered.clear();
-        self.speak_forward(call);
+        self.speak_forward(call, 0);
         let end = Instant::now() + PATIENCE;
         while self.delivered.is_empty() && Instant::now() < end {
             self.serve();
@@ -128,23 +132,25 @@ impl Through {
         Ok(())
     }
 
-    /// The caller of a call says something.
-    pub(crate) fn speak_forward(&mut self, call: usize) {
+    /// The caller of a call says something, with a number in it.
+    pub(crate) fn speak_forward(&mut self, call: usize, number: u64) {
         let now = self.now();
+        write_number(&mut self.calls[call].forward, number);
         self.caller.engine.handle_packet(now, &self.calls[call].forward, &mut self.out);
         self.flush(0);
     }
 
-    /// The callee of a call says something.
-    pub(crate) fn speak_backward(&mut self, call: usize) {
+    /// The callee of a call says something, with a number in it.
+    pub(crate) fn speak_backward(&mut self, call: usize, number: u64) {
         let now = self.now();
+        write_number(&mut self.calls[call].backward, number);
         self.callee.engine.handle_packet(now, &self.calls[call].backward, &mut self.out);
         self.flush(2);
     }
 
-    /// Packets that have come to the caller so far, and to the callee.
-    pub(crate) fn heard(&self) -> (u64, u64) {
-        (self.caller.engine.counters().packets_to_tun, self.callee.engine.counters().packets_to_tun)
+    /// The numbers of what has come to the caller since the last call, and to the callee.
+    pub(crate) fn take_heard(&mut self) -> (std::vec::Drain<'_, u64>, std::vec::Drain<'_, u64>) {
+        (self.heard_by_caller.drain(..), self.heard_by_callee.drain(..))
     }
 
     fn wait_ready(&mut self, wanted: u32) -> Result<Option<IpAddr>, Fault> {
@@ -224,10 +230,13 @@ impl Through {
     fn flush(&mut self, node: usize) {
         let mut out = std::mem::take(&mut self.out);
         self.events.append(&mut out.events);
-        if node == 2
-            && let Some(packet) = out.packets().last()
-        {
-            self.delivered = packet.to_vec();
+        for packet in out.packets() {
+            let heard = if node == 2 { &mut self.heard_by_callee } else { &mut self.heard_by_caller };
+            heard.extend(read_number(packet));
+            if node == 2 {
+                self.delivered.clear();
+                self.delivered.extend_from_slice(packet);
+            }
         }
         let from = [self.caller.peer, self.exchange.peer, self.callee.peer][node].address;
         for transmit in &mut out.datagrams {
@@ -261,6 +270,19 @@ impl Through {
         }
         Ok(bytes)
     }
+}
+
+/// Where the payload of a voice packet begins in IPv4.
+const NUMBER_AT: usize = 28;
+
+fn write_number(packet: &mut [u8], number: u64) {
+    if let Some(bytes) = packet.get_mut(NUMBER_AT..NUMBER_AT + 8) {
+        bytes.copy_from_slice(&number.to_be_bytes());
+    }
+}
+
+fn read_number(packet: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(*packet.get(NUMBER_AT..)?.first_chunk()?))
 }
 
 /// A voice packet.

@@ -1,13 +1,11 @@
 //! Many calls at once through a relay: every one speaks in both directions, 50 times a second, and what the relay adds is
 //! measured, as is what it remembers.
 //!
-//! The voices are spread evenly over the 20 ms. Nothing overtakes anything in one relay, so what comes is matched with what
-//! left by its order; a packet that is lost ends the measurement, since nothing may be.
+//! The voices are spread evenly over the 20 ms. Each packet has a number, so what is lost does not make others look late.
 
 use crate::drive::{parse_near_far, parse_relay};
 use crate::through::Through;
 use crate::{Fault, options};
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_millis(20);
@@ -17,26 +15,26 @@ const LOST_AFTER: Duration = Duration::from_secs(2);
 /// What went one way.
 #[derive(Default)]
 struct Way {
-    left: VecDeque<Instant>,
-    sent: u64,
-    heard: u64,
+    /// By number.
+    left: Vec<Option<Instant>>,
     delays: Vec<u64>,
 }
 
 impl Way {
-    fn speak(&mut self) {
-        self.left.push_back(Instant::now());
-        self.sent += 1;
+    /// The number of the next packet, which leaves now.
+    fn speak(&mut self) -> u64 {
+        self.left.push(Some(Instant::now()));
+        self.left.len() as u64 - 1
     }
 
-    /// So many have been heard since the beginning, the last of them now.
-    fn hear(&mut self, total: u64, now: Instant) {
-        while self.heard < total {
-            self.heard += 1;
-            if let Some(left) = self.left.pop_front() {
-                self.delays.push((now - left).as_nanos() as u64);
-            }
-        }
+    /// The packet with this number has come; a second time counts for nothing.
+    fn hear(&mut self, number: u64, now: Instant) {
+        let left = usize::try_from(number).ok().and_then(|number| self.left.get_mut(number)?.take());
+        self.delays.extend(left.map(|left| (now - left).as_nanos() as u64));
+    }
+
+    fn missing(&self) -> usize {
+        self.left.len() - self.delays.len()
     }
 
     fn quantile(&mut self, part: f64) -> u64 {
@@ -83,7 +81,7 @@ fn measure(
     name: &str,
     process: u32,
 ) -> Result<(), Fault> {
-    let (caller_heard, callee_heard) = through.heard();
+    drop(through.take_heard());
     let (mut forward, mut backward) = (Way::default(), Way::default());
     let gap = EVERY / calls as u32;
     let begun = Instant::now();
@@ -92,22 +90,20 @@ fn measure(
     let mut turn = 0_u32;
     let mut last = begun;
     while begun.elapsed() < duration
-        || ((!forward.left.is_empty() || !backward.left.is_empty()) && last.elapsed() < LOST_AFTER)
+        || (forward.missing() + backward.missing() > 0 && last.elapsed() < LOST_AFTER)
     {
         if begun.elapsed() < duration && begun.elapsed() >= gap * turn {
             let call = turn as usize % calls;
-            forward.speak();
-            through.speak_forward(call);
-            backward.speak();
-            through.speak_backward((call + calls / 2) % calls);
+            through.speak_forward(call, forward.speak());
+            through.speak_backward((call + calls / 2) % calls, backward.speak());
             turn += 1;
             last = Instant::now();
         }
         through.serve();
         let now = Instant::now();
-        let (caller, callee) = through.heard();
-        forward.hear(callee - callee_heard, now);
-        backward.hear(caller - caller_heard, now);
+        let (by_caller, by_callee) = through.take_heard();
+        by_callee.for_each(|number| forward.hear(number, now));
+        by_caller.for_each(|number| backward.hear(number, now));
         if looked.elapsed() > Duration::from_millis(250) {
             looked = now;
             resident = resident.max(resident_kb(process)?);
@@ -115,8 +111,8 @@ fn measure(
     }
     println!(
         "{{\"measure\":\"voices\",\"while\":\"{name}\",\"calls\":{calls},\"sent\":{},\"heard\":{},\"p50Ns\":{},\"p99Ns\":{},\"residentKb\":{resident}}}",
-        forward.sent + backward.sent,
-        forward.heard + backward.heard,
+        forward.left.len() + backward.left.len(),
+        forward.delays.len() + backward.delays.len(),
         forward.quantile(0.5).max(backward.quantile(0.5)),
         forward.quantile(0.99).max(backward.quantile(0.99)),
     );
