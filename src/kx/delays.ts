@@ -2,7 +2,10 @@
  * Role: how long the links between peers on this peer's paths take, and what it costs to prefer the quick ones.
  *
  * Invariants: measured on circuits that were built anyway, never by probing; bounded; a link that was not measured counts
- * as an average one, so that it has its turn. A hop can make itself look slower than it is, not quicker.
+ * as an average one, so that it has its turn.
+ *
+ * A link that had to be set up first, and one behind a hop that was slow once, look slower or quicker than they are for a
+ * while: the preference is mild, and is to be no more than that.
  *
  * Not here: the choice of a path (path.ts).
  */
@@ -10,8 +13,8 @@
 import type { Candidate } from './peer-pool.js';
 
 const MAX_LINKS = 2_048;
-/** Part of the newest measure in what is known. */
-const NEWEST = 0.3;
+/** A shorter measure counts at once (the links had to be set up before), this part of a longer one. */
+const LONGER = 0.3;
 
 export class Delays {
   readonly #self: string;
@@ -28,11 +31,12 @@ export class Delays {
     for (const [index, key] of this.#keys(path).entries()) {
       const [step = 0, before = 0] = [stepMs[index], index === 0 ? 0 : stepMs[index - 1]];
       if (step <= 0 || (index > 0 && before <= 0)) continue;
-      // The handshake itself costs every hop about the same.
-      const measured = Math.max(step - before, 0);
+      const measured = step - before;
+      // The hop before was slower then than now.
+      if (measured <= 0) continue;
       const known = this.#links.get(key) ?? measured;
       this.#links.delete(key);
-      this.#links.set(key, known + (measured - known) * NEWEST);
+      this.#links.set(key, Math.min(measured, known + (measured - known) * LONGER));
       const [oldest] = this.#links.keys();
       if (this.#links.size > MAX_LINKS && oldest !== undefined) this.#links.delete(oldest);
     }

@@ -20,7 +20,10 @@ export class TunnelExtension {
   renew(direction: 'incoming' | 'outgoing', newer: BuildExtension): boolean {
     const { tunnelSecret, tunnelKey, registration, port } = newer;
     const key = direction === 'incoming' ? tunnelSecret : tunnelKey;
-    if (key !== undefined) this.#key = key;
+    if (key !== undefined) {
+      this.#key?.fill(0);
+      this.#key = key;
+    }
     if (direction === 'outgoing') return key !== undefined;
     if (registration !== undefined && registration.time > (this.#registration?.time ?? -1n)) {
       this.#registration?.secret.fill(0);
@@ -28,6 +31,18 @@ export class TunnelExtension {
     }
     if (port !== undefined) this.#port = port;
     return key !== undefined || registration !== undefined || port !== undefined;
+  }
+
+  /** For a tunnel that takes the place of this one's. */
+  copy(): TunnelExtension {
+    const copy = new TunnelExtension();
+    copy.#key = this.#key && Buffer.from(this.#key);
+    copy.#registration = this.#registration && {
+      ...this.#registration,
+      secret: Buffer.from(this.#registration.secret),
+    };
+    copy.#port = this.#port;
+    return copy;
   }
 
   /** For the engine; `null` where nothing is known. */

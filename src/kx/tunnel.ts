@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import type { ApiConnection } from '../api/server.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import type { Candidate } from './peer-pool.js';
-import { TunnelExtension } from './tunnel-extension.js';
+import type { TunnelExtension } from './tunnel-extension.js';
 
 export type Direction = 'incoming' | 'outgoing';
 
@@ -38,7 +38,7 @@ export interface Tunnel {
   startedAt: number;
 }
 
-/** A tunnel that is about to be built. `ownerToken`: of an incoming one; a caller's is drawn. */
+/** A tunnel that is about to be built. `ownerToken`: of an incoming one; a caller's is drawn. It owns `extension`. */
 export function newTunnel(
   key: string,
   direction: Direction,
@@ -46,6 +46,7 @@ export function newTunnel(
   exchangePoint: Candidate,
   hops: number,
   ownerToken: Buffer | null,
+  extension: TunnelExtension,
 ): Tunnel {
   return {
     id: 0,
@@ -62,7 +63,7 @@ export function newTunnel(
     path: [],
     carrying: [],
     reaped: false,
-    extension: new TunnelExtension(),
+    extension,
     attempts: 0,
     startedAt: Date.now(),
   };

@@ -25,6 +25,7 @@ import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 import { Suspects } from './suspects.js';
 import { type Direction, errorFor, newTunnel, type Tunnel } from './tunnel.js';
+import { TunnelExtension } from './tunnel-extension.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
 
@@ -41,6 +42,8 @@ const RETRY_ROTATION = 0.1;
 const LONGEST_ROTATION = 1.5;
 /** A registration is shown anew at the latest so long before it expires, and then about so soon. */
 const REGISTRATION_RESERVE_SECONDS = 600;
+/** Where tunnels rotate seldom, a registration is shown when it has so long left, not with each of its renewals. */
+const MOST_UNSHOWN_SECONDS = 3_600;
 const SOON_SECONDS = 60;
 const REPAIR_WAIT_MS = 1_000;
 /** A repair that takes longer begins again with other peers, twice as patient: the first may have met a dead one. */
@@ -120,11 +123,13 @@ export class Tunnels {
       client.send(errorFor(direction, message.pseudoIdentity));
       return;
     }
+    // Of a tunnel that is being built again, what was told before still holds.
+    const told = known?.extension.copy() ?? new TunnelExtension();
     if (known !== undefined) this.#remove(known);
     const { pseudoIdentity } = message;
     const token = direction === 'incoming' ? this.#ownerToken(pseudoIdentity, identity) : null;
     const at = { identity, address, port: kxPort };
-    const tunnel = newTunnel(key, direction, pseudoIdentity, at, wanted, token);
+    const tunnel = newTunnel(key, direction, pseudoIdentity, at, wanted, token, told);
     tunnel.clients.add(client);
     tunnel.extension.renew(direction, extension);
     this.#byKey.set(key, tunnel);
@@ -233,7 +238,8 @@ export class Tunnels {
   #extend(tunnel: Tunnel): void {
     this.#sendExtension(tunnel);
     const { rotateSeconds } = this.#options;
-    const forSeconds = rotateSeconds * LONGEST_ROTATION + REGISTRATION_RESERVE_SECONDS;
+    const nextRotation = Math.min(rotateSeconds * LONGEST_ROTATION, MOST_UNSHOWN_SECONDS);
+    const forSeconds = nextRotation + REGISTRATION_RESERVE_SECONDS;
     const isUrgent = tunnel.extension.shouldShow(Date.now() / 1000, forSeconds);
     if (tunnel.state === 'ready' && isUrgent) {
       this.#scheduleRotation(tunnel, Math.min(1, SOON_SECONDS / rotateSeconds));

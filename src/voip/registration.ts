@@ -2,7 +2,8 @@
  * Role: keeps one pseudo-identity reachable: exchange point, record in the DHT, incoming tunnel (Spec 3.3).
  *
  * Invariants: after any failure to register another exchange point is tried, with growing pauses, until `stop`;
- * sequence numbers of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh.
+ * sequence numbers of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh,
+ * save the moment at which all of them must begin again because the KX was started again.
  *
  * Not here: periodic change of the exchange point (not there yet), incoming calls (telephone.ts).
  */
@@ -28,6 +29,8 @@ const REGISTRATION_SECONDS = 4 * 3_600;
 const REFRESH_SECONDS = { least: 20 * 60, most: 40 * 60 };
 const TRACE_TIMEOUT_MS = 5_000;
 const BUILD_TIMEOUT_MS = 60_000;
+/** Signed for later than this, a registration may be refused as being of the future (docs/protocol/kx.md: 10 min). */
+const MOST_AHEAD_SECONDS = 300n;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** 0: as many copies as the DHT is configured for. */
@@ -103,6 +106,8 @@ export class Registration {
   async #register(): Promise<void> {
     this.#round += 1;
     const round = this.#round;
+    // Another exchange point has seen nothing signed yet: a clock that was once ahead must not count for ever.
+    this.#lastSignedAt = 0n;
     const { dht, kx, log } = this.#options;
     try {
       const exchangePoint = await this.#chooseExchangePoint(dht);
@@ -155,6 +160,7 @@ export class Registration {
     const { extensions, voipPort } = this.#options;
     if (!extensions) return Buffer.alloc(0);
     const now = BigInt(Math.floor(Date.now() / 1000));
+    if (this.#lastSignedAt > now + MOST_AHEAD_SECONDS) throw new Error('the clock was set back');
     this.#lastSignedAt = now > this.#lastSignedAt ? now : this.#lastSignedAt + 1n;
     const time = this.#lastSignedAt;
     const terms = { exchangePoint, time, expiry: time + BigInt(REGISTRATION_SECONDS) };
@@ -212,7 +218,12 @@ export class Registration {
         { identity: this.identity.name, err: error },
         'the registration was not renewed',
       );
-      if (round === this.#round) this.restart();
+      if (round !== this.#round) return;
+      // The next round takes another exchange point: this one must not keep the tunnel.
+      const client = await this.#options.kx.get().catch(() => null);
+      if (round !== this.#round) return;
+      client?.destroy(this.identity.publicKey);
+      this.restart();
     }
   }
 

@@ -81,7 +81,8 @@ pub struct Exchange {
     held_by: Claim,
     owner: Presence,
     callers: HashMap<u32, Caller>,
-    /// Numbers are never used twice.
+    /// Never 0, which is every caller's own number for its flow, and never used twice. It begins anywhere: the callee may keep flows
+    /// of a time before this peer was started again.
     next_flow: u32,
 }
 
@@ -133,8 +134,9 @@ impl Engine {
             return Err(Denial::Full);
         }
         let (id, owner) = (self.new_exchange_id(), Presence::Here(from));
+        let next_flow = ((self.random)() as u32).max(1);
         let exchange =
-            Exchange { pseudo_identity, held_by: claim, owner, callers: HashMap::new(), next_flow: 1 };
+            Exchange { pseudo_identity, held_by: claim, owner, callers: HashMap::new(), next_flow };
         self.exchanges.insert(id, exchange);
         self.registrations.insert(pseudo_identity, id);
         self.counters.registrations += 1;
@@ -184,7 +186,7 @@ impl Engine {
             return Err(Denial::Full);
         } else {
             let flow = exchange.next_flow;
-            exchange.next_flow = flow.wrapping_add(1);
+            exchange.next_flow = flow.wrapping_add(1).max(1);
             exchange.callers.insert(flow, Caller { token, presence });
             self.counters.splices += 1;
             flow

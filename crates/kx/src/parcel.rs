@@ -2,7 +2,8 @@
 //!
 //! An exchange lives at one engine, its home, which follows from the pseudo-identity. A circuit lives where its link does.
 //! So a circuit asks the home of an exchange to end there, its end-to-end cells go by the home to the circuit that they
-//! are for, and what happens to either is told to the other. Between the same two engines parcels keep their order.
+//! are for, and what happens to either is told to the other. Between the same two engines those that may be
+//! lost keep their order, and those that may not; the latter overtake the former.
 
 use crate::control::Response;
 use crate::engine::Slot;

@@ -188,6 +188,7 @@ impl Sockets {
                 true
             }
         }) {}
+        refused += waiting.take_given_way();
         if waiting.is_empty() {
             // Failing to say so costs needless wake-ups only.
             let _ = self.registry.reregister(socket, *token, Interest::READABLE);

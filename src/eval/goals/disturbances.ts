@@ -10,6 +10,8 @@
  */
 
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CallNetwork, SERVED_PORT } from '../call-network.js';
 import { BridgedHosts } from '../namespaces.js';
@@ -25,6 +27,8 @@ const TCP_BYTES_PER_SECOND = 250_000;
 /** How long a death may be felt, and how long the network has to come to rest before the next one. */
 const AFTER_DEATH_MS = 3_000;
 const REST_MS = 2_000;
+/** A death that is felt for longer is told of. */
+const SLOW_MS = 400;
 const [what = '', amount = '0'] = process.argv.slice(2);
 
 const directory = sandboxDirectory();
@@ -77,7 +81,21 @@ async function deaths(network: PeerNetwork, hosts: BridgedHosts): Promise<DeathR
     if (times.length % 10 === 0) tell(`${times.length} of ${amount} deaths`);
   }
   const results = await stream.end();
-  return { deaths: times.map(({ at }) => gapAfter(at, results)), stream: results };
+  const felt = times.map(({ at }) => gapAfter(at, results));
+  for (const death of felt.filter(({ gapMs }) => gapMs > SLOW_MS)) await tellWhatHappened(call, death);
+  return { deaths: felt, stream: results };
+}
+
+/** What the two ends have logged about a death that was felt for long. */
+async function tellWhatHappened(call: CallNetwork, { at, gapMs }: Death): Promise<void> {
+  tell(`a death was felt for ${gapMs} ms:`);
+  for (const peer of [call.callee, call.caller]) {
+    for (const line of (await readFile(join(peer.directory, 'kx.log'), 'utf8')).split('\n')) {
+      const time =
+        Date.parse(/"time":"([^"]+)"/.exec(line)?.[1] ?? '') || Number(/"time":(\d+)/.exec(line)?.[1]);
+      if (time >= at && time < at + AFTER_DEATH_MS * 2) tell(`  ${peer.host.name} +${time - at} ms ${line}`);
+    }
+  }
 }
 
 /** The longest pause in the stream that a death at `at` can have made. */

@@ -53,11 +53,12 @@ async function run(tell: Tell, log: string, link: WanLink): Promise<Outcome> {
 }
 
 /** Quantiles are over the echoes of all rounds together: no round is left out. */
-export function judgeWanPath({ link, callMs, chainMs, emulator, tunnels }: WanPathResults): Outcome {
+export function judgeWanPath(results: WanPathResults): Outcome {
+  const { link, callMs, chainMs, emulator, realtime, tunnels } = results;
   const [call, chain] = [summary(callMs), summary(chainMs)];
   const [p50, p99] = [call.p50 / chain.p50, call.p99 / chain.p99];
   const lostTooMuch = link.lossPercent === 0 ? call.lost > 0 : excess(call, chain) > MOST_EXCESS;
-  const disturbed = disturbances(link, chain, emulator);
+  const disturbed = [...disturbances(link, chain, emulator), ...shortcuts(link, call)];
   const changes = Object.entries(tunnels)
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => `, ${count} ${kind}`)
@@ -70,7 +71,7 @@ export function judgeWanPath({ link, callMs, chainMs, emulator, tunnels }: WanPa
       `p99 ${call.p99.toFixed(1)} ms (${p99.toFixed(3)} ×)`,
       `${part(call)} lost (chain ${part(chain)})${changes}`,
       `${(emulator.offered / 1e6).toFixed(2)} million packets on all links`,
-      `emulator late ${emulator.lateUs.p50} µs p50, ${emulator.lateUs.p99} µs p99, ${emulator.lateUs.max} µs at most`,
+      `emulator late ${emulator.lateUs.p50} µs p50, ${emulator.lateUs.p99} µs p99, ${emulator.lateUs.max} µs at most${realtime ? '' : ', without real-time priority'}`,
       ...disturbed,
     ].join(', '),
   };
@@ -94,6 +95,19 @@ function disturbances(link: WanLink, chain: Summary, emulator: WanPathResults['e
       : `the chain lost ${chain.lost} of ${chain.sent}, not about ${((1 - survival) * 100).toFixed(1)} %`,
     dropped === 0 ? '' : `the emulator itself dropped ${dropped}`,
     emulator.lateUs.p99 <= MOST_LATE_P99_US ? '' : 'the emulator was too late',
+  ].filter((text) => text !== '');
+}
+
+/** What shows that the call did not cross all the links, there and back. */
+function shortcuts(link: WanLink, call: Summary): string[] {
+  const expectedMs = 2 * LINKS * link.delayMs;
+  const survival = (1 - link.lossPercent / 100) ** (2 * LINKS);
+  const least = call.sent * (1 - survival) - MOST_STRAY * Math.sqrt(call.sent * survival * (1 - survival));
+  return [
+    call.p50 >= expectedMs * LEAST_CHAIN_P50
+      ? ''
+      : `a p50 of less than ${expectedMs} ms is not of twelve links`,
+    call.lost >= least ? '' : `${call.lost} of ${call.sent} lost is too few for twelve links`,
   ].filter((text) => text !== '');
 }
 

@@ -79,7 +79,15 @@ test('with emulated loss as much as the chain, and what chance explains, may be 
   assert.ok(judgeWanPath(lossy(340, 340)).passed);
   assert.ok(judgeWanPath(lossy(410, 340)).passed);
   assert.not(judgeWanPath(lossy(420, 340)).passed);
-  assert.ok(judgeWanPath(lossy(200, 340)).passed);
+  assert.ok(judgeWanPath(lossy(280, 340)).passed);
+});
+
+test('a call that crosses fewer links than the chain shows nothing', () => {
+  assert.match(judgeWanPath(lossy(200, 340)).figure, /200 of 3000 lost is too few for twelve links/);
+  assert.not(judgeWanPath(lossy(200, 340)).passed);
+  const short = results({ callMs: echoes(3_000, 202, 215, 0) });
+  assert.match(judgeWanPath(short).figure, /not of twelve links/);
+  assert.not(judgeWanPath(short).passed);
 });
 
 test('on a machine that is too busy nothing is shown, however good the ratio', () => {

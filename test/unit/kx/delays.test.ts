@@ -33,13 +33,16 @@ test('a step that had to be repeated tells nothing, of its link or the next', ()
   assert.is(delays.estimate([a, b, c]), 30);
 });
 
-test('newer measures count little by little, and one that seems negative is nothing', () => {
+test('a shorter measure counts at once, a longer one little by little, and one that seems negative not at all', () => {
   const delays = new Delays(randomBytes(32));
   const [a, b] = [candidate(), candidate()];
   delays.note([a, b], [10, 5]);
-  assert.is(delays.estimate([a, b]), 10);
+  assert.is(delays.estimate([a]), 10);
+  assert.is(delays.estimate([a, b]), 20);
   delays.note([a], [20]);
   assert.is(delays.estimate([a]), 13);
+  delays.note([a], [2]);
+  assert.is(delays.estimate([a]), 2);
 });
 
 test('preferring the quicker of two costs little, and ever the same', () => {

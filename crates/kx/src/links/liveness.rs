@@ -31,6 +31,8 @@ const DOUBTED_DEAD_AFTER: Duration = Duration::from_millis(60);
 const DOUBTED_ASK_EVERY: Duration = Duration::from_millis(20);
 /// Until the round trip was measured.
 const ROUND_TRIP_AT_FIRST: Duration = Duration::from_millis(500);
+/// What was measured before a quiet time counts as so much at least until an answer has come: the line may have become slow.
+const ROUND_TRIP_OF_LONG_AGO: Duration = Duration::from_millis(100);
 /// A watched link is asked so often however much comes in, because one round trip measured while a peer stood still would
 /// stretch the silence that is waited for.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
@@ -192,8 +194,12 @@ impl Liveness {
             return Verdict::Pad(self.ask(now));
         }
         let Some(since) = self.unanswered_since else { return Verdict::Nothing };
-        let known = self.round_trip.unwrap_or_default();
-        let round_trip = if self.is_measured { known } else { known.max(ROUND_TRIP_AT_FIRST) };
+        let round_trip = match self.round_trip {
+            // Who says that it knows no such link is there now.
+            Some(known) if self.is_measured || self.doubted_since.is_some() => known,
+            Some(known) => known.max(ROUND_TRIP_OF_LONG_AGO),
+            None => ROUND_TRIP_AT_FIRST,
+        };
         let (dead_after, ask_after, ask_every) = match self.doubted_since {
             Some(_) => (DOUBTED_DEAD_AFTER, Duration::ZERO, DOUBTED_ASK_EVERY),
             None => (WATCHED_DEAD_AFTER, WATCHED_ASK_AFTER, WATCHED_ASK_EVERY),
