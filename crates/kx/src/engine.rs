@@ -31,6 +31,8 @@ pub const MAX_OWN: usize = 1024;
 const TICK: Duration = Duration::from_millis(200);
 /// Cells whose circuits' memory is asked for before the first of them is served.
 pub const PREFETCHED: usize = 32;
+/// So many circuits do not stay in a core's own memory.
+const PREFETCH_FROM: usize = 512;
 
 /// What a circuit number on a link means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,24 +172,42 @@ impl Engine {
         burst: &mut [Option<(SocketAddr, &mut Datagram)>],
         out: &mut Outbox,
     ) {
-        for part in burst.chunks_mut(PREFETCHED) {
-            let mut cells: [Option<(LinkId, CellHeader)>; PREFETCHED] = [None; PREFETCHED];
-            for (cell, received) in cells.iter_mut().zip(part.iter_mut()) {
-                let Some((from, datagram)) = received else { continue };
+        if self.relayed.len() < PREFETCH_FROM {
+            for (from, datagram) in burst.iter_mut().flatten() {
                 self.counters.datagrams_received += 1;
-                *cell = self.links.receive(now, *from, datagram, &mut *self.random, &mut self.counters, out);
+                let cell =
+                    self.links.receive(now, *from, datagram, &mut *self.random, &mut self.counters, out);
                 if let Some((link, header)) = cell {
-                    self.prefetch(*link, header.circuit);
-                }
-            }
-            for (cell, received) in cells.iter().zip(part.iter_mut()) {
-                if let (&Some((link, header)), Some((_, datagram))) = (cell, received) {
                     self.handle_cell(now, link, header, datagram, out);
                 }
             }
+        } else {
+            burst.chunks_mut(PREFETCHED).for_each(|part| self.handle_with_prefetch(now, part, out));
         }
         self.handle_closed(now, out);
         self.schedule(now);
+    }
+
+    fn handle_with_prefetch(
+        &mut self,
+        now: Duration,
+        part: &mut [Option<(SocketAddr, &mut Datagram)>],
+        out: &mut Outbox,
+    ) {
+        let mut cells = [const { None }; PREFETCHED];
+        for (cell, received) in cells.iter_mut().zip(part.iter_mut()) {
+            let Some((from, datagram)) = received else { continue };
+            self.counters.datagrams_received += 1;
+            *cell = self.links.receive(now, *from, datagram, &mut *self.random, &mut self.counters, out);
+            if let Some((link, header)) = *cell {
+                self.prefetch(link, header.circuit);
+            }
+        }
+        for (cell, received) in cells.iter().zip(part.iter_mut()) {
+            if let (&Some((link, header)), Some((_, datagram))) = (cell, received) {
+                self.handle_cell(now, link, header, datagram, out);
+            }
+        }
     }
 
     fn prefetch(&self, link: LinkId, circuit: u32) {

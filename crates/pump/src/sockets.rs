@@ -89,6 +89,12 @@ impl Inbox {
         self.meta[..self.rows].iter().map(|meta| meta.len.div_ceil(meta.stride.max(1))).sum()
     }
 
+    /// Whether all of them come from one place.
+    pub(crate) fn has_one_source(&self) -> bool {
+        let mut rows = self.meta[..self.rows].iter();
+        rows.next().is_none_or(|first| rows.all(|row| row.addr == first.addr))
+    }
+
     /// Every datagram of the burst with its source; `None` in place of one of another size.
     pub(crate) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, Option<&mut Datagram>)> {
         self.bytes.chunks_exact_mut(ROW_BYTES).zip(&self.meta[..self.rows]).flat_map(|(row, meta)| {

@@ -24,9 +24,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub(crate) const WAKE: Token = Token(1000);
 pub(crate) const TUN: Token = Token(1001);
-/// Packets taken from the device, and cells from other workers, before the others have their turn.
+/// Packets taken from the device, cells from other workers, and queued datagrams, before the others have their turn.
 const BURST: usize = 64;
-/// So many datagrams of one system call are served as they come; more are put into fair order first.
+/// So many datagrams of one system call are served as they come; more, from several places, are put into fair order first.
 const AT_ONCE: usize = 256;
 /// Queued datagrams of one link, and in all: some 5 and 10 ms of work, and as much as the kernel holds while this thread is
 /// not scheduled.
@@ -157,7 +157,8 @@ impl Worker {
     fn receive(&mut self, index: usize) -> bool {
         let more = self.sockets.receive(index, &mut self.inbox);
         let now = self.now();
-        let at_once = self.queue.is_empty() && self.inbox.len() <= AT_ONCE;
+        let is_little = self.inbox.len() <= AT_ONCE || self.inbox.has_one_source();
+        let at_once = self.queue.is_empty() && is_little;
         let workers = self.shared.mailboxes.len();
         let mut burst = [const { None }; PREFETCHED];
         let mut length = 0;
@@ -206,19 +207,20 @@ impl Worker {
             return;
         }
         let now = self.now();
-        while self.burst.len() < PREFETCHED
-            && self.queue.serve(|_, waiting| {
-                self.burst.push(*waiting);
-                true
-            })
-        {}
-        let mut burst = [const { None }; PREFETCHED];
-        let length = self.burst.len();
-        for (place, (from, datagram)) in burst.iter_mut().zip(&mut self.burst) {
-            *place = Some((*from, datagram));
+        for _ in 0..BURST / PREFETCHED {
+            while self.burst.len() < PREFETCHED
+                && self.queue.serve(|_, waiting| {
+                    self.burst.push(*waiting);
+                    true
+                })
+            {}
+            let mut burst = [const { None }; PREFETCHED];
+            for (place, (from, datagram)) in burst.iter_mut().zip(&mut self.burst) {
+                *place = Some((*from, datagram));
+            }
+            self.engine.handle_datagrams(now, &mut burst, &mut self.out);
+            self.burst.clear();
         }
-        self.engine.handle_datagrams(now, &mut burst[..length], &mut self.out);
-        self.burst.clear();
         self.flush();
     }
 
