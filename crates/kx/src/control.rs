@@ -55,6 +55,8 @@ pub enum Request {
         pseudo_identity: Identity,
         /// Secret of the caller: who shows it again over another circuit takes the splice over.
         token: [u8; 32],
+        /// To the puzzle, where one was set.
+        answer: Option<u64>,
     },
     /// Are you there?
     Ping,
@@ -92,6 +94,8 @@ pub enum Response {
     Done,
     /// Not done.
     Denied(Denial),
+    /// Not before this puzzle is solved: so many zero bits (`exchange/puzzle.rs`).
+    Puzzle(u8),
 }
 
 impl Request {
@@ -109,10 +113,11 @@ impl Request {
                 out.extend_from_slice(pseudo_identity);
                 out.extend_from_slice(token);
             }
-            Self::Connect { pseudo_identity, token } => {
-                out.push(3);
+            Self::Connect { pseudo_identity, token, answer } => {
+                out.push(if answer.is_none() { 3 } else { 6 });
                 out.extend_from_slice(pseudo_identity);
                 out.extend_from_slice(token);
+                out.extend(answer.iter().flat_map(|answer| answer.to_be_bytes()));
             }
             Self::Ping => out.push(4),
             Self::RegisterSigned { pseudo_identity, token, statement, proof } => {
@@ -143,9 +148,14 @@ impl Request {
                 let (pseudo_identity, token) = (pseudo_identity.try_into().ok()?, token.try_into().ok()?);
                 Some(match kind {
                     2 => Self::Register { pseudo_identity, token },
-                    _ => Self::Connect { pseudo_identity, token },
+                    _ => Self::Connect { pseudo_identity, token, answer: None },
                 })
             }
+            6 if rest.len() == 72 => Some(Self::Connect {
+                pseudo_identity: rest[..32].try_into().ok()?,
+                token: rest[32..64].try_into().ok()?,
+                answer: Some(read_u64(rest, 64)),
+            }),
             4 if rest.is_empty() => Some(Self::Ping),
             5 => decode_register_signed(rest),
             _ => None,
@@ -160,6 +170,7 @@ impl Response {
             Self::Extended { base, handshake } => [&[1], &base.to_be_bytes()[..], handshake].concat(),
             Self::Done => vec![0],
             Self::Denied(denial) => vec![2, *denial as u8],
+            Self::Puzzle(bits) => vec![3, *bits],
         }
     }
 
@@ -170,6 +181,7 @@ impl Response {
             [1, rest @ ..] if rest.len() >= 8 => {
                 Some(Self::Extended { base: read_u64(rest, 0), handshake: rest[8..].to_vec() })
             }
+            [3, bits] => Some(Self::Puzzle(*bits)),
             [2, denial] => Some(Self::Denied(match denial {
                 1 => Denial::Unknown,
                 2 => Denial::Taken,
@@ -225,7 +237,8 @@ mod tests {
                 statement: Statement { key: [4; 32], time: 5, expiry: u64::MAX, signature: [6; 64] },
                 proof: [7; 64],
             },
-            Request::Connect { pseudo_identity: [2; 32], token: [4; 32] },
+            Request::Connect { pseudo_identity: [2; 32], token: [4; 32], answer: None },
+            Request::Connect { pseudo_identity: [2; 32], token: [4; 32], answer: Some(u64::MAX - 2) },
             Request::Ping,
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
@@ -234,6 +247,7 @@ mod tests {
             Response::Extended { base: 77, handshake: vec![9] },
             Response::Done,
             Response::Denied(Denial::Taken),
+            Response::Puzzle(17),
         ] {
             assert_eq!(Response::decode(&response.encode()), Some(response));
         }

@@ -73,6 +73,8 @@ counters! {
     takeovers,
     splices,
     splices_refused,
+    /// New callers of somebody who has many: they must work first.
+    puzzles_set,
     flows_refused,
     /// Much of what was sent did not arrive.
     flows_lossy,

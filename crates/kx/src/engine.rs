@@ -29,6 +29,7 @@ pub type Slot = usize;
 /// Most circuits of our own.
 pub const MAX_OWN: usize = 1024;
 const TICK: Duration = Duration::from_millis(200);
+const TURN_EVERY: Duration = Duration::from_millis(2);
 /// Cells whose circuits' memory is asked for before the first of them is served.
 pub const PREFETCHED: usize = 32;
 /// So many circuits do not stay in a core's own memory.
@@ -379,6 +380,11 @@ impl Engine {
             }
         }
         None
+    }
+
+    /// Something is being worked at, a turn at a time: cells in between.
+    pub(crate) fn tick_soon(&mut self, now: Duration) {
+        self.next_tick = Some(now + TURN_EVERY);
     }
 
     pub(crate) fn schedule(&mut self, now: Duration) {

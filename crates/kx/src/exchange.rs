@@ -7,6 +7,7 @@
 //! same body on, so it allocates nothing. Where its circuits are is not known here (`shards.rs`).
 
 pub mod claim;
+pub(crate) mod puzzle;
 mod shards;
 
 use crate::control::{self, Denial, Response};
@@ -166,12 +167,20 @@ impl Engine {
     }
 
     /// A CONNECT: a new caller, or a known one over a newer circuit.
-    fn splice(&mut self, from: CircuitAt, pseudo_identity: Identity, token: [u8; 32]) -> Result<End, Denial> {
+    /// `worked`: zero bits of the answer to a puzzle.
+    fn splice(
+        &mut self,
+        from: CircuitAt,
+        pseudo_identity: Identity,
+        token: [u8; 32],
+        worked: u8,
+    ) -> Result<End, Response> {
         let known = self.registrations.get(&pseudo_identity).copied();
         let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) else {
             self.counters.splices_refused += 1;
-            return Err(Denial::Unknown);
+            return Err(Response::Denied(Denial::Unknown));
         };
+        let price = puzzle::price(exchange.callers.len());
         let presence = Presence::Here(from);
         let returning = exchange
             .callers
@@ -183,7 +192,10 @@ impl Engine {
             flow
         } else if exchange.callers.len() >= MAX_CALLERS {
             self.counters.splices_refused += 1;
-            return Err(Denial::Full);
+            return Err(Response::Denied(Denial::Full));
+        } else if worked < price {
+            self.counters.puzzles_set += 1;
+            return Err(Response::Puzzle(price));
         } else {
             let flow = exchange.next_flow;
             exchange.next_flow = flow.wrapping_add(1).max(1);

@@ -10,6 +10,7 @@ use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Side, Slot};
 use crate::event::{Failure, TunnelId};
 use crate::exchange::Parting;
+use crate::exchange::puzzle::Solver;
 use crate::fragments::{Assembly, split};
 use crate::hop::HopKeys;
 use crate::links::LinkId;
@@ -99,6 +100,8 @@ pub struct Own {
     too_far_ahead: u8,
     /// How long each hop took to answer its handshake; zero where it had to be asked again.
     pub(crate) steps: Vec<Duration>,
+    /// A puzzle of the exchange point's, worked at.
+    solving: Option<Solver>,
 }
 
 impl Own {
@@ -162,6 +165,7 @@ impl Engine {
             redialled: false,
             too_far_ahead: 0,
             steps: Vec::new(),
+            solving: None,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         Ok((slot, message))
@@ -317,7 +321,7 @@ impl Engine {
         let (pseudo_identity, token) = match own.goal {
             Goal::Incoming { pseudo_identity, token } => (pseudo_identity, token),
             Goal::Outgoing { pseudo_identity, token } => {
-                return Some(Request::Connect { pseudo_identity, token });
+                return Some(Request::Connect { pseudo_identity, token, answer: None });
             }
         };
         let unix_now = self.unix_start + now.as_secs();
@@ -423,6 +427,13 @@ impl Engine {
                     Goal::Incoming { .. } => self.tell_ready(tunnel, None, out),
                 }
             }
+            (Request::Connect { .. }, Some(Response::Puzzle(bits))) => match Solver::new(bits) {
+                Some(solver) => {
+                    own.solving = Some(solver);
+                    self.tick_soon(now);
+                }
+                None => self.fail_own(now, slot, Failure::Refused, Parting::Broken, out),
+            },
             (Request::Ping, Some(Response::Done)) => {}
             (Request::Ping, Some(Response::Denied(Denial::Unknown))) => {
                 self.forgotten(now, slot, out);

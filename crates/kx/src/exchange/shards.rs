@@ -31,6 +31,8 @@ pub enum Wish {
         pseudo_identity: Identity,
         /// The caller's secret.
         token: [u8; 32],
+        /// Zero bits of its answer to a puzzle.
+        worked: u8,
     },
     /// To hear that what it has is still there.
     Ping {
@@ -118,14 +120,16 @@ impl Engine {
     ) -> (Response, Option<End>) {
         let granted = match wish {
             Wish::Register { pseudo_identity, claim } => {
-                self.register(now, from, pseudo_identity, claim, out)
+                self.register(now, from, pseudo_identity, claim, out).map_err(Response::Denied)
             }
-            Wish::Connect { pseudo_identity, token } => self.splice(from, pseudo_identity, token),
+            Wish::Connect { pseudo_identity, token, worked } => {
+                self.splice(from, pseudo_identity, token, worked)
+            }
             Wish::Ping { end } => return (self.pong(end), None),
         };
         match granted {
             Ok(end) => (Response::Done, Some(end)),
-            Err(denial) => (Response::Denied(denial), None),
+            Err(response) => (response, None),
         }
     }
 

@@ -17,6 +17,8 @@ impl Engine {
             let Some(own) = self.own.get_mut(slot) else { continue };
             if !own.ready && now >= own.started + BUILD_TIMEOUT {
                 self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
+            } else if own.solving.is_some() {
+                self.solve(now, slot, out);
             } else if let Some(pending) = &mut own.pending {
                 if now >= pending.started + STEP_TIMEOUT {
                     self.fail_own(now, slot, Failure::Timeout, Parting::Broken, out);
@@ -30,6 +32,21 @@ impl Engine {
                 self.request(now, slot, Request::Ping, out);
             }
         }
+    }
+
+    /// One turn at the exchange point's puzzle; its answer, if it is found. The time limit of the build bounds it.
+    fn solve(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let (Goal::Outgoing { pseudo_identity, token }, Some(last)) = (own.goal, own.hops.last()) else {
+            return;
+        };
+        let answer =
+            own.solving.as_mut().and_then(|solver| solver.turn(&last.keys.binding, &pseudo_identity));
+        if answer.is_none() {
+            return self.tick_soon(now);
+        }
+        own.solving = None;
+        self.request(now, slot, Request::Connect { pseudo_identity, token, answer }, out);
     }
 
     /// The link to the first hop is gone.

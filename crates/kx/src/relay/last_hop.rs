@@ -7,6 +7,7 @@ use super::Relayed;
 use crate::control::{self, CONTROL_FRAGMENT_BYTES, Denial, Request, Response};
 use crate::engine::{Engine, Slot};
 use crate::exchange::claim::{Claim, Signed};
+use crate::exchange::puzzle::bits_of;
 use crate::exchange::{End, Wish};
 use crate::fragments::{Assembly, split};
 use crate::outbox::Outbox;
@@ -117,8 +118,11 @@ impl Engine {
                     Err(denial) => Response::Denied(denial),
                 }
             }
-            Some(Request::Connect { pseudo_identity, token }) => {
-                return self.ask_exchange(now, slot, id, Wish::Connect { pseudo_identity, token }, out);
+            Some(Request::Connect { pseudo_identity, token, answer }) => {
+                let worked =
+                    answer.map_or(0, |answer| bits_of(&relayed.keys.binding, &pseudo_identity, answer));
+                let wish = Wish::Connect { pseudo_identity, token, worked };
+                return self.ask_exchange(now, slot, id, wish, out);
             }
             Some(Request::Ping) => {
                 return self.ask_exchange(now, slot, id, Wish::Ping { end }, out);

@@ -15,8 +15,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Calls to one pseudo-identity; an exchange point takes twice as many.
-const CALLS_EACH: usize = 128;
+/// Calls to one pseudo-identity: of more callers an exchange point wants work.
+const CALLS_EACH: usize = 32;
 /// Between two builds: a relay lets one link begin a hundred circuits a second.
 const BUILD_EVERY: Duration = Duration::from_millis(30);
 /// As voice has it.
