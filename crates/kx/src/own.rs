@@ -3,6 +3,7 @@
 //! A circuit is built hop by hop; each hop's certificate must match the identity asked for. Control is driven from
 //! here: requests are repeated until answered, a bounded number of times.
 
+mod asking;
 mod upkeep;
 
 use crate::certificate::{Purpose, verify};
@@ -313,26 +314,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// What is asked of the exchange point. A registration that has expired is not shown: the token may still do.
-    fn last_request(&self, now: Duration, slot: Slot) -> Option<Request> {
-        let own = self.own.get(slot)?;
-        let (pseudo_identity, token) = match own.goal {
-            Goal::Incoming { pseudo_identity, token } => (pseudo_identity, token),
-            Goal::Outgoing { pseudo_identity, token } => {
-                return Some(Request::Connect { pseudo_identity, token, answer: None });
-            }
-        };
-        let unix_now = self.unix_start + now.as_secs();
-        let registration = self.tunnels.get(&own.tunnel).and_then(|known| {
-            known.extension.registration.as_ref().filter(|registration| registration.expiry() > unix_now)
-        });
-        let Some(registration) = registration else {
-            return Some(Request::Register { pseudo_identity, token });
-        };
-        let (statement, proof) = registration.show(&own.hops.last()?.keys.binding)?;
-        Some(Request::RegisterSigned { pseudo_identity, token, statement, proof })
     }
 
     /// A backward cell of our own circuit: peels until a hop's layer shows the recogniser.

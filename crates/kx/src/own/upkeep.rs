@@ -34,21 +34,6 @@ impl Engine {
         }
     }
 
-    /// One turn at the exchange point's puzzle; its answer, if it is found. The time limit of the build bounds it.
-    fn solve(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
-        let Some(own) = self.own.get_mut(slot) else { return };
-        let (Goal::Outgoing { pseudo_identity, token }, Some(last)) = (own.goal, own.hops.last()) else {
-            return;
-        };
-        let answer =
-            own.solving.as_mut().and_then(|solver| solver.turn(&last.keys.binding, &pseudo_identity));
-        if answer.is_none() {
-            return self.tick_soon(now);
-        }
-        own.solving = None;
-        self.request(now, slot, Request::Connect { pseudo_identity, token, answer }, out);
-    }
-
     /// The link to the first hop is gone.
     pub(crate) fn own_link_lost(&mut self, now: Duration, slot: Slot, end: LinkEnd, out: &mut Outbox) {
         if end == LinkEnd::Lost && self.redial(now, slot, out).is_some() {
