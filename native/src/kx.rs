@@ -101,7 +101,7 @@ pub enum KxCommand {
     Rotate { tunnel: u32, path: Vec<KxHop> },
     /// Free everything of a tunnel.
     Destroy { tunnel: u32 },
-    /// Right after the build, and whenever something of it changes; what is absent stays as it was. `key`: 32 bytes, the secret
+    /// Right before the build, and whenever something of it changes; what is absent stays as it was. `key`: 32 bytes, the secret
     /// half of the tunnel key for an incoming tunnel, the public one else (wiped). `port`: the only one that callers reach.
     SetExtension { tunnel: u32, key: Option<Buffer>, registration: Option<KxRegistration>, port: Option<u16> },
     /// End the tunnel by itself after so long without traffic; 0: never.

@@ -52,7 +52,7 @@ export type TunnelCommand =
   | { readonly type: 'reap'; readonly tunnel: number; readonly afterSeconds: number };
 
 /**
- * What BUILD itself does not say: right after a build, and when something of it changes. What is absent stays as it was; an
+ * What BUILD itself does not say: right before a build, and when something of it changes. What is absent stays as it was; an
  * older registration does not replace a newer one. The engine wipes the secrets that it is given.
  */
 export interface SetExtension {

@@ -225,8 +225,9 @@ export class Tunnels {
     tunnel.reaped = false;
     const { id, pseudoIdentity, token } = tunnel;
     const type = tunnel.direction === 'incoming' ? 'buildIncoming' : 'buildOutgoing';
-    engine.command({ type, tunnel: id, pseudoIdentity, path, token });
+    // First: a circuit may be built before another command comes, and registers with what is known by then.
     this.#sendExtension(tunnel);
+    engine.command({ type, tunnel: id, pseudoIdentity, path, token });
   }
 
   #sendExtension(tunnel: Tunnel): void {

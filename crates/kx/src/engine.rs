@@ -5,7 +5,7 @@
 
 pub use crate::config::{EngineConfig, HopIdentity, Random, Tun};
 use crate::counters::Counters;
-use crate::event::{Command as Order, Failure, TunnelId};
+use crate::event::{Command as Order, Extension, Failure, TunnelId};
 use crate::exchange::{Exchange, ExchangeId, Parting};
 use crate::flows::Flow;
 pub use crate::links::Lane;
@@ -66,6 +66,8 @@ pub struct Engine {
     pub(crate) last_exchange: ExchangeId,
     pub(crate) own: Slab<Own>,
     pub(crate) tunnels: HashMap<TunnelId, Tunnel>,
+    /// What was told of a tunnel that is ordered next: it may be built before another command comes.
+    pub(crate) told_ahead: Option<(TunnelId, Extension)>,
     pub(crate) flows: Slab<Flow>,
     pub(crate) flow_numbers: HashMap<(TunnelId, u32), Slot>,
     pub(crate) flow_addresses: HashMap<IpAddr, Slot>,
@@ -121,6 +123,7 @@ impl Engine {
             last_exchange: 0,
             own: Slab::new(),
             tunnels: HashMap::new(),
+            told_ahead: None,
             flows: Slab::new(),
             flow_numbers: HashMap::new(),
             flow_addresses: HashMap::new(),

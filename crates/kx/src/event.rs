@@ -94,7 +94,7 @@ pub enum Command {
         /// The caller's number.
         tunnel: TunnelId,
     },
-    /// Right after the tunnel was ordered, and whenever something of it changes. What is absent stays as it was; an older
+    /// Right before the tunnel is ordered, and whenever something of it changes. What is absent stays as it was; an older
     /// registration does not replace a newer one, and a new one counts from the next circuit on.
     SetExtension {
         /// The caller's number.

@@ -64,7 +64,11 @@ impl Engine {
                     reap_after: None,
                     used_at: now,
                     lossy_until: now,
-                    extension: Extension::default(),
+                    extension: self
+                        .told_ahead
+                        .take_if(|(told, _)| *told == tunnel)
+                        .map(|(_, e)| e)
+                        .unwrap_or_default(),
                 };
                 self.tunnels.insert(tunnel, new);
             }
@@ -196,11 +200,10 @@ impl Engine {
             }
             Command::Rotate { tunnel, path } => self.rotate(now, tunnel, path, out),
             Command::Destroy { tunnel } => self.close_tunnel(now, tunnel, out),
-            Command::SetExtension { tunnel, extension } => {
-                if let Some(known) = self.tunnels.get_mut(&tunnel) {
-                    known.extension.renew(*extension);
-                }
-            }
+            Command::SetExtension { tunnel, extension } => match self.tunnels.get_mut(&tunnel) {
+                Some(known) => known.extension.renew(*extension),
+                None => self.told_ahead = Some((tunnel, *extension)),
+            },
             Command::Reap { tunnel, after } => {
                 if let Some(known) = self.tunnels.get_mut(&tunnel) {
                     (known.reap_after, known.used_at) = (after, now);

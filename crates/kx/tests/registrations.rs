@@ -136,6 +136,20 @@ fn an_owner_who_signs_displaces_a_hijacker_who_does_not_and_stays() {
 }
 
 #[test]
+fn what_is_told_ahead_of_an_order_holds_from_its_first_circuit_on() {
+    let mut network = Network::new(8);
+    register(&mut network, (7, 3, 3), &[6, 4, 3], None);
+    assert!(is_ready(&mut network, 7, 3));
+    // However quick the circuit is, it registers as the owner's.
+    let extension = Extension { registration: Some(at_3(&network, 1, 1)), ..Extension::default() };
+    extend(&mut network, 0, 1, extension);
+    let (path, pseudo_identity) = (network.peers(&[1, 2, 3]), public(&OWNER));
+    network.command(0, Command::BuildIncoming { tunnel: 1, pseudo_identity, path, token: [1; 32] });
+    assert!(is_ready(&mut network, 0, 1));
+    assert_eq!(counter(&network, 3, "registrations_displaced"), 1);
+}
+
+#[test]
 fn of_two_who_are_signed_for_the_newer_has_it() {
     let mut network = Network::new(8);
     let older = at_3(&network, 1, 10);
