@@ -9,7 +9,7 @@ use kx::peer::Peer;
 use pump::{Pump, PumpConfig, PumpError, PumpEvent};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longer than anything takes, so that a test that hangs ends.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -26,7 +26,11 @@ pub fn start(index: usize, workers: usize) -> Running {
 }
 
 pub fn start_at(index: usize, workers: usize, address: SocketAddr) -> Result<Running, PumpError> {
-    let (engine, peer) = engines::config(index, 0, 86_400);
+    // A pump follows the system's clock.
+    let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let day_from_now = (unix_now + 86_400).wrapping_sub(engines::UNIX_START);
+    let (mut engine, peer) = engines::config(index, 0, day_from_now);
+    engine.unix_start = unix_now;
     let (sender, events) = channel();
     let sender = std::sync::Mutex::new(sender);
     let sink = move |events: Vec<PumpEvent>| {
