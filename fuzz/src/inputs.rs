@@ -10,7 +10,7 @@ use kx::endpoint::{Endpoint, PLAIN_BYTES};
 use kx::event::Command;
 use kx::fragments::{Assembly, Fragment, split};
 use kx::ip::{TCP, build, check_transport, parse};
-use kx::noise::{Handshake, Pattern};
+use kx::noise::{Handshake, Pattern, StaticKey};
 use kx::peer::Peer;
 use kx::pieces::{MAX_PACKET_BYTES, Reassembly};
 use kx::tcp::normalise;
@@ -91,12 +91,17 @@ pub fn datagram(data: &[u8]) {
 /// Handshake messages as they come, and a real handshake whose datagrams the records alter on the way: which one, and from
 /// where on, in the first three bytes.
 pub fn handshake(data: &[u8]) {
+    let key = StaticKey::new([3; 32]);
     for pattern in [Pattern::Link, Pattern::Hop, Pattern::EndToEnd, Pattern::EndToEndKnown] {
-        let secret = (pattern != Pattern::EndToEnd).then_some(&[3; 32]);
-        if let Ok((mut responder, _)) = Handshake::respond(pattern, secret, data, &[0; 8]) {
+        let own = (pattern != Pattern::EndToEnd).then_some(&key);
+        if let Ok((mut responder, _)) = Handshake::respond(pattern, own, data, &[0; 8]) {
             let _ = responder.read(data);
         }
-        if let Ok((mut initiator, _)) = Handshake::initiate(pattern, secret) {
+        let begun = match pattern {
+            Pattern::EndToEndKnown => Handshake::initiate_to(key.public()),
+            _ => Handshake::initiate(pattern, own),
+        };
+        if let Ok((mut initiator, _)) = begun {
             assert!(initiator.read_answer(data).is_err(), "an answer that nobody made");
         }
     }

@@ -6,6 +6,7 @@
 use kx::engine::{EngineConfig, HopIdentity, Tun};
 use kx::event::{Command, Event, Extension, Failure, TunnelKey};
 use kx::links::LinkIdentity;
+use kx::noise::StaticKey;
 use kx::numbers::Numbers;
 use kx::peer::{Identity, Peer};
 use kx::registration::Registration;
@@ -209,11 +210,11 @@ impl KxEngine {
             KxCommand::Cover { calls, peers: covered } => Command::Cover { calls, peers: peers(&covered)? },
             KxCommand::Renew { mut link, mut hop } => Command::Renew {
                 link: Box::new(LinkIdentity {
-                    secret: take_secret(&mut link.secret)?,
+                    key: StaticKey::new(take_secret(&mut link.secret)?),
                     certificate: link.certificate.to_vec(),
                 }),
                 hop: Box::new(HopIdentity {
-                    secret: take_secret(&mut hop.secret)?,
+                    key: StaticKey::new(take_secret(&mut hop.secret)?),
                     certificate: hop.certificate.to_vec(),
                 }),
             },
@@ -284,11 +285,11 @@ fn config(mut options: KxOptions) -> Result<PumpConfig> {
             shard: Shard::WHOLE,
             identity: bytes32(&options.identity, "identity")?,
             link: LinkIdentity {
-                secret: take_secret(&mut options.link.secret)?,
+                key: StaticKey::new(take_secret(&mut options.link.secret)?),
                 certificate: options.link.certificate.to_vec(),
             },
             hop: HopIdentity {
-                secret: take_secret(&mut options.hop.secret)?,
+                key: StaticKey::new(take_secret(&mut options.hop.secret)?),
                 certificate: options.hop.certificate.to_vec(),
             },
             tun: tun.as_ref().map(|(engine, _)| engine.clone()),

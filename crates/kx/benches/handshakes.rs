@@ -10,7 +10,7 @@ use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use kx::certificate::{CERTIFICATE_BYTES, digest_of};
 use kx::fragments::split;
 use kx::hop::HopKeys;
-use kx::noise::{Handshake, Pattern, public_key};
+use kx::noise::{Handshake, Pattern, StaticKey};
 use kx::relay::create::CREATE_FRAGMENT_BYTES;
 use std::hint::black_box;
 use std::time::Instant;
@@ -18,7 +18,6 @@ use std::time::Instant;
 const HANDSHAKES: usize = 100;
 const ROUNDS: usize = 60;
 const RELAY: [u8; 32] = [7; 32];
-const BUILDER: [u8; 32] = [9; 32];
 
 /// Microseconds a call.
 fn timed<T>(inputs: &mut [T], mut step: impl FnMut(&mut T)) -> f64 {
@@ -35,30 +34,30 @@ fn median(times: &mut [f64]) -> f64 {
 }
 
 /// CREATE in, CREATED and the circuit's keys out.
-fn answer_hop(message: &[u8], certificate: &[u8]) {
+fn answer_hop(relay: &StaticKey, message: &[u8], certificate: &[u8]) {
     let (mut handshake, answer) =
-        Handshake::respond(Pattern::Hop, Some(&RELAY), message, certificate).unwrap();
+        Handshake::respond(Pattern::Hop, Some(relay), message, certificate).unwrap();
     let keys = HopKeys::new(&handshake.secrets().unwrap());
     black_box((keys, split(&answer, CREATE_FRAGMENT_BYTES).count()));
 }
 
 fn main() {
     let certificate = vec![5; CERTIFICATE_BYTES];
-    let relay_public = public_key(&RELAY).unwrap();
+    let (relay, builder) = (StaticKey::new(RELAY), StaticKey::new([9; 32]));
     let [mut hop, mut link, mut plain]: [Vec<f64>; 3] = Default::default();
     for _ in 0..ROUNDS {
         let mut creates: Vec<Vec<u8>> =
             (0..HANDSHAKES).map(|_| Handshake::initiate(Pattern::Hop, None).unwrap().1).collect();
-        hop.push(timed(&mut creates, |message| answer_hop(message, &certificate)));
+        hop.push(timed(&mut creates, |message| answer_hop(&relay, message, &certificate)));
 
         let mut dialled: Vec<_> = (0..HANDSHAKES)
             .map(|_| {
-                let (initiator, message) = Handshake::initiate(Pattern::Link, Some(&BUILDER)).unwrap();
+                let (initiator, message) = Handshake::initiate(Pattern::Link, Some(&builder)).unwrap();
                 (initiator, message, None)
             })
             .collect();
         let first = timed(&mut dialled, |(_, message, answered)| {
-            *answered = Some(Handshake::respond(Pattern::Link, Some(&RELAY), message, &certificate).unwrap());
+            *answered = Some(Handshake::respond(Pattern::Link, Some(&relay), message, &certificate).unwrap());
         });
         let mut third: Vec<_> = dialled
             .into_iter()
@@ -78,7 +77,7 @@ fn main() {
         let mut nothing = [(); HANDSHAKES];
         plain.push(timed(&mut nothing, |()| {
             let key = PrivateKey::from_private_key(&X25519, &RELAY).unwrap();
-            let peer = UnparsedPublicKey::new(&X25519, &relay_public);
+            let peer = UnparsedPublicKey::new(&X25519, relay.public());
             black_box(agree(&key, peer, (), |shared| Ok(shared[0])).unwrap());
         }));
     }

@@ -1,11 +1,12 @@
 //! What an engine is told of the peer that it is: identity, keys, TUN device, randomness.
 
 use crate::links::LinkIdentity;
+use crate::noise::StaticKey;
 use crate::numbers::Numbers;
 use crate::peer::Identity;
 use crate::shard::{Shard, Shares};
 use std::net::IpAddr;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The TUN device's side of the configuration.
 #[derive(Clone, Debug)]
@@ -19,12 +20,11 @@ pub struct Tun {
 }
 
 /// The keys of one purpose.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct HopIdentity {
-    /// X25519 secret.
-    pub secret: [u8; 32],
+    /// X25519.
+    pub key: StaticKey,
     /// Certificate of its public half.
-    #[zeroize(skip)]
     pub certificate: Vec<u8>,
 }
 

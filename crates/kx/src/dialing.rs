@@ -4,7 +4,7 @@
 
 use crate::cookie::COOKIE_BYTES;
 use crate::fragments::{Assembly, Fragment, split};
-use crate::noise::{Handshake, NoiseError, Pattern, Secrets};
+use crate::noise::{Handshake, NoiseError, Pattern, Secrets, StaticKey};
 use crate::outbox::Outbox;
 use crate::peer::Identity;
 use crate::wire::{FRAGMENT_BYTES, HandshakeHeader, Step, handshake_datagram};
@@ -120,7 +120,7 @@ impl Dialing {
     }
 
     /// Takes the cookie datagram; `false` unless it echoes our nonce and one is wanted.
-    pub fn take_cookie(&mut self, secret: &[u8; 32], datagram: &Datagram) -> bool {
+    pub fn take_cookie(&mut self, own: &StaticKey, datagram: &Datagram) -> bool {
         if HandshakeHeader::nonce(datagram) != self.nonce {
             return false;
         }
@@ -134,7 +134,7 @@ impl Dialing {
             }
             Stage::Third { .. } => return false,
         }
-        let Ok((handshake, message)) = Handshake::initiate(Pattern::Link, Some(secret)) else { return false };
+        let Ok((handshake, message)) = Handshake::initiate(Pattern::Link, Some(own)) else { return false };
         let cookie = fresh;
         let handshake = Box::new(handshake);
         self.stage = Stage::First { handshake, cookie, message, answer: (0, Assembly::default()) };
@@ -229,7 +229,7 @@ impl Answering {
         now: Duration,
         header: &HandshakeHeader,
         fragment: Fragment<'_>,
-        secret: &[u8; 32],
+        own: &StaticKey,
         certificate: &[u8],
     ) -> Result<bool, NoiseError> {
         // The initiator waits for answers that show the cookie it has shown last.
@@ -242,7 +242,7 @@ impl Answering {
             return Ok(again);
         }
         let Some(message) = self.first.add(fragment) else { return Ok(false) };
-        let (handshake, answer) = Handshake::respond(Pattern::Link, Some(secret), &message, certificate)?;
+        let (handshake, answer) = Handshake::respond(Pattern::Link, Some(own), &message, certificate)?;
         self.handshake = Some(Box::new(handshake));
         self.answer = answer;
         self.answered_at = now;

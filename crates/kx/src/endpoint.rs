@@ -6,7 +6,7 @@
 //!
 //! Handshake messages stand where counter and plaintext would. Every sealed payload has one size.
 
-use crate::noise::{Handshake, Pattern, Secrets, derive};
+use crate::noise::{Handshake, Pattern, Secrets, StaticKey, derive};
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use cell::layout::{PAYLOAD_BYTES, TAG_BYTES, read_u64};
 use cell::window::ReplayWindow;
@@ -54,7 +54,8 @@ impl Endpoint {
     /// Answers a caller's message 1: the session and message 2. `tunnel_secret`: where the caller knows its public half.
     pub fn answer(message: &[u8], tunnel_secret: Option<&[u8; 32]>) -> Option<(Self, Vec<u8>)> {
         let pattern = if tunnel_secret.is_some() { Pattern::EndToEndKnown } else { Pattern::EndToEnd };
-        let (mut handshake, answer) = Handshake::respond(pattern, tunnel_secret, message, &[]).ok()?;
+        let own = tunnel_secret.map(|secret| StaticKey::new(*secret));
+        let (mut handshake, answer) = Handshake::respond(pattern, own.as_ref(), message, &[]).ok()?;
         Some((Self::new(&handshake.secrets()?, false), answer))
     }
 
@@ -108,13 +109,12 @@ fn nonce(counter: u64) -> Nonce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::noise::public_key;
 
     #[test]
     fn only_who_has_the_tunnel_key_answers_a_caller_who_knows_it() {
         let (secret, other) = ([3; 32], [4; 32]);
-        let known = public_key(&secret).unwrap();
-        let call = || Handshake::initiate(Pattern::EndToEndKnown, Some(&known)).unwrap();
+        let known = *StaticKey::new(secret).public();
+        let call = || Handshake::initiate_to(&known).unwrap();
         let (mut handshake, message) = call();
         assert!(Endpoint::answer(&message, Some(&other)).is_none());
         assert!(

@@ -61,11 +61,11 @@ impl Engine {
     /// The exchange point has spliced: starts the end-to-end handshake as the caller.
     pub(crate) fn call_flow(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
         let known = self.tunnels.get(&tunnel).and_then(|known| known.extension.key.as_ref());
-        let (pattern, kind) = match known {
-            Some(_) => (Pattern::EndToEndKnown, CALL_KNOWN),
-            None => (Pattern::EndToEnd, CALL),
+        let (begun, kind) = match known {
+            Some(key) => (Handshake::initiate_to(key.bytes()), CALL_KNOWN),
+            None => (Handshake::initiate(Pattern::EndToEnd, None), CALL),
         };
-        let Ok((handshake, message)) = Handshake::initiate(pattern, known.map(TunnelKey::bytes)) else {
+        let Ok((handshake, message)) = begun else {
             return self.fail_tunnel(now, tunnel, Failure::Refused, out);
         };
         let session = Session::Calling {

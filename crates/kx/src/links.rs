@@ -18,6 +18,7 @@ use crate::certificate::{Certified, Purpose, digest_of, verify};
 use crate::cookie::CookieJar;
 use crate::counters::Counters;
 use crate::dialing::{Answering, Dialing, Progress};
+use crate::noise::StaticKey;
 use crate::outbox::Outbox;
 use crate::peer::{Identity, Peer};
 use crate::shard::Shard;
@@ -30,7 +31,6 @@ use slab::Slab;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// This peer's number for a link: slab slot in the low 16 bits, random above, the engine's number in the top 4.
 pub type LinkId = u32;
@@ -55,12 +55,11 @@ const TICK: Duration = Duration::from_millis(500);
 const HINTS_PER_TICK: u8 = 16;
 
 /// This peer's own keys for links.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct LinkIdentity {
-    /// X25519 secret.
-    pub secret: [u8; 32],
+    /// X25519.
+    pub key: StaticKey,
     /// Certificate of its public half.
-    #[zeroize(skip)]
     pub certificate: Vec<u8>,
 }
 

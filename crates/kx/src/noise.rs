@@ -5,13 +5,13 @@
 //! everything from the payload of message 2 on needs both X25519 and ML-KEM broken. What the payloads of messages 2 and
 //! 3 mean is the caller's business.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+mod primitives;
+
+pub use primitives::StaticKey;
+
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768};
-use aws_lc_rs::{digest, hkdf, rand};
-use snow::params::{CipherChoice, DHChoice, HashChoice};
-use snow::resolvers::CryptoResolver;
-use snow::types::{Cipher, Dh, Hash, Random};
+use aws_lc_rs::{digest, hkdf};
+use primitives::AwsLc;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const KEM_PUBLIC_BYTES: usize = 1184;
@@ -91,11 +91,19 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// Begins as initiator; returns the handshake and message 1. `static_key` is the initiator's own secret, or, where the
-    /// pattern has it known beforehand, the responder's public key.
-    pub fn initiate(pattern: Pattern, static_key: Option<&[u8; 32]>) -> Result<(Self, Vec<u8>), NoiseError> {
-        let state = build(pattern, static_key, true)?;
-        let mut handshake = Self { state, kem: None, pattern };
+    /// Begins as initiator, who shows `own` where the pattern wants it; returns the handshake and message 1.
+    pub fn initiate(pattern: Pattern, own: Option<&StaticKey>) -> Result<(Self, Vec<u8>), NoiseError> {
+        Self::begin(pattern, builder(pattern, own)?)
+    }
+
+    /// The same towards a responder whose public key is `known` ([`Pattern::EndToEndKnown`]).
+    pub fn initiate_to(known: &[u8; 32]) -> Result<(Self, Vec<u8>), NoiseError> {
+        let pattern = Pattern::EndToEndKnown;
+        Self::begin(pattern, builder(pattern, None)?.remote_public_key(known)?)
+    }
+
+    fn begin(pattern: Pattern, builder: snow::Builder<'_>) -> Result<(Self, Vec<u8>), NoiseError> {
+        let mut handshake = Self { state: builder.build_initiator()?, kem: None, pattern };
         let mut payload = Vec::new();
         if pattern.is_hybrid() {
             let kem = DecapsulationKey::generate(&ML_KEM_768).map_err(|_| NoiseError::Kem)?;
@@ -111,11 +119,12 @@ impl Handshake {
     /// Answers message 1 with message 2, which carries `payload`.
     pub fn respond(
         pattern: Pattern,
-        static_key: Option<&[u8; 32]>,
+        own: Option<&StaticKey>,
         message: &[u8],
         payload: &[u8],
     ) -> Result<(Self, Vec<u8>), NoiseError> {
-        let mut handshake = Self { state: build(pattern, static_key, false)?, kem: None, pattern };
+        let state = builder(pattern, own)?.build_responder()?;
+        let mut handshake = Self { state, kem: None, pattern };
         let kem_public = handshake.read(message)?;
         let mut answer = Vec::new();
         if pattern.is_hybrid() {
@@ -202,184 +211,15 @@ pub fn derive<const N: usize>(secret: &[u8], label: &'static [u8]) -> [u8; N] {
     }
 }
 
-/// The X25519 public key of a secret one; `None` when the bytes are no key.
-pub fn public_key(secret: &[u8; 32]) -> Option<[u8; 32]> {
-    let key = PrivateKey::from_private_key(&X25519, secret).ok()?;
-    key.compute_public_key().ok()?.as_ref().try_into().ok()
-}
-
-fn build(
-    pattern: Pattern,
-    static_key: Option<&[u8; 32]>,
-    initiator: bool,
-) -> Result<snow::HandshakeState, NoiseError> {
+/// What both sides' states are built from.
+fn builder(pattern: Pattern, own: Option<&StaticKey>) -> Result<snow::Builder<'_>, NoiseError> {
     let params = pattern.name().parse().map_err(NoiseError::Refused)?;
-    let mut builder = snow::Builder::with_resolver(params, Box::new(AwsLc)).prologue(pattern.prologue())?;
-    if let Some(key) = static_key {
-        builder = if initiator && pattern == Pattern::EndToEndKnown {
-            builder.remote_public_key(key)?
-        } else {
-            builder.local_private_key(key)?
-        };
-    }
-    Ok(if initiator { builder.build_initiator()? } else { builder.build_responder()? })
-}
-
-/// aws-lc's primitives for snow.
-struct AwsLc;
-
-impl CryptoResolver for AwsLc {
-    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(SystemRandom))
-    }
-
-    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519Key::default()) as Box<dyn Dh>)
-    }
-
-    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        matches!(choice, HashChoice::SHA256).then(|| Box::new(Sha256::default()) as Box<dyn Hash>)
-    }
-
-    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        matches!(choice, CipherChoice::AESGCM).then(|| Box::new(Aes256Gcm(None)) as Box<dyn Cipher>)
-    }
-}
-
-struct SystemRandom;
-
-impl Random for SystemRandom {
-    fn try_fill_bytes(&mut self, dest: &mut [u8]) -> Result<(), snow::Error> {
-        rand::fill(dest).map_err(|_| snow::Error::Rng)
-    }
-}
-
-#[derive(Default, ZeroizeOnDrop)]
-struct X25519Key {
-    secret: [u8; 32],
-    public: [u8; 32],
-}
-
-impl Dh for X25519Key {
-    fn name(&self) -> &'static str {
-        "25519"
-    }
-
-    fn pub_len(&self) -> usize {
-        32
-    }
-
-    fn priv_len(&self) -> usize {
-        32
-    }
-
-    fn set(&mut self, privkey: &[u8]) {
-        self.secret.copy_from_slice(privkey);
-        self.public = public_key(&self.secret).unwrap_or_default();
-    }
-
-    fn generate(&mut self, rng: &mut dyn Random) -> Result<(), snow::Error> {
-        rng.try_fill_bytes(&mut self.secret)?;
-        self.public = public_key(&self.secret).ok_or(snow::Error::Rng)?;
-        Ok(())
-    }
-
-    fn pubkey(&self) -> &[u8] {
-        &self.public
-    }
-
-    fn privkey(&self) -> &[u8] {
-        &self.secret
-    }
-
-    fn dh(&self, pubkey: &[u8], out: &mut [u8]) -> Result<(), snow::Error> {
-        let key = PrivateKey::from_private_key(&X25519, &self.secret).map_err(|_| snow::Error::Dh)?;
-        // Small-order points give the all-zero secret, which aws-lc refuses.
-        agree(&key, UnparsedPublicKey::new(&X25519, &pubkey[..32]), snow::Error::Dh, |shared| {
-            out[..32].copy_from_slice(shared);
-            Ok(())
-        })
-    }
-}
-
-struct Sha256(digest::Context);
-
-impl Default for Sha256 {
-    fn default() -> Self {
-        Self(digest::Context::new(&digest::SHA256))
-    }
-}
-
-impl Hash for Sha256 {
-    fn name(&self) -> &'static str {
-        "SHA256"
-    }
-
-    fn block_len(&self) -> usize {
-        64
-    }
-
-    fn hash_len(&self) -> usize {
-        32
-    }
-
-    fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    fn input(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    fn result(&mut self, out: &mut [u8]) {
-        out[..32].copy_from_slice(self.0.clone().finish().as_ref());
-    }
-}
-
-struct Aes256Gcm(Option<LessSafeKey>);
-
-impl Cipher for Aes256Gcm {
-    fn name(&self) -> &'static str {
-        "AESGCM"
-    }
-
-    fn set(&mut self, key: &[u8; 32]) {
-        self.0 = UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new);
-    }
-
-    fn encrypt(&self, nonce: u64, authtext: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
-        let (text, rest) = out.split_at_mut(plaintext.len());
-        text.copy_from_slice(plaintext);
-        let sealed = self
-            .0
-            .as_ref()
-            .and_then(|key| key.seal_in_place_separate_tag(wide(nonce), Aad::from(authtext), text).ok());
-        let Some(tag) = sealed else { unreachable!("snow sets a key before it encrypts") };
-        rest[..16].copy_from_slice(tag.as_ref());
-        plaintext.len() + 16
-    }
-
-    fn decrypt(
-        &self,
-        nonce: u64,
-        authtext: &[u8],
-        ciphertext: &[u8],
-        out: &mut [u8],
-    ) -> Result<usize, snow::Error> {
-        let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
-        let mut text = Zeroizing::new(ciphertext.to_vec());
-        let plain = key
-            .open_in_place(wide(nonce), Aad::from(authtext), text.as_mut_slice())
-            .map_err(|_| snow::Error::Decrypt)?;
-        out.get_mut(..plain.len()).ok_or(snow::Error::Decrypt)?.copy_from_slice(plain);
-        Ok(plain.len())
-    }
-}
-
-fn wide(nonce: u64) -> Nonce {
-    let mut bytes = [0; 12];
-    bytes[4..].copy_from_slice(&nonce.to_be_bytes());
-    Nonce::assume_unique_for_key(bytes)
+    let resolver = Box::new(AwsLc(own.cloned()));
+    let builder = snow::Builder::with_resolver(params, resolver).prologue(pattern.prologue())?;
+    Ok(match own {
+        Some(key) => builder.local_private_key(key.secret())?,
+        None => builder,
+    })
 }
 
 #[cfg(test)]
@@ -388,15 +228,15 @@ mod tests {
 
     #[test]
     fn a_hybrid_link_handshake_agrees_on_secrets_and_static_keys() {
-        let (alice, bob) = ([1; 32], [2; 32]);
+        let [alice, bob] = [1, 2].map(|byte: u8| StaticKey::new([byte; 32]));
         let (mut initiator, first) = Handshake::initiate(Pattern::Link, Some(&alice)).unwrap();
         let (mut responder, second) =
             Handshake::respond(Pattern::Link, Some(&bob), &first, b"certificate of bob").unwrap();
         assert_eq!(initiator.read_answer(&second).unwrap(), b"certificate of bob");
         let third = initiator.write(b"certificate of alice").unwrap();
         assert_eq!(responder.read(&third).unwrap(), b"certificate of alice");
-        assert_eq!(initiator.remote_static(), public_key(&bob));
-        assert_eq!(responder.remote_static(), public_key(&alice));
+        assert_eq!(initiator.remote_static(), Some(*bob.public()));
+        assert_eq!(responder.remote_static(), Some(*alice.public()));
         let (left, right) = (initiator.secrets().unwrap(), responder.secrets().unwrap());
         assert_eq!(left.initiator, right.initiator);
         assert_eq!(left.responder, right.responder);
@@ -406,13 +246,16 @@ mod tests {
     #[test]
     fn messages_have_the_sizes_that_the_protocol_page_gives() {
         let certificate = [0; 1074];
-        let (mut initiator, first) = Handshake::initiate(Pattern::Link, Some(&[1; 32])).unwrap();
-        let (_, second) = Handshake::respond(Pattern::Link, Some(&[2; 32]), &first, &certificate).unwrap();
+        let (mut initiator, first) =
+            Handshake::initiate(Pattern::Link, Some(&StaticKey::new([1; 32]))).unwrap();
+        let (_, second) =
+            Handshake::respond(Pattern::Link, Some(&StaticKey::new([2; 32])), &first, &certificate).unwrap();
         initiator.read_answer(&second).unwrap();
         let third = initiator.write(&certificate).unwrap();
         assert_eq!((first.len(), second.len(), third.len()), (1232, 2258, 1138));
         let (_, first) = Handshake::initiate(Pattern::Hop, None).unwrap();
-        let (_, second) = Handshake::respond(Pattern::Hop, Some(&[2; 32]), &first, &certificate).unwrap();
+        let (_, second) =
+            Handshake::respond(Pattern::Hop, Some(&StaticKey::new([2; 32])), &first, &certificate).unwrap();
         assert_eq!((first.len(), second.len()), (1232, 2258));
         let (_, first) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
         let (_, second) = Handshake::respond(Pattern::EndToEnd, None, &first, &[]).unwrap();
@@ -421,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_altered_byte_of_an_answer_is_refused() {
-        let bob = [2; 32];
+        let bob = StaticKey::new([2; 32]);
         for at in [0, 500, 1087, 1088, 1100, 1125, 1180] {
             let (mut initiator, first) = Handshake::initiate(Pattern::Hop, None).unwrap();
             let (_, mut second) = Handshake::respond(Pattern::Hop, Some(&bob), &first, &[9; 40]).unwrap();
@@ -433,7 +276,10 @@ mod tests {
     #[test]
     fn garbage_never_passes_and_never_panics() {
         for length in [0, 1, 31, 32, 33, 1215, 1216, 1217, 4000] {
-            assert!(Handshake::respond(Pattern::Hop, Some(&[2; 32]), &vec![0; length], b"").is_err());
+            assert!(
+                Handshake::respond(Pattern::Hop, Some(&StaticKey::new([2; 32])), &vec![0; length], b"")
+                    .is_err()
+            );
         }
         let (mut initiator, _) = Handshake::initiate(Pattern::EndToEnd, None).unwrap();
         assert!(initiator.read_answer(&[0; 48]).is_err());

@@ -7,7 +7,7 @@ mod support;
 use cell::layout::{Datagram, Kind};
 use kx::event::Command;
 use kx::fragments::{Fragment, split};
-use kx::noise::{Handshake, Pattern};
+use kx::noise::{Handshake, Pattern, StaticKey};
 use kx::wire::{FRAGMENT_BYTES, HandshakeHeader, Step, handshake_datagram};
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -118,7 +118,7 @@ struct Flood {
 
 impl Flood {
     fn new() -> Self {
-        Self { message: Handshake::initiate(Pattern::Link, Some(&[42; 32])).unwrap().1 }
+        Self { message: Handshake::initiate(Pattern::Link, Some(&StaticKey::new([42; 32]))).unwrap().1 }
     }
 
     fn fragments(&self) -> impl Iterator<Item = Fragment<'_>> {

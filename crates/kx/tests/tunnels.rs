@@ -7,7 +7,7 @@ mod support;
 use cell::layout::{DATAGRAM_BYTES, Datagram};
 use kx::event::{Command, Event, Extension, Failure, TunnelKey};
 use kx::ip::{mtu, parse, ports};
-use kx::noise::public_key;
+use kx::noise::StaticKey;
 use kx::peer::Peer;
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -379,7 +379,7 @@ fn a_caller_who_knows_the_tunnel_key_speaks_with_its_owner_and_nobody_else() {
         }
         assert!(network.wait(|n| ready_address(n, 0, 1).is_some()));
         network.command(5, outgoing(&network, 2, &[4, 1, 3]));
-        set_key(&mut network, 5, 2, public_key(&secret).unwrap());
+        set_key(&mut network, 5, 2, *StaticKey::new(secret).public());
         assert!(network.wait(|n| !n.nodes[5].events.is_empty()));
         if !reached {
             assert_eq!(failure(&network, 5), Some(Failure::Timeout), "{answering:?}");

@@ -8,7 +8,7 @@ use kx::certificate::Purpose;
 use kx::engine::HopIdentity;
 use kx::event::{Command, Event, Failure};
 use kx::links::LinkIdentity;
-use kx::noise::public_key;
+use kx::noise::StaticKey;
 use std::net::IpAddr;
 use std::time::Duration;
 use support::scenario::{connect, counter, failure, reaches, ready_address, trouble, udp};
@@ -140,11 +140,11 @@ fn a_relay_whose_certificates_were_renewed_goes_on_past_the_end_of_the_first_one
     let callee = connect(&mut network);
     network.run(HOUR);
     let renewed = |purpose, secret: [u8; 32]| {
-        (secret, certify(&hostkey(1), purpose, &public_key(&secret).unwrap(), 20 * 24 * 3600))
+        (secret, certify(&hostkey(1), purpose, StaticKey::new(secret).public(), 20 * 24 * 3600))
     };
     let (link, hop) = (renewed(Purpose::Link, [201; 32]), renewed(Purpose::Hop, [202; 32]));
-    let link = Box::new(LinkIdentity { secret: link.0, certificate: link.1 });
-    let hop = Box::new(HopIdentity { secret: hop.0, certificate: hop.1 });
+    let link = Box::new(LinkIdentity { key: StaticKey::new(link.0), certificate: link.1 });
+    let hop = Box::new(HopIdentity { key: StaticKey::new(hop.0), certificate: hop.1 });
     network.command(1, Command::Renew { link, hop });
     assert!(reaches(&mut network, callee, b"before"));
     for (tunnel, node, path) in [(1, 0, [1, 2, 3]), (2, 5, [1, 4, 3])].repeat(4) {

@@ -13,7 +13,6 @@ use cell::layout::Datagram;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// Handshakes under way, in all and from one source.
 const MAX_ANSWERING: usize = 1024;
@@ -44,11 +43,11 @@ impl Links {
                 }
             },
         };
-        let secret = Zeroizing::new(self.own.secret);
+        let key = self.own.key.clone();
         let certificate = std::mem::take(&mut self.own.certificate);
         let mut refused = false;
         if let Some(Link { state: State::Answering(answering), .. }) = self.get_mut(id) {
-            match answering.take_first(now, &header, header.fragment(datagram), &secret, &certificate) {
+            match answering.take_first(now, &header, header.fragment(datagram), &key, &certificate) {
                 Ok(true) => answering.transmit(id, from, out),
                 Ok(false) => {}
                 Err(_) => refused = true,

@@ -8,7 +8,6 @@ use crate::wire::HandshakeHeader;
 use cell::layout::Datagram;
 use std::net::SocketAddr;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 impl Links {
     pub(super) fn receive_cookie(
@@ -18,7 +17,7 @@ impl Links {
         counters: &mut Counters,
         out: &mut Outbox,
     ) {
-        let secret = Zeroizing::new(self.own.secret);
+        let key = self.own.key.clone();
         let receiver = HandshakeHeader::read(datagram).receiver;
         let Some(Link { state: State::Dialing(dialing), .. }) =
             self.get_mut(receiver).filter(|link| link.address == from)
@@ -26,7 +25,7 @@ impl Links {
             counters.handshakes_stray += 1;
             return;
         };
-        if dialing.take_cookie(&secret, datagram) {
+        if dialing.take_cookie(&key, datagram) {
             dialing.transmit(from, out);
         }
     }

@@ -82,8 +82,7 @@ impl Engine {
             self.counters.circuits_over_limit += 1;
             return;
         }
-        let answer =
-            Handshake::respond(Pattern::Hop, Some(&self.hop.secret), &message, &self.hop.certificate);
+        let answer = Handshake::respond(Pattern::Hop, Some(&self.hop.key), &message, &self.hop.certificate);
         let Some((secrets, created)) =
             answer.ok().and_then(|(mut handshake, created)| Some((handshake.secrets()?, created)))
         else {

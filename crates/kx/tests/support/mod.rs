@@ -13,7 +13,7 @@ use kx::certificate::{Purpose, digest_of};
 use kx::engine::{Engine, EngineConfig, HopIdentity, Tun};
 use kx::event::{Command, Event};
 use kx::links::LinkIdentity;
-use kx::noise::public_key;
+use kx::noise::StaticKey;
 use kx::outbox::Outbox;
 use kx::peer::Peer;
 use kx::shard::{Owner, Shard, Shares, owner_of};
@@ -73,7 +73,7 @@ fn certificates(index: usize, link: &[u8; 32], hop: &[u8; 32], seconds: u64) -> 
     let pair = made.entry((index, seconds)).or_insert_with(|| {
         let key = hostkey(index);
         [(Purpose::Link, link), (Purpose::Hop, hop)]
-            .map(|(purpose, secret)| certify(&key, purpose, &public_key(secret).unwrap(), seconds))
+            .map(|(purpose, secret)| certify(&key, purpose, StaticKey::new(*secret).public(), seconds))
     });
     pair.clone()
 }
@@ -271,8 +271,8 @@ pub fn config(index: usize, generation: u64, seconds: u64) -> (EngineConfig, Pee
     let config = EngineConfig {
         shard: Shard::WHOLE,
         identity,
-        link: LinkIdentity { secret: link, certificate: link_certificate },
-        hop: HopIdentity { secret: hop, certificate: hop_certificate },
+        link: LinkIdentity { key: StaticKey::new(link), certificate: link_certificate },
+        hop: HopIdentity { key: StaticKey::new(hop), certificate: hop_certificate },
         tun: Some(Tun {
             address: tun_address(index),
             prefix: if index.is_multiple_of(2) { 24 } else { 112 },

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256};
 use kx::certificate::{Purpose, digest_of, verify};
 use kx::engine::{EngineConfig, HopIdentity, Tun};
 use kx::links::LinkIdentity;
-use kx::noise::public_key;
+use kx::noise::StaticKey;
 use kx::numbers::Numbers;
 use kx::shard::Shard;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,8 +25,8 @@ pub(crate) fn new_peer(tun: Option<Tun>) -> Result<EngineConfig, Fault> {
     Ok(EngineConfig {
         shard: Shard::WHOLE,
         identity,
-        hop: HopIdentity { secret: hop, certificate: certificate(Purpose::Hop, &hop)? },
-        link: LinkIdentity { secret: link, certificate: link_certificate },
+        hop: HopIdentity { key: StaticKey::new(hop), certificate: certificate(Purpose::Hop, &hop)? },
+        link: LinkIdentity { key: StaticKey::new(link), certificate: link_certificate },
         tun,
         unix_start,
         cookie_secret,
@@ -49,7 +49,7 @@ fn certify(
     let mut bytes = vec![1, purpose as u8];
     // DER of RSAPublicKey: nine bytes up to the modulus.
     bytes.extend_from_slice(&hostkey.public_key().as_ref()[9..521]);
-    bytes.extend_from_slice(&public_key(secret).ok_or("no X25519 key")?);
+    bytes.extend_from_slice(StaticKey::new(*secret).public());
     bytes.extend_from_slice(&expires_at.to_be_bytes());
     let worked = |nonce: &u64| {
         let digest = digest_of(&[b"peer certificate work v1", &bytes, &nonce.to_be_bytes()]);
