@@ -23,6 +23,7 @@ export type CounterName =
   | 'dropUnknownSession'
   | 'dropUnknownAnswer'
   | 'dropStreamLimit'
+  | 'replicasNotHeld'
   | 'internalErrors';
 
 export class Counters {

@@ -21,6 +21,8 @@ import { bootstrapEndpoints, kxAddress, type OwnAddresses, ownAddresses } from '
 import { epochAt } from './position.js';
 import { loadPosition } from './position-store.js';
 import type { KxAddress } from './rpc-message.js';
+import { loadContacts, loadContents, SAVE_MS, saveContacts, saveContents } from './saved-state.js';
+import { ContentStore } from './store.js';
 import { TcpTransport } from './tcp-transport.js';
 import { UdpTransport } from './udp-transport.js';
 
@@ -59,12 +61,15 @@ class DhtDaemon implements Daemon {
   readonly #tcp = new TcpTransport();
   readonly #api: DhtApi;
   readonly #server: ApiServer;
+  readonly #store = new ContentStore();
   readonly #starting: Promise<DhtNode | null>;
   #setStarted: (node: DhtNode | null) => void = () => {};
   #node: DhtNode | null = null;
   #nodeEpoch = 0;
   #nodeSinceMs = 0;
   #renewal: NodeJS.Timeout | null = null;
+  #saving: NodeJS.Timeout | null = null;
+  #savedChanges = 0;
   #closed = false;
   #working: Promise<void> = Promise.resolve();
 
@@ -114,6 +119,9 @@ class DhtDaemon implements Daemon {
     this.#renewal = setInterval(() => {
       this.#working = this.#working.then(() => this.#renewIfDue(hostkey, own, kx));
     }, RENEWAL_CHECK_MS);
+    this.#saving = setInterval(() => {
+      this.#working = this.#working.then(() => this.#save());
+    }, SAVE_MS);
   }
 
   status(): unknown {
@@ -129,15 +137,21 @@ class DhtDaemon implements Daemon {
   async close(): Promise<void> {
     this.#closed = true;
     if (this.#renewal) clearInterval(this.#renewal);
+    if (this.#saving) clearInterval(this.#saving);
     this.#setStarted(this.#node);
     this.#node?.close();
     await this.#server.close();
     await this.#working;
+    if (this.#node) await this.#save();
     await Promise.all([this.#udp.close(), this.#tcp.close()]);
   }
 
   async #run(hostkey: Hostkey, own: OwnAddresses, kx: KxAddress): Promise<void> {
     try {
+      if (!this.#node) {
+        const kept = await loadContents(this.config.stateDir, this.#store, Date.now());
+        if (kept > 0) this.log.info({ contents: kept }, 'contents of last time are there again');
+      }
       await this.#replaceNode(hostkey, own, kx);
     } catch (error) {
       this.log.error({ err: error }, 'the DHT node could not start');
@@ -152,6 +166,20 @@ class DhtDaemon implements Daemon {
     if (due && !this.#closed) await this.#run(hostkey, own, kx);
   }
 
+  async #save(): Promise<void> {
+    const { stateDir } = this.config;
+    const contacts = this.#node?.network.parts.table.contacts() ?? [];
+    const changes = this.#store.changes;
+    try {
+      // An empty table is no reason to forget whom to ask the next time.
+      if (contacts.length > 0) await saveContacts(stateDir, contacts);
+      if (changes !== this.#savedChanges) await saveContents(stateDir, this.#store.all(Date.now()));
+      this.#savedChanges = changes;
+    } catch (error) {
+      this.log.error({ err: error }, 'contacts and contents could not be saved');
+    }
+  }
+
   /** Makes a node with a position and certificate of now, which goes on with what the old one had. */
   async #replaceNode(hostkey: Hostkey, own: OwnAddresses, kx: KxAddress): Promise<void> {
     const { stateDir } = this.config;
@@ -160,7 +188,7 @@ class DhtDaemon implements Daemon {
     const found = await loadPosition(stateDir, hostkey.identity, nowSeconds, () => this.#closed);
     if (!found || this.#closed) return;
     const old = this.#node;
-    const oldStore = old?.network.parts.store;
+    const seeds = old?.network.parts.table.contacts() ?? (await loadContacts(stateDir));
     const port = this.dht.overlayPort;
     const node = new DhtNode({
       clock: systemClock,
@@ -177,8 +205,9 @@ class DhtDaemon implements Daemon {
         ...{ ipv4: own.ipv4, ipv6: own.ipv6, port },
       },
       kx,
+      diversity: this.dht.diversity,
       hostlist: () => bootstrapEndpoints(this.dht.hostlist, own, port),
-      ...(oldStore ? { store: oldStore } : {}),
+      store: this.#store,
     });
     const others = await bootstrapEndpoints(this.dht.hostlist, own, port);
     // Names that do not resolve yet may still be other peers.
@@ -187,7 +216,7 @@ class DhtDaemon implements Daemon {
     this.#node = node;
     this.#nodeEpoch = found.proof.epoch;
     this.#nodeSinceMs = Date.now();
-    node.start(alone, old?.network.parts.table.contacts());
+    node.start(alone, seeds);
     old?.close();
     this.#setStarted(node);
     void node.ready(60_000).then(() => {

@@ -2,17 +2,19 @@
  * GET: gives every different content of a key as soon as it is here.
  *
  * Contents that do not fit into answers are fetched over a stream: once for each set of contents that nodes say they
- * hold, from another holder where the first is slow or fails. Invariant: no content is given twice.
+ * hold, from another holder where the first is slow or fails. The search ends early once AGREEING holders have the
+ * same set and none another one. Invariant: no content is given twice.
  * Not here: the API, private lookups.
  */
 import type { Contact } from './contact.js';
-import { K, type Network } from './network.js';
+import { K, type Network, THOROUGH } from './network.js';
 import { contentHash, MAX_CONTENT_BYTES } from './store.js';
 
 /** When another holder of a set is asked as well. */
 const FETCH_HEDGE_MS = 400;
 /** Different sets that one GET fetches at most. */
 const MAX_SETS = 24;
+const AGREEING = 3;
 
 interface ContentSet {
   readonly holders: Contact[];
@@ -31,6 +33,8 @@ export function getContents(
     const { store, bulk, clock } = network.parts;
     const given = new Set<string>();
     const sets = new Map<string, ContentSet>();
+    const holdersOf = new Map<string, number>();
+    let holders = 0;
     let searching = true;
 
     const give = (content: Buffer) => {
@@ -80,15 +84,25 @@ export function getContents(
       if (set.running === 0) fetchNext(set);
     };
 
+    const noteSet = (digest: Buffer) => {
+      const id = digest.toString('latin1');
+      const agreeing = (holdersOf.get(id) ?? 0) + 1;
+      holdersOf.set(id, agreeing);
+      holders += 1;
+      return agreeing === holders && holders >= AGREEING;
+    };
+
     for (const held of store.get(key, network.now)) give(held.content);
-    network.search({
+    const lookup = network.search({
       target: key,
       width: K,
       wantValues: true,
       onFound: (contact, found, last) => {
         for (const content of found.values) give(content);
         if (found.moreValues && last) noteHolder(contact, found.valuesDigest);
+        if (last && found.valuesDigest && noteSet(found.valuesDigest)) lookup.enough();
       },
+      thorough: () => (holders < AGREEING ? THOROUGH.much : 0),
       onDone: () => {
         searching = false;
         finishWhenIdle();

@@ -1,17 +1,26 @@
 /**
  * One iterative lookup: from what we know towards the nodes closest to a key.
  *
- * Invariants: at most ALPHA requests are waited for at a time; one that takes longer than its hedge time no longer
- * counts, so a silent node never holds up the search; every contact is asked once; candidates are bounded.
- * `onSettled` comes once, when the `width` closest nodes that are not slow have answered; `onDone` comes once, after
- * it, when nothing that could still matter is outstanding. A path of its own for each lookup: disjoint paths are
- * several lookups that share one `claimed` set. Not here: how a node is asked (node.ts), values, timers' clock.
+ * It first goes straight for the closest nodes. A *thorough* one then goes on along many chains that share no node:
+ * every contact has a cost, that of whoever told of it plus its rank in that answer plus one, and the cheapest are
+ * asked next. So each node that answers gets the same small say in where the search goes, and colluders that name
+ * only each other use up their own share, never that of honest nodes (docs/decisions/0071).
+ * Invariants: at most ALPHA requests (THOROUGH_ALPHA then) are waited for at a time; one that takes longer than its
+ * hedge time no longer counts, so a silent node never holds up the search; every contact is asked once; candidates and
+ * requests are bounded. `onSettled` comes once, when the `width` closest nodes that are not slow have answered;
+ * `onDone` comes once, after it, when nothing that could still matter is outstanding.
+ * Not here: how a node is asked (network.ts), values, timers' clock.
  */
 import type { Contact } from './contact.js';
 import { compareDistance } from './distance.js';
+import type { Diversity, PrefixCount } from './diversity.js';
 
 export const ALPHA = 3;
-const MAX_CANDIDATES = 512;
+const THOROUGH_ALPHA = 16;
+/** Contacts of our own table that chains begin at for each step of cost. */
+const ROOTS_A_STEP = 16;
+const MAX_REQUESTS = 320;
+const MAX_CANDIDATES = 1024;
 
 /** How the lookup talks to the world. */
 export interface LookupEnvironment {
@@ -33,6 +42,7 @@ interface Candidate {
   readonly contact: Contact;
   /** Who told us of it first; null for those from our own table. */
   readonly parent: Candidate | null;
+  cost: number;
   state: State;
 }
 
@@ -40,37 +50,47 @@ export interface LookupOptions {
   readonly target: Buffer;
   /** How many of the closest nodes must have answered. */
   readonly width: number;
+  /** Contacts of our own, closest to the target first. */
   readonly start: readonly Contact[];
   readonly ownId: string;
+  /** Asked once it has settled: up to which cost it goes on, so that colluders cannot have led it astray; 0: it does not. */
+  readonly thorough: () => number;
+  readonly diversity: Diversity;
   readonly onSettled: (lookup: Lookup) => void;
   readonly onDone: (lookup: Lookup) => void;
-  /** Ids that another path of the same search has taken. */
-  readonly claimed?: Set<string>;
 }
 
 export class Lookup {
   /** Sorted, closest first. */
   readonly #candidates: Candidate[] = [];
-  readonly #known: Set<string>;
-  readonly #seen = new Set<string>();
+  readonly #byId = new Map<string, Candidate>();
+  /** Of those asked on the way of the thorough part. */
+  readonly #prefixes: PrefixCount;
   #active = 0;
   #outstanding = 0;
   #asked = 0;
   #state: 'running' | 'settled' | 'done' = 'running';
+  #enough = false;
+  #maxCost = 0;
   #pumping = false;
 
   constructor(
     readonly options: LookupOptions,
     readonly environment: LookupEnvironment,
   ) {
-    this.#known = options.claimed ?? new Set();
+    this.#prefixes = options.diversity.count({ narrow: 2, wide: 12 });
   }
 
   /** Begins; callbacks may come before this returns. */
   run(): this {
-    this.#merge(this.options.start, null);
+    const cost = (index: number) => Math.floor(index / ROOTS_A_STEP);
+    this.#merge(this.options.start, null, cost);
     this.#pump();
     return this;
+  }
+
+  get isDone(): boolean {
+    return this.#state === 'done';
   }
 
   get requests(): number {
@@ -90,14 +110,15 @@ export class Lookup {
   /** The way to a node: itself first, then who told us of it, back to a node of our own table. */
   pathTo(contact: Contact): Contact[] {
     const path: Contact[] = [];
-    let at = this.#candidates.find((candidate) => candidate.contact.id === contact.id) ?? null;
+    let at = this.#byId.get(contact.id) ?? null;
     for (; at; at = at.parent) path.push(at.contact);
     return path;
   }
 
-  /** Stops asking; neither callback comes any more. */
-  cancel(): void {
-    this.#state = 'done';
+  /** What was looked for is found: nobody is asked any more, and both callbacks come as soon as they can. */
+  enough(): void {
+    this.#enough = true;
+    this.#conclude();
   }
 
   /** Whether the contact is among the closest that are still of interest. */
@@ -107,20 +128,27 @@ export class Lookup {
 
   #closestLive(): Candidate[] {
     const live: Candidate[] = [];
+    const prefixes = this.options.diversity.count();
     for (const candidate of this.#candidates) {
       if (candidate.state === 'failed' || candidate.state === 'slow') continue;
+      if (!prefixes.admit(candidate.contact)) continue;
       live.push(candidate);
       if (live.length === this.options.width) break;
     }
     return live;
   }
 
-  #merge(contacts: readonly Contact[], parent: Candidate | null): void {
+  #merge(contacts: readonly Contact[], parent: Candidate | null, cost: (index: number) => number): void {
     const { target, ownId } = this.options;
-    for (const contact of contacts) {
-      if (contact.id === ownId || this.#seen.has(contact.id) || this.#known.has(contact.id)) continue;
-      this.#seen.add(contact.id);
-      const candidate: Candidate = { contact, parent, state: 'new' };
+    contacts.forEach((contact, index) => {
+      if (contact.id === ownId) return;
+      const known = this.#byId.get(contact.id);
+      if (known) {
+        known.cost = Math.min(known.cost, cost(index));
+        return;
+      }
+      const candidate: Candidate = { contact, parent, state: 'new', cost: cost(index) };
+      this.#byId.set(contact.id, candidate);
       let low = 0;
       let high = this.#candidates.length;
       while (low < high) {
@@ -130,19 +158,21 @@ export class Lookup {
         else high = middle;
       }
       this.#candidates.splice(low, 0, candidate);
-    }
+    });
     // Only the far end is cut, and only what was never asked.
     while (this.#candidates.length > MAX_CANDIDATES) {
-      if ((this.#candidates.at(-1) as Candidate).state !== 'new') break;
+      const last = this.#candidates.at(-1) as Candidate;
+      if (last.state !== 'new') break;
       this.#candidates.pop();
+      this.#byId.delete(last.contact.id);
     }
   }
 
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#state !== 'done' && this.#active < ALPHA) {
-      const next = this.#closestLive().find((candidate) => candidate.state === 'new');
+    while (this.#state !== 'done' && this.#active < this.#alpha) {
+      const next = this.#next();
       if (!next) break;
       this.#ask(next);
     }
@@ -150,9 +180,28 @@ export class Lookup {
     this.#conclude();
   }
 
+  get #alpha(): number {
+    return this.#state === 'settled' ? THOROUGH_ALPHA : ALPHA;
+  }
+
+  #next(): Candidate | null {
+    if (this.#enough || this.#asked >= MAX_REQUESTS) return null;
+    const close = this.#closestLive().find((candidate) => candidate.state === 'new');
+    if (close || this.#state === 'running' || this.#maxCost === 0) return close ?? null;
+    const cheap = this.#candidates.filter(({ state, cost }) => state === 'new' && cost <= this.#maxCost);
+    cheap.sort((a, b) => a.cost - b.cost);
+    // In a stable sort the closest of equal cost stays first. Who does not fit any more never will.
+    return cheap.find((candidate) => this.#fits(candidate)) ?? null;
+  }
+
+  #fits(candidate: Candidate): boolean {
+    const fits = this.#prefixes.admit(candidate.contact);
+    if (!fits) candidate.cost = Number.POSITIVE_INFINITY;
+    return fits;
+  }
+
   #ask(candidate: Candidate): void {
     candidate.state = 'asked';
-    this.options.claimed?.add(candidate.contact.id);
     this.#active += 1;
     this.#outstanding += 1;
     this.#asked += 1;
@@ -182,7 +231,7 @@ export class Lookup {
         candidate.state = 'asked';
         cancelHedge();
         stopWaiting();
-        this.#merge(contacts, candidate);
+        this.#merge(contacts, candidate, (index) => candidate.cost + 1 + index);
         this.#pump();
       },
       onEnd: () => ended('answered'),
@@ -191,13 +240,16 @@ export class Lookup {
   }
 
   #conclude(): void {
+    if (this.#pumping) return;
     if (this.#state === 'running') {
-      const settled = this.#closestLive().every((candidate) => candidate.state === 'answered');
-      if (!settled) return;
+      const ended = this.#enough || (this.#asked >= MAX_REQUESTS && this.#outstanding === 0);
+      if (!ended && !this.#closestLive().every(({ state }) => state === 'answered')) return;
       this.#state = 'settled';
+      this.#maxCost = this.options.thorough();
       this.options.onSettled(this);
+      this.#pump();
     }
-    if (this.#state === 'settled' && this.#outstanding === 0) {
+    if (this.#state === 'settled' && (this.#enough || this.#outstanding === 0)) {
       this.#state = 'done';
       this.options.onDone(this);
     }

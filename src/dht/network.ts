@@ -9,6 +9,7 @@ import type { Contact, UnverifiedContact } from './contact.js';
 import type { Counters } from './counters.js';
 import { SEALED_CAPACITY } from './datagram.js';
 import { compareDistance } from './distance.js';
+import type { Diversity } from './diversity.js';
 import type { Clock, Random } from './environment.js';
 import { Lookup } from './lookup.js';
 import type { RoundTrips } from './round-trip.js';
@@ -25,11 +26,17 @@ import type { ContentStore } from './store.js';
 
 /** Nodes asked by a full lookup, and the size of a bucket: Kademlia's k. */
 export const K = 20;
+/** Contacts of our own that a lookup begins with, as far as it needs them. */
+const ROOTS = 96;
+
+/** How far lookups go beyond the closest nodes they find: against many colluders, and where little is at stake. */
+export const THOROUGH = { much: 5, some: 2 } as const;
 
 export interface NetworkParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly table: RoutingTable;
+  readonly diversity: Diversity;
   readonly store: ContentStore;
   readonly rpc: Rpc;
   readonly bulk: Bulk;
@@ -45,6 +52,8 @@ export interface SearchOptions {
   readonly width: number;
   readonly wantValues?: boolean;
   readonly wantKx?: boolean;
+  /** Up to which cost it goes on once it has settled; by default 0, not at all (see Lookup). */
+  readonly thorough?: () => number;
   /** Called for each answer. @param last no fuller one follows from this node */
   readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => void;
   readonly onSettled?: (lookup: Lookup) => void;
@@ -77,13 +86,15 @@ export class Network {
 
   /** Searches towards `target`; see Lookup for when the callbacks come. */
   search(options: SearchOptions): Lookup {
-    const { table, self, clock, roundTrips } = this.parts;
+    const { table, self, clock, roundTrips, diversity } = this.parts;
+    const thorough = options.thorough ?? (() => 0);
     const lookup: Lookup = new Lookup(
       {
         target: options.target,
         width: options.width,
-        start: table.closest(options.target, Math.max(K, options.width)),
+        start: table.closest(options.target, Math.max(ROOTS, options.width)),
         ownId: self.id,
+        ...{ thorough, diversity },
         onSettled: options.onSettled ?? (() => {}),
         onDone: options.onDone,
       },
@@ -102,6 +113,7 @@ export class Network {
           const send = (again: boolean) =>
             this.request(contact, request, {
               onAnswer: (answer, inHandshake) => {
+                if (lookup.isDone) return;
                 if (answer.kind !== 'found') {
                   on.onFailed();
                   return;
@@ -140,10 +152,11 @@ export class Network {
     });
   }
 
-  /** Of ourselves and `contacts`, the `count` closest to `key`. */
+  /** Of ourselves and `contacts`, the `count` closest to `key` that the prefix caps let stand together. */
   closestWithSelf(key: Buffer, contacts: readonly Contact[], count: number): Contact[] {
-    return [...contacts, this.parts.self]
-      .sort((a, b) => compareDistance(key, a.position, b.position))
-      .slice(0, count);
+    const sorted = [...contacts, this.parts.self].sort((a, b) =>
+      compareDistance(key, a.position, b.position),
+    );
+    return this.parts.diversity.select(sorted, count);
   }
 }

@@ -14,6 +14,7 @@ import { type Contact, contactEndpoint, type UnverifiedContact } from './contact
 import { Counters } from './counters.js';
 import { decodeDatagram, welcomeDatagram } from './datagram.js';
 import { idInBucket } from './distance.js';
+import { Diversity } from './diversity.js';
 import type {
   ByteStream,
   Clock,
@@ -24,7 +25,7 @@ import type {
   TimerHandle,
 } from './environment.js';
 import { getContents } from './get.js';
-import { K, Network } from './network.js';
+import { K, Network, THOROUGH } from './network.js';
 import { verifyPosition } from './position.js';
 import { putContent } from './put.js';
 import { RateLimit } from './rate-limit.js';
@@ -48,6 +49,8 @@ export interface DhtNodeOptions {
   readonly kx: KxAddress;
   /** Addresses of the HOSTLIST, asked until the network answers; none means that we are the first node. */
   readonly hostlist: () => Promise<readonly Endpoint[]>;
+  /** Whether the caps for address prefixes hold; `auto` by default (diversity.ts). */
+  readonly diversity?: Diversity['mode'];
   /** Leading zero bits of the position puzzle; simulations take fewer. */
   readonly puzzleBits?: number;
   readonly storeLimits?: StoreLimits;
@@ -82,7 +85,12 @@ export class DhtNode {
   constructor(options: DhtNodeOptions) {
     this.#o = options;
     const { clock, random, channel, self, datagrams } = options;
-    const table = new RoutingTable(self.position, self.id);
+    const diversity: Diversity = new Diversity(options.diversity ?? 'auto', () => table.size);
+    const table = new RoutingTable(self.position, self.id, (contact, bucket) => {
+      const count = diversity.count();
+      for (const one of bucket) count.admit(one);
+      return count.admit(contact);
+    });
     const store = options.store ?? new ContentStore(options.storeLimits);
     const certified = new CertifiedKeys(channel);
     const roundTrips = new RoundTrips();
@@ -105,7 +113,7 @@ export class DhtNode {
       onRequest: (from, request) => service.answerStream(from, request),
     });
     this.network = new Network({
-      ...{ clock, random, table, store, rpc, bulk, roundTrips, self, verify },
+      ...{ clock, random, table, diversity, store, rpc, bulk, roundTrips, self, verify },
       counters: this.counters,
       onLost: (contact) => this.replicator.contactLost(contact),
     });
@@ -126,12 +134,17 @@ export class DhtNode {
 
   /**
    * Starts to join.
-   * @param alone true where there is nobody to ask: then the node counts as joined at once
+   * @param alone true where the HOSTLIST has nobody to ask: then the node counts as joined once no seed answers
    * @param seeds contacts of old, asked besides the HOSTLIST
    */
   start(alone: boolean, seeds: readonly UnverifiedContact[] = []): void {
-    if (alone) this.#joined();
-    for (const seed of seeds) this.#onWelcome(seed);
+    let silent = 0;
+    const onSilent = () => {
+      silent += 1;
+      if (alone && silent >= seeds.length) this.#joined();
+    };
+    for (const seed of seeds) this.#onWelcome(seed, onSilent);
+    if (alone && seeds.length === 0) this.#joined();
     this.#bootstrap.start();
     this.replicator.start();
     this.#refreshedAtMs = this.#o.clock.now();
@@ -232,10 +245,10 @@ export class DhtNode {
     this.#send(from, welcomeDatagram(token, this.#o.self));
   }
 
-  #onWelcome(unverified: UnverifiedContact): void {
+  #onWelcome(unverified: UnverifiedContact, onFailure: () => void = () => {}): void {
     const contact = this.#verify(unverified);
-    if (!contact || contact.id === this.#o.self.id) return;
-    this.network.request(contact, { kind: 'ping' }, { onAnswer: () => {}, onFailure: () => {} });
+    if (!contact || contact.id === this.#o.self.id) onFailure();
+    else this.network.request(contact, { kind: 'ping' }, { onAnswer: () => {}, onFailure });
   }
 
   #onAlive(contact: Contact): void {
@@ -286,6 +299,7 @@ export class DhtNode {
     this.network.search({
       target: this.#o.self.position,
       width: K,
+      thorough: () => THOROUGH.some,
       onSettled: () => {
         this.#searchingSelf = false;
         this.#joined();

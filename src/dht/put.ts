@@ -1,13 +1,13 @@
 /**
  * PUT: searches for the nodes closest to the key and stores at the r closest, ourselves among them if we are.
  *
- * A node that refuses or does not answer is replaced by the next closest. Not here: keeping replicas alive later
+ * A node that refuses, does not answer, or does not give out what it took is replaced by the next closest. Not here: keeping replicas alive later
  * (replicator.ts), the API.
  */
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
-import { K, type Network } from './network.js';
-import type { StoreItem } from './rpc-message.js';
+import { K, type Network, THOROUGH } from './network.js';
+import type { RpcRequest, StoreItem } from './rpc-message.js';
 
 /** Resolves with the number of nodes that hold the content now, this one included. Never rejects. */
 export function putContent(network: Network, item: StoreItem): Promise<number> {
@@ -41,9 +41,27 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       }
       waiting += 1;
       network.storeAt(contact, left, (verdict) => {
-        waiting -= 1;
-        if (verdict === 'stored') stored += 1;
-        advance(lookup);
+        if (verdict === 'stored') readBack(contact, lookup);
+        else ended(false, lookup);
+      });
+    };
+    const ended = (held: boolean, lookup: Lookup) => {
+      waiting -= 1;
+      if (held) stored += 1;
+      advance(lookup);
+    };
+    /** What does not fit into an answer is taken on trust. */
+    const readBack = (contact: Contact, lookup: Lookup) => {
+      const request: RpcRequest = { kind: 'find', key: item.key, wantValues: true, wantKx: false };
+      network.request(contact, request, {
+        onAnswer: (answer) => {
+          const held =
+            answer.kind === 'found' &&
+            (answer.moreValues || answer.values.some((value) => value.equals(item.content)));
+          if (!held) network.parts.counters.add('replicasNotHeld');
+          ended(held, lookup);
+        },
+        onFailure: () => ended(false, lookup),
       });
     };
 
@@ -51,10 +69,11 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       target: item.key,
       // Answers hold 16 contacts at most, so a search as wide as r can miss one or two of the r closest.
       width: Math.max(K, item.replication + 4),
+      thorough: () => THOROUGH.much,
       onSettled: advance,
       onDone: (lookup) => {
         searching = false;
-        // Nodes that were slow and turned out to be among the closest get it in addition.
+        // Nodes that were slow or found late, and turned out to be among the closest, get it in addition.
         for (const contact of network.closestWithSelf(item.key, lookup.answered(), item.replication)) {
           if (!tried.has(contact.id)) storeAt(contact, lookup);
         }

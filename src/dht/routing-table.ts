@@ -32,7 +32,8 @@ export type OfferResult =
   | { readonly outcome: 'waiting'; readonly oldest: Contact };
 
 export class RoutingTable {
-  readonly #buckets: Bucket[] = Array.from({ length: ID_BITS }, () => ({ entries: [], candidates: [] }));
+  /** By shared prefix; made with the first contact, as most stay empty. */
+  readonly #buckets: (Bucket | undefined)[] = [];
   #size = 0;
 
   constructor(
@@ -51,8 +52,10 @@ export class RoutingTable {
 
   /** Takes a contact that has just answered us. */
   offer(contact: Contact, nowMs: number): OfferResult {
-    const bucket = this.#bucket(contact);
-    if (!bucket || contact.id === this.ownId) return { outcome: 'refused' };
+    const bits = sharedPrefixBits(this.position, contact.position);
+    if (bits === ID_BITS || contact.id === this.ownId) return { outcome: 'refused' };
+    const bucket = this.#buckets[bits] ?? { entries: [], candidates: [] };
+    this.#buckets[bits] = bucket;
     const index = bucket.entries.findIndex((entry) => entry.contact.id === contact.id);
     if (index >= 0) {
       bucket.entries.splice(index, 1);
@@ -88,8 +91,9 @@ export class RoutingTable {
     if (entry.failures < MAX_FAILURES && bucket.candidates.length === 0) return false;
     bucket.entries.splice(index, 1);
     this.#size -= 1;
+    const left = bucket.entries.map((one) => one.contact);
     const next = bucket.candidates.pop();
-    if (next) {
+    if (next && this.admits(next, left)) {
       bucket.entries.push({ contact: next, lastSeenMs: nowMs, failures: 0 });
       this.#size += 1;
     }
@@ -98,22 +102,29 @@ export class RoutingTable {
 
   /** Up to `count` contacts, closest to `target` first. */
   closest(target: Buffer, count: number, without?: string): Contact[] {
-    const all: Contact[] = [];
-    for (const bucket of this.#buckets) {
-      for (const { contact } of bucket.entries) if (contact.id !== without) all.push(contact);
-    }
-    all.sort((a, b) => compareDistance(target, a.position, b.position));
-    return all.slice(0, count);
+    const found: Contact[] = [];
+    const take = (buckets: readonly (Bucket | undefined)[]) => {
+      const contacts: Contact[] = [];
+      for (const bucket of buckets)
+        for (const { contact } of bucket?.entries ?? []) if (contact.id !== without) contacts.push(contact);
+      contacts.sort((a, b) => compareDistance(target, a.position, b.position));
+      for (const contact of contacts) if (found.length < count) found.push(contact);
+    };
+    // The bucket of the target is closer to it than the deeper ones together, and those than each shallower one.
+    const bits = sharedPrefixBits(this.position, target);
+    take([this.#buckets[bits]]);
+    if (found.length < count) take(this.#buckets.slice(bits + 1));
+    for (let i = bits - 1; i >= 0 && found.length < count; i--) take([this.#buckets[i]]);
+    return found;
   }
 
   contacts(): Contact[] {
-    return this.#buckets.flatMap((bucket) => bucket.entries.map((entry) => entry.contact));
+    return this.#entries().map((entry) => entry.contact);
   }
 
   /** Contacts not heard of since `beforeMs`, longest ago first. */
   stale(beforeMs: number): Contact[] {
-    return this.#buckets
-      .flatMap((bucket) => bucket.entries)
+    return this.#entries()
       .filter((entry) => entry.lastSeenMs < beforeMs)
       .sort((a, b) => a.lastSeenMs - b.lastSeenMs)
       .map((entry) => entry.contact);
@@ -121,8 +132,14 @@ export class RoutingTable {
 
   /** Number of leading bits up to which buckets can be filled: the deepest bucket with a contact. */
   deepestBucket(): number {
-    for (let i = ID_BITS - 1; i >= 0; i--) if ((this.#buckets[i] as Bucket).entries.length > 0) return i;
-    return 0;
+    return Math.max(
+      0,
+      this.#buckets.findLastIndex((bucket) => bucket && bucket.entries.length > 0),
+    );
+  }
+
+  #entries(): Entry[] {
+    return this.#buckets.flatMap((bucket) => bucket?.entries ?? []);
   }
 
   #bucket(contact: Contact): Bucket | undefined {

@@ -56,6 +56,7 @@ export class ContentStore {
   readonly #shelves = new Map<string, Shelf>();
   readonly #senderBytes = new Map<string, number>();
   #totalBytes = 0;
+  #changes = 0;
 
   constructor(readonly limits: StoreLimits = DEFAULT_STORE_LIMITS) {}
 
@@ -138,6 +139,18 @@ export class ContentStore {
     return [...this.#shelves.values()]
       .filter((shelf) => shelf.checkedAtMs < beforeMs)
       .map((shelf) => shelf.key);
+  }
+
+  /** How often something came or went: equal numbers mean equal contents. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** Everything that lives at `nowMs`. */
+  all(nowMs: number): StoredContent[] {
+    return [...this.#shelves.values()].flatMap((shelf) =>
+      [...shelf.contents.values()].filter((entry) => entry.expiresAtMs > nowMs),
+    );
   }
 
   keys(): Buffer[] {
@@ -225,6 +238,7 @@ export class ContentStore {
   }
 
   #replace(shelf: Shelf, old: StoredContent, entry: StoredContent): void {
+    this.#changes += 1;
     shelf.contents.set(old.hash.toString('latin1'), entry);
   }
 
@@ -241,6 +255,7 @@ export class ContentStore {
   }
 
   #account(entry: StoredContent, sign: 1 | -1): void {
+    this.#changes += 1;
     this.#totalBytes += sign * cost(entry);
     const bytes = (this.#senderBytes.get(entry.sender) ?? 0) + sign * cost(entry);
     if (bytes > 0) this.#senderBytes.set(entry.sender, bytes);

@@ -7,10 +7,10 @@
 import { ipv4Bytes, ipv6Bytes } from './address.js';
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
-import type { Network } from './network.js';
+import { type Network, THOROUGH } from './network.js';
 import type { KxAddress } from './rpc-message.js';
 
-const TRACE_WIDTH = 4;
+const TRACE_WIDTH = 8;
 
 export interface TraceHop {
   readonly identity: Buffer;
@@ -21,12 +21,8 @@ export interface TraceHop {
 export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | null> {
   return new Promise((resolve) => {
     const kxOf = new Map<string, KxAddress>();
-    let answered = false;
-    const reply = (lookup: Lookup, last: boolean) => {
-      if (answered) return;
-      const target = lookup.answered(Number.POSITIVE_INFINITY).find((contact) => kxOf.has(contact.id));
-      if (!target && !last) return;
-      answered = true;
+    const reply = (lookup: Lookup) => {
+      const target = lookup.answered().find((contact) => kxOf.has(contact.id));
       resolve(target ? hopsTo(lookup, target) : null);
     };
     const hopsTo = (lookup: Lookup, target: Contact): TraceHop[] =>
@@ -41,8 +37,8 @@ export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | n
       onFound: (contact, found) => {
         if (found.kx) kxOf.set(contact.id, withAddresses(found.kx, contact));
       },
-      onSettled: (lookup) => reply(lookup, false),
-      onDone: (lookup) => reply(lookup, true),
+      thorough: () => THOROUGH.some,
+      onDone: reply,
     });
   });
 }

@@ -4,24 +4,7 @@
  * Not here: names and their resolution.
  */
 
-import { BlockList } from 'node:net';
 import type { PeerAddress } from '../wire/message.js';
-
-const PRIVATE = new BlockList();
-PRIVATE.addSubnet('10.0.0.0', 8);
-PRIVATE.addSubnet('172.16.0.0', 12);
-PRIVATE.addSubnet('192.168.0.0', 16);
-PRIVATE.addSubnet('169.254.0.0', 16);
-PRIVATE.addSubnet('100.64.0.0', 10);
-PRIVATE.addSubnet('127.0.0.0', 8);
-PRIVATE.addSubnet('fc00::', 7, 'ipv6');
-PRIVATE.addSubnet('fe80::', 10, 'ipv6');
-PRIVATE.addAddress('::1', 'ipv6');
-
-/** Whether `address` is private, link-local or loopback. */
-export function isPrivateAddress(address: string): boolean {
-  return PRIVATE.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
-}
 
 /** IP families that this peer can send from. */
 export interface Families {

@@ -7,7 +7,7 @@
  * Not here: where peers come from (peer-pool.ts), how pins behave (pinned-peers.ts).
  */
 
-import { isPrivateAddress } from './addresses.js';
+import { isPrivateAddress } from '../private-address.js';
 import type { Candidate } from './peer-pool.js';
 import type { PinnedPeers } from './pinned-peers.js';
 

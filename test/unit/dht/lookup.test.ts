@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Contact } from '../../../src/dht/contact.js';
+import { compareDistance } from '../../../src/dht/distance.js';
+import { Diversity } from '../../../src/dht/diversity.js';
+import { type AskCallbacks, Lookup } from '../../../src/dht/lookup.js';
+
+const test = suite('dht lookup');
+const target = Buffer.alloc(32);
+
+/** A contact whose distance to the target is `far`. */
+function contactAt(far: number, host = '10.0.0.1'): Contact {
+  const position = Buffer.alloc(32);
+  position.writeUInt32BE(far);
+  const identity = randomBytes(32);
+  const rest = { proof: { epoch: 0, nonce: Buffer.alloc(8) }, ipv6: null, port: 3000 };
+  return { id: identity.toString('hex'), identity, key: randomBytes(32), position, ipv4: host, ...rest };
+}
+
+const contactsAt = (...far: number[]) => far.map((one) => contactAt(one));
+
+/** A world in which the caller says what each node answers, at once or later. */
+class World {
+  readonly asked: Contact[] = [];
+  readonly waiting = new Map<string, AskCallbacks>();
+  readonly hedges = new Map<string, () => void>();
+  readonly log: string[] = [];
+  constructor(readonly answers: (contact: Contact) => readonly Contact[] | 'silent') {}
+
+  lookup(
+    start: readonly Contact[],
+    options: { width?: number; thorough?: number; caps?: 'on' } = {},
+  ): Lookup {
+    const sorted = [...start].sort((a, b) => compareDistance(target, a.position, b.position));
+    const lookup = new Lookup(
+      {
+        target,
+        width: options.width ?? 3,
+        start: sorted,
+        ownId: 'self',
+        thorough: () => options.thorough ?? 0,
+        diversity: new Diversity(options.caps ?? 'off', () => 1_000),
+        onSettled: () => this.log.push('settled'),
+        onDone: () => this.log.push('done'),
+      },
+      {
+        hedge: (contact, run) => {
+          this.hedges.set(contact.id, run);
+          return () => this.hedges.delete(contact.id);
+        },
+        ask: (contact, on) => {
+          this.asked.push(contact);
+          const answer = this.answers(contact);
+          if (answer === 'silent') {
+            this.waiting.set(contact.id, on);
+            return;
+          }
+          on.onContacts(answer);
+          on.onEnd();
+        },
+      },
+    );
+    return lookup.run();
+  }
+}
+
+test('it ends with the closest nodes and asks none twice', () => {
+  const near = contactsAt(1, 2, 3, 4, 5);
+  const middle = contactsAt(100, 200, 300);
+  const world = new World((contact) => (middle.includes(contact) ? near : [...near, ...middle]));
+  const lookup = world.lookup(middle);
+  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(lookup.answered(3), near.slice(0, 3));
+  assert.is(new Set(world.asked).size, world.asked.length);
+  assert.equal(lookup.pathTo(near[0] as Contact).length, 2);
+});
+
+test('a silent node holds up nothing: after its hedge time the next is asked, and its late answer still counts', () => {
+  const [a, b, c, d] = contactsAt(1, 2, 3, 4) as [Contact, Contact, Contact, Contact];
+  const world = new World((contact) => (contact === a ? 'silent' : []));
+  const lookup = world.lookup([a, b, c, d]);
+  assert.equal(world.log, []);
+  world.hedges.get(a.id)?.();
+  assert.equal(world.log, ['settled']);
+  assert.equal(lookup.answered(), [b, c, d]);
+  world.waiting.get(a.id)?.onContacts([]);
+  world.waiting.get(a.id)?.onEnd();
+  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(lookup.answered(1), [a]);
+});
+
+test('enough ends it at once, whoever has not answered yet', () => {
+  const [a, b] = contactsAt(1, 2) as [Contact, Contact];
+  const world = new World(() => 'silent');
+  const lookup = world.lookup([a, b]);
+  lookup.enough();
+  assert.equal(world.log, ['settled', 'done']);
+  world.waiting.get(a.id)?.onContacts(contactsAt(3, 4));
+  world.waiting.get(a.id)?.onEnd();
+  assert.equal(world.log, ['settled', 'done']);
+  assert.is(world.asked.length, 2);
+});
+
+test('colluders close to the target hide it from a plain lookup, not from a thorough one', () => {
+  // All we know are colluders and one honest node that is farther away; only it knows who is closest.
+  const colluders = contactsAt(10, 11, 12, 13, 14, 15, 16, 17);
+  const honest = contactAt(1_000_000);
+  const closest = contactsAt(1, 2, 3);
+  const answers = (contact: Contact) => (contact === honest ? closest : colluders.slice(0, 3));
+  const start = [...colluders.slice(0, 4), honest];
+  const plain = new World(answers);
+  plain.lookup(start);
+  assert.not.ok(plain.asked.includes(honest));
+  const thorough = new World(answers);
+  const lookup = thorough.lookup(start, { thorough: 5 });
+  assert.equal(thorough.log, ['settled', 'done']);
+  assert.equal(lookup.answered(3), closest);
+});
+
+test('colluders who name ever new colluders get no more than their share of the requests', () => {
+  let far = 1_000_000;
+  const honest = contactsAt(2_000_000, 2_000_001);
+  const [near] = contactsAt(5) as [Contact];
+  const world = new World((contact) => {
+    if (honest.includes(contact)) return [near];
+    return contact === near ? [] : Array.from({ length: 16 }, () => contactAt(far--));
+  });
+  const lookup = world.lookup([...contactsAt(10, 11, 12, 13), ...honest], { thorough: 5 });
+  assert.equal(world.log, ['settled', 'done']);
+  assert.is(lookup.answered(1)[0], near);
+  assert.ok(world.asked.length <= 320, `${world.asked.length} requests`);
+});
+
+test('contacts of one prefix do not crowd out the others among the closest', () => {
+  const crowd = Array.from({ length: 30 }, (_, index) => contactAt(index + 1, `203.0.113.${index}`));
+  const others = [7, 8, 9].map((net) => contactAt(1_000 + net, `198.51.${net}.1`));
+  const world = new World(() => []);
+  const lookup = world.lookup([...crowd, ...others], { caps: 'on' });
+  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.asked.filter((contact) => crowd.includes(contact)).length, 1);
+  assert.equal(lookup.answered().length, 3);
+});
+
+test.run();
