@@ -14,10 +14,12 @@ export class DhtCommand extends DaemonCommand {
   overlayPort = Option.String('--overlay-port', { description: 'overrides OVERLAY_PORT' });
 
   override perform(): Promise<number> {
-    return this.runModule(
-      'dht',
-      { overlayPort: this.overlayPort },
-      async () => (await import('../dht/daemon.js')).startDht,
-    );
+    return this.runModule('dht', { overlayPort: this.overlayPort }, async () => {
+      const [{ startDht }, { searchPuzzle }] = await Promise.all([
+        import('../dht/daemon.js'),
+        import('../engine/puzzle.js'),
+      ]);
+      return (config, log) => startDht(config, log, searchPuzzle);
+    });
   }
 }

@@ -19,7 +19,7 @@ import { DhtNode } from './node.js';
 import { noiseChannel } from './noise-channel.js';
 import { bootstrapEndpoints, kxAddress, type OwnAddresses, ownAddresses } from './own-addresses.js';
 import { epochAt } from './position.js';
-import { loadPosition } from './position-store.js';
+import { loadPosition, type PuzzleSearch } from './position-store.js';
 import type { KxAddress } from './rpc-message.js';
 import { loadContacts, loadContents, SAVE_MS, saveContacts, saveContents } from './saved-state.js';
 import { ContentStore } from './store.js';
@@ -45,13 +45,13 @@ const systemRandom: Random = {
  * Starts the DHT module and resolves once its API listens.
  * @throws PeerError `config`, `dht-bind`, those of the hostkey and of the API server
  */
-export async function startDht(config: Config, log: Logger): Promise<Daemon> {
+export async function startDht(config: Config, log: Logger, searchPuzzle: PuzzleSearch): Promise<Daemon> {
   if (!config.dht) {
     throw new PeerError('config', `${config.file} has no section [DHT]`, {
       remedy: 'add a section [DHT], or leave this module out',
     });
   }
-  const daemon = new DhtDaemon(config, config.dht, log);
+  const daemon = new DhtDaemon(config, config.dht, log, searchPuzzle);
   await daemon.start();
   return daemon;
 }
@@ -77,6 +77,7 @@ class DhtDaemon implements Daemon {
     readonly config: Config,
     readonly dht: DhtConfig,
     readonly log: Logger,
+    readonly searchPuzzle: PuzzleSearch,
   ) {
     this.#starting = new Promise((resolve) => {
       this.#setStarted = resolve;
@@ -185,7 +186,8 @@ class DhtDaemon implements Daemon {
     const { stateDir } = this.config;
     const nowSeconds = Math.floor(Date.now() / 1000);
     const key = await loadModuleKey(stateDir, 'dht', hostkey, nowSeconds);
-    const found = await loadPosition(stateDir, hostkey.identity, nowSeconds, () => this.#closed);
+    const stopped = () => this.#closed;
+    const found = await loadPosition(stateDir, hostkey.identity, nowSeconds, this.searchPuzzle, stopped);
     if (!found || this.#closed) return;
     const old = this.#node;
     const seeds = old?.network.parts.table.contacts() ?? (await loadContacts(stateDir));

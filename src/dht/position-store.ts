@@ -1,16 +1,24 @@
 /**
  * The position proof in STATE_DIR/dht/position.json: loaded where it still holds, else searched for and kept.
  *
- * Invariants: the event loop goes on while we search; the file is replaced as a whole. A damaged file is replaced.
+ * Invariants: the event loop goes on while we search, and a stop is heard within a slice; the file is replaced as a whole. A damaged file is replaced.
  */
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
-import { epochAt, type PositionProof, PositionSearch, verifyPosition } from './position.js';
+import { epochAt, type PositionProof, PUZZLE_BITS, puzzlePrefix, verifyPosition } from './position.js';
 
-/** About 5 ms of work. */
-const ATTEMPTS_A_SLICE = 2_000;
+/** Some 100 ms of work. */
+const ATTEMPTS_A_SLICE = 1 << 20;
+
+/** Searches outside the event loop: see src/engine/puzzle.ts. */
+export type PuzzleSearch = (
+  prefix: Buffer,
+  start: bigint,
+  attempts: number,
+  bits: number,
+) => Promise<bigint | null>;
 
 export interface Position {
   readonly proof: PositionProof;
@@ -22,6 +30,7 @@ export async function loadPosition(
   stateDir: string,
   identity: Buffer,
   nowSeconds: number,
+  searchPuzzle: PuzzleSearch,
   stopped: () => boolean,
 ): Promise<Position | null> {
   const directory = join(stateDir, 'dht');
@@ -31,13 +40,17 @@ export async function loadPosition(
   const known = kept?.epoch === epoch ? verifyPosition(identity, kept, nowSeconds) : null;
   if (kept && known) return { proof: kept, position: known };
 
-  const search = new PositionSearch(identity, epoch, randomBytes(8));
-  let proof: PositionProof | null = null;
-  while (!proof) {
+  const prefix = puzzlePrefix(identity, epoch);
+  let start = randomBytes(8).readBigUInt64BE();
+  let found: bigint | null = null;
+  while (found === null) {
     if (stopped()) return null;
-    proof = search.step(ATTEMPTS_A_SLICE);
-    await new Promise((resolve) => setImmediate(resolve));
+    found = await searchPuzzle(prefix, start, ATTEMPTS_A_SLICE, PUZZLE_BITS);
+    start = BigInt.asUintN(64, start + BigInt(ATTEMPTS_A_SLICE));
   }
+  const nonce = Buffer.alloc(8);
+  nonce.writeBigUInt64BE(found);
+  const proof: PositionProof = { epoch, nonce };
   await ensurePrivateDirectory(directory);
   const text = JSON.stringify({ epoch: proof.epoch, nonce: proof.nonce.toString('hex') });
   await writePrivateFile(path, `${text}\n`);

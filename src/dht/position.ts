@@ -2,14 +2,14 @@
  * Positions in the id space and the puzzle that makes each one cost work (design 2).
  *
  * position = SHA-256("position" ‖ identity ‖ epoch u16 ‖ nonce u64), valid only if
- * SHA-256("position puzzle" ‖ identity ‖ epoch ‖ nonce) begins with PUZZLE_BITS zero bits. So every candidate
- * position costs the whole puzzle. An epoch lasts 30 days and begins at a time that depends on the identity.
+ * SHA-256("puzzle" ‖ identity ‖ epoch ‖ nonce) begins with PUZZLE_BITS zero bits. So every candidate position costs the
+ * whole puzzle (docs/decisions/0072). An epoch lasts 30 days and begins at a time that depends on the identity.
  * Not here: where the proof is kept (position-store.ts).
  */
 import { createHash } from 'node:crypto';
 
-/** Leading zero bits: about 2^PUZZLE_BITS hashes. A constant of the network. */
-export const PUZZLE_BITS = 16;
+/** Leading zero bits: 2^PUZZLE_BITS hashes on average, some two seconds of a core. A constant of the network. */
+export const PUZZLE_BITS = 24;
 export const EPOCH_SECONDS = 30 * 86_400;
 /** A proof is still (or already) good this long beyond its epoch, because clocks differ. */
 export const EPOCH_GRACE_SECONDS = 3_600;
@@ -22,11 +22,20 @@ export interface PositionProof {
 }
 
 const POSITION_LABEL = Buffer.from('position', 'ascii');
-const PUZZLE_LABEL = Buffer.from('position puzzle', 'ascii');
+/** With it, what is hashed fits one block. */
+const PUZZLE_LABEL = Buffer.from('puzzle', 'ascii');
+
+function fields(label: Buffer, identity: Buffer, epoch: number): Buffer {
+  return Buffer.concat([label, identity, Buffer.of(epoch >> 8, epoch & 0xff)]);
+}
 
 function digest(label: Buffer, identity: Buffer, epoch: number, nonce: Buffer): Buffer {
-  const epochBytes = Buffer.of(epoch >> 8, epoch & 0xff);
-  return createHash('sha256').update(label).update(identity).update(epochBytes).update(nonce).digest();
+  return createHash('sha256').update(fields(label, identity, epoch)).update(nonce).digest();
+}
+
+/** What stands before the nonce in the puzzle's hash. */
+export function puzzlePrefix(identity: Buffer, epoch: number): Buffer {
+  return fields(PUZZLE_LABEL, identity, epoch);
 }
 
 function leadingZeroBits(hash: Buffer): number {
@@ -60,32 +69,4 @@ export function verifyPosition(
   if (!inTime || proof.nonce.length !== 8) return null;
   if (leadingZeroBits(digest(PUZZLE_LABEL, identity, proof.epoch, proof.nonce)) < puzzleBits) return null;
   return digest(POSITION_LABEL, identity, proof.epoch, proof.nonce);
-}
-
-/** One search for a proof, in slices, so that the caller's event loop goes on. */
-export class PositionSearch {
-  readonly #nonce: Buffer;
-
-  /** @param start 8 random bytes at which the search begins */
-  constructor(
-    readonly identity: Buffer,
-    readonly epoch: number,
-    start: Buffer,
-    readonly puzzleBits = PUZZLE_BITS,
-  ) {
-    this.#nonce = Buffer.from(start);
-  }
-
-  /** Tries `attempts` nonces; the proof once found, else null. */
-  step(attempts: number): PositionProof | null {
-    let value = this.#nonce.readBigUInt64BE();
-    for (let i = 0; i < attempts; i++) {
-      value = (value + 1n) & 0xffff_ffff_ffff_ffffn;
-      this.#nonce.writeBigUInt64BE(value);
-      if (leadingZeroBits(digest(PUZZLE_LABEL, this.identity, this.epoch, this.#nonce)) >= this.puzzleBits) {
-        return { epoch: this.epoch, nonce: Buffer.from(this.#nonce) };
-      }
-    }
-    return null;
-  }
 }

@@ -40,14 +40,15 @@ const TS_ARROWS: readonly (readonly [string, readonly string[]])[] = [
 const RUST_ARROWS: Readonly<Record<string, readonly string[]>> = {
   'crates/cell': [],
   'crates/netem': [],
+  'crates/puzzle': [],
   'crates/audio': [],
   'crates/kx': ['cell'],
   'crates/pump': ['kx', 'cell'],
   // What loads a relay speaks its protocol.
   'crates/lab': ['netem', 'pump', 'kx', 'cell', 'audio'],
-  native: ['pump', 'audio', 'kx', 'netem'],
+  native: ['pump', 'audio', 'kx', 'netem', 'puzzle'],
 };
-const WORKSPACE_CRATES = ['cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];
+const WORKSPACE_CRATES = ['puzzle', 'cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];
 
 interface Fault {
   readonly file: string;

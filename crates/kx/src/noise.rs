@@ -16,8 +16,8 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const KEM_PUBLIC_BYTES: usize = 1184;
 const KEM_CIPHERTEXT_BYTES: usize = 1088;
-/// No message of ours comes near; bounds what a buffer must hold.
-const MESSAGE_LIMIT: usize = 8192;
+/// The most that a message of any pattern adds to its payload: ephemeral key, static key, two tags.
+const MESSAGE_OVERHEAD: usize = 32 + 32 + 2 * 16;
 
 /// Which handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Handshake {
 
     /// Writes the next message, where the pattern has a third.
     pub fn write(&mut self, payload: &[u8]) -> Result<Vec<u8>, NoiseError> {
-        let mut message = vec![0; MESSAGE_LIMIT];
+        let mut message = vec![0; payload.len() + MESSAGE_OVERHEAD];
         let length = self.state.write_message(payload, &mut message)?;
         message.truncate(length);
         Ok(message)
@@ -164,7 +164,7 @@ impl Handshake {
 
     /// Reads the next message; returns its payload.
     pub fn read(&mut self, message: &[u8]) -> Result<Vec<u8>, NoiseError> {
-        let mut payload = vec![0; MESSAGE_LIMIT];
+        let mut payload = vec![0; message.len()];
         let length = self.state.read_message(message, &mut payload)?;
         payload.truncate(length);
         Ok(payload)

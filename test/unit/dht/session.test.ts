@@ -11,6 +11,7 @@ import { loadPosition } from '../../../src/dht/position-store.js';
 import { ReplayWindow } from '../../../src/dht/replay-window.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
 import { SESSION_LIFETIME_MS, type Session, SessionTable } from '../../../src/dht/session-table.js';
+import { searchPuzzle } from '../../../src/engine/puzzle.js';
 import { createNoiseKeyPair } from '../../../src/identity/noise.js';
 import { SeededRandom } from './virtual-network.js';
 
@@ -121,7 +122,7 @@ test('the position is found once, kept with mode 0600, and a damaged file is rep
   const directory = await mkdtemp(join(tmpdir(), 'peer-position-'));
   const identity = randomBytes(32);
   const file = join(directory, 'dht', 'position.json');
-  const load = () => loadPosition(directory, identity, NOW / 1000, () => false);
+  const load = () => loadPosition(directory, identity, NOW / 1000, searchPuzzle, () => false);
   const first = await load();
   assert.equal(await load(), first);
   assert.is((await stat(file)).mode & 0o777, 0o600);
@@ -129,7 +130,7 @@ test('the position is found once, kept with mode 0600, and a damaged file is rep
   const again = await load();
   assert.is(again?.position.length, 32);
   assert.ok((await readFile(file, 'utf8')).includes(again?.proof.nonce.toString('hex') ?? '-'));
-  assert.is(await loadPosition(directory, randomBytes(32), NOW / 1000, () => true), null);
+  assert.is(await loadPosition(directory, randomBytes(32), NOW / 1000, searchPuzzle, () => true), null);
   await rm(directory, { recursive: true });
 });
 

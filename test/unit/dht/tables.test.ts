@@ -11,13 +11,14 @@ import {
   EPOCH_SECONDS,
   epochAt,
   epochEndSeconds,
-  PositionSearch,
+  puzzlePrefix,
   verifyPosition,
 } from '../../../src/dht/position.js';
 import { RateLimit } from '../../../src/dht/rate-limit.js';
 import { REPLAY_WINDOW, ReplayWindow } from '../../../src/dht/replay-window.js';
 import { RoundTrips } from '../../../src/dht/round-trip.js';
 import { BUCKET_SIZE, RoutingTable } from '../../../src/dht/routing-table.js';
+import { searchPuzzle } from '../../../src/engine/puzzle.js';
 
 const test = suite('dht tables');
 
@@ -146,13 +147,14 @@ test('timeouts follow the measured round trips and grow with each attempt', () =
   assert.ok(before > 0);
 });
 
-test('a position needs the puzzle, the identity, and the epoch of now', () => {
+test('a position needs the puzzle, the identity, and the epoch of now', async () => {
   const identity = randomBytes(32);
   const now = 1_800_000_000;
   const epoch = epochAt(identity, now);
-  const search = new PositionSearch(identity, epoch, randomBytes(8), 8);
-  let proof = null;
-  while (!proof) proof = search.step(64);
+  const found = await searchPuzzle(puzzlePrefix(identity, epoch), 2n ** 64n - 5n, 100_000, 8);
+  const nonce = Buffer.alloc(8);
+  nonce.writeBigUInt64BE(found as bigint);
+  const proof = { epoch, nonce };
   const position = verifyPosition(identity, proof, now, 8);
   assert.is(position?.length, 32);
   assert.is(verifyPosition(randomBytes(32), proof, now, 20), null);
