@@ -3,7 +3,8 @@ import * as assert from 'uvu/assert';
 import { DATAGRAM_BYTES, HELLO_BYTES } from '../../../src/dht/datagram.js';
 import { compareDistance } from '../../../src/dht/distance.js';
 import type { DhtNode } from '../../../src/dht/node.js';
-import { SeededRandom, VirtualNetwork } from './virtual-network.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
 
 const test = suite('dht node in virtual time');
 const random = new SeededRandom('node.test');
@@ -145,6 +146,21 @@ test('newcomers closer to a key receive its contents; the content survives all f
   }
   assert.equal(await getAll(network, at(network, living.at(-1) as number), key), [content]);
   network.close();
+});
+
+test('newcomers that come one upon the other all receive what they are closest to', async () => {
+  for (let round = 0; round < 8; round++) {
+    const network = new VirtualNetwork(`crowd ${round}`);
+    await network.grow(6);
+    const key = random.bytes(32);
+    await put(network, at(network, 0), key, Buffer.from('crowd'), 3, 10 * HOUR_MS);
+    await network.grow(12);
+    const now = holders(network, key);
+    for (const index of closestNodes(network, key, 3)) {
+      assert.ok(now.includes(index), `round ${round}: node ${index} is closest and holds it`);
+    }
+    network.close();
+  }
 });
 
 test('TRACE answers with the closest other node first and the KX addresses of each hop', async () => {

@@ -12,8 +12,8 @@ import { ReplayWindow } from '../../../src/dht/replay-window.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
 import { SESSION_LIFETIME_MS, type Session, SessionTable } from '../../../src/dht/session-table.js';
 import { searchPuzzle } from '../../../src/engine/puzzle.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { createNoiseKeyPair } from '../../../src/identity/noise.js';
-import { SeededRandom } from './virtual-network.js';
 
 const test = suite('dht sessions');
 const NOW = 1_800_000_000_000;

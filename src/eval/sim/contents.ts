@@ -1,0 +1,65 @@
+/**
+ * Role: puts contents into a simulated network, gets them again, and counts what that took and gave.
+ *
+ * Requests of a GET are what its node sent from the GET's beginning to its end, its upkeep in that time included.
+ */
+import type { Keyed } from './signed-content.js';
+import type { HonestPeer, Simulation } from './simulation.js';
+
+export interface GetResult {
+  readonly right: boolean;
+  /** From the request to the right content; infinite where it never came. */
+  readonly firstMs: number;
+  readonly requests: number;
+}
+
+export interface GetJob extends Keyed {
+  readonly peer: HonestPeer;
+}
+
+/** Resolves with the number of nodes that said they took it. */
+export function put(
+  peer: HonestPeer,
+  { key, content }: Keyed,
+  ttlMs: number,
+  replication = 20,
+): Promise<number> {
+  return peer.node.put({ key, content, ttlMs, replication });
+}
+
+export async function get(simulation: Simulation, { peer, key, content }: GetJob): Promise<GetResult> {
+  const { clock } = simulation;
+  const { counters } = peer.node;
+  const startMs = clock.now();
+  const before = counters.get('requestsSent');
+  let firstMs = Number.POSITIVE_INFINITY;
+  await peer.node.get(key, (found) => {
+    if (firstMs === Number.POSITIVE_INFINITY && found.equals(content)) firstMs = clock.now() - startMs;
+  });
+  return {
+    right: firstMs < Number.POSITIVE_INFINITY,
+    firstMs,
+    requests: counters.get('requestsSent') - before,
+  };
+}
+
+/** Does all GETs, so many begun a second. */
+export async function getAll(
+  simulation: Simulation,
+  jobs: readonly GetJob[],
+  perSecond: number,
+): Promise<GetResult[]> {
+  const results: GetResult[] = [];
+  await simulation.paced(jobs, perSecond, async (job) => {
+    results.push(await get(simulation, job));
+  });
+  return results;
+}
+
+/** Honest peers that hold a content now. */
+export function holders(simulation: Simulation, { key, content }: Keyed): HonestPeer[] {
+  const now = simulation.clock.now();
+  return simulation.honest.filter(({ node }) =>
+    node.network.parts.store.get(key, now).some((held) => held.content.equals(content)),
+  );
+}

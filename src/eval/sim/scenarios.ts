@@ -1,0 +1,15 @@
+/** Role: all scenarios of the simulator. Not here: the scenarios, a file each. */
+import { PeerError } from '../../errors.js';
+import type { Scenario } from './scenario.js';
+import { footprint } from './scenarios/footprint.js';
+
+export const SCENARIOS: readonly Scenario[] = [footprint];
+
+/** Errors: 'usage', saying what there is. */
+export function findScenario(name: string | undefined): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  if (found) return found;
+  const names = SCENARIOS.map((scenario) => scenario.name).join(', ');
+  const what = name === undefined ? 'which scenario?' : `there is no scenario ${name};`;
+  throw new PeerError('usage', `${what} there are: ${names}`);
+}

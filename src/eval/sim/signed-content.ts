@@ -1,0 +1,32 @@
+/** Role: makes contents that certify themselves, with keys from the simulation's seed. */
+import sodium from 'sodium-native';
+import { encodeSignedValue } from '../../identity/signed-value.js';
+import type { SeededRandom } from './seeded-random.js';
+
+/** About the size of a record by which somebody can be called. */
+const PAYLOAD_BYTES = 300;
+
+export interface Keyed {
+  readonly key: Buffer;
+  readonly content: Buffer;
+}
+
+/** Who can sign under one key. */
+export class Signer {
+  readonly key = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES);
+  readonly #secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES);
+
+  constructor(readonly random: SeededRandom) {
+    sodium.crypto_sign_seed_keypair(this.key, this.#secretKey, random.bytes(sodium.crypto_sign_SEEDBYTES));
+  }
+
+  /** @param expiryMs unix time */
+  sign(sequence: number, expiryMs: number, payloadBytes = PAYLOAD_BYTES): Keyed {
+    const value = {
+      sequence: BigInt(sequence),
+      expirySeconds: Math.ceil(expiryMs / 1000),
+      payload: this.random.bytes(payloadBytes),
+    };
+    return { key: this.key, content: encodeSignedValue(value, this.key, this.#secretKey) };
+  }
+}
