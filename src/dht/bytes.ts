@@ -55,8 +55,24 @@ export function decodeOrNull<T>(bytes: Buffer, decode: (reader: ByteReader) => T
   }
 }
 
+/**
+ * A copy for the long term. A small one from Buffer.from is a slice of a pool and keeps 8 KiB alive for as long as it
+ * lives; this one has memory of its own.
+ */
+export function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
+}
+
+const SCRATCH_BYTES = 2048;
+const MAX_SPARE = 8;
+/** Scratch memory that no writer has just now. */
+const spare: Buffer[] = [];
+
+/** Writes into scratch memory that writers take over from each other; `done` ends the writer. */
 export class ByteWriter {
-  readonly #parts: Buffer[] = [];
+  #scratch = spare.pop() ?? Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #length = 0;
 
   get length(): number {
@@ -64,24 +80,44 @@ export class ByteWriter {
   }
 
   raw(bytes: Buffer): this {
-    this.#parts.push(bytes);
-    this.#length += bytes.length;
+    const at = this.#take(bytes.length);
+    bytes.copy(this.#scratch, at);
+    return this;
+  }
+  zeros(count: number): this {
+    const at = this.#take(count);
+    this.#scratch.fill(0, at, at + count);
     return this;
   }
   u8(value: number): this {
-    return this.raw(Buffer.of(value));
+    this.#scratch.writeUInt8(value, this.#take(1));
+    return this;
   }
   u16(value: number): this {
-    const bytes = Buffer.allocUnsafe(2);
-    bytes.writeUInt16BE(value);
-    return this.raw(bytes);
+    this.#scratch.writeUInt16BE(value, this.#take(2));
+    return this;
   }
   u32(value: number): this {
-    const bytes = Buffer.allocUnsafe(4);
-    bytes.writeUInt32BE(value);
-    return this.raw(bytes);
+    this.#scratch.writeUInt32BE(value, this.#take(4));
+    return this;
   }
+  /** What was written, in memory of its own. The writer is not used again. */
   done(): Buffer {
-    return Buffer.concat(this.#parts, this.#length);
+    const bytes = Buffer.from(this.#scratch.subarray(0, this.#length));
+    if (this.#scratch.length === SCRATCH_BYTES && spare.length < MAX_SPARE) spare.push(this.#scratch);
+    this.#scratch = Buffer.alloc(0);
+    return bytes;
+  }
+
+  /** Makes room; where it begins. */
+  #take(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#scratch.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#scratch.length, this.#length));
+      this.#scratch.copy(larger, 0, 0, at);
+      this.#scratch = larger;
+    }
+    return at;
   }
 }

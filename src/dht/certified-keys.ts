@@ -7,7 +7,8 @@ import { BoundedMap } from './bounded-map.js';
 import type { SecureChannel } from './secure-channel.js';
 
 export class CertifiedKeys {
-  readonly #known = new BoundedMap<string, { readonly identity: Buffer; readonly expirySeconds: number }>(
+  /** By key, as text: identities are text too, since small buffers would hold more memory than they show. */
+  readonly #known = new BoundedMap<string, { readonly identity: string; readonly expirySeconds: number }>(
     4096,
   );
 
@@ -16,7 +17,11 @@ export class CertifiedKeys {
   /** Whether we already know that `key` is `identity`'s. */
   holds(key: Buffer, identity: Buffer, nowSeconds: number): boolean {
     const known = this.#known.get(key.toString('latin1'));
-    return known !== undefined && known.expirySeconds > nowSeconds && known.identity.equals(identity);
+    return (
+      known !== undefined &&
+      known.expirySeconds > nowSeconds &&
+      known.identity === identity.toString('latin1')
+    );
   }
 
   /** Whether `certificate` (or memory) proves that `key` is `identity`'s. */
@@ -25,7 +30,7 @@ export class CertifiedKeys {
     const read = this.channel.readCertificate(certificate, nowSeconds);
     if (!read?.key.equals(key) || !read.identity.equals(identity)) return false;
     const { expirySeconds } = read;
-    this.#known.set(key.toString('latin1'), { identity: Buffer.from(read.identity), expirySeconds });
+    this.#known.set(key.toString('latin1'), { identity: identity.toString('latin1'), expirySeconds });
     return true;
   }
 }

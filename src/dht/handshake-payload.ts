@@ -30,7 +30,7 @@ export function encodeFirst(payload: FirstPayload, size: number): Buffer | null 
   writer.raw(payload.certificate).u16(payload.request.length).raw(payload.request);
   if (size === 0) return writer.done();
   if (writer.length > size) return null;
-  return writer.raw(Buffer.alloc(size - writer.length)).done();
+  return writer.zeros(size - writer.length).done();
 }
 
 export function decodeFirst(bytes: Buffer): FirstPayload | null {

@@ -8,13 +8,14 @@
 export const REPLAY_WINDOW = 1024;
 
 export class ReplayWindow {
-  readonly #bits = new Uint32Array(REPLAY_WINDOW / 32);
+  /** Null as long as every counter up to the highest has come in order, which on most sessions it always does. */
+  #bits: Uint32Array | null = null;
   #highest = -1;
 
   /** Whether the counter could still be accepted; changes nothing. */
   fresh(counter: number): boolean {
     if (counter > this.#highest) return true;
-    if (counter <= this.#highest - REPLAY_WINDOW) return false;
+    if (counter <= this.#highest - REPLAY_WINDOW || !this.#bits) return false;
     const slot = counter % REPLAY_WINDOW;
     return (((this.#bits[slot >> 5] as number) >>> (slot & 31)) & 1) === 0;
   }
@@ -22,17 +23,23 @@ export class ReplayWindow {
   /** Marks the counter as seen; false where it was seen before or is too old. */
   accept(counter: number): boolean {
     if (!this.fresh(counter)) return false;
+    if (!this.#bits && counter === this.#highest + 1) {
+      this.#highest = counter;
+      return true;
+    }
+    this.#bits ??= new Uint32Array(REPLAY_WINDOW / 32).fill(0xffff_ffff);
+    const bits = this.#bits;
     if (counter > this.#highest) {
       const steps = Math.min(counter - this.#highest, REPLAY_WINDOW);
-      for (let i = 0; i < steps; i++) this.#clear((counter - i) % REPLAY_WINDOW);
+      for (let i = 0; i < steps; i++) clear(bits, (counter - i) % REPLAY_WINDOW);
       this.#highest = counter;
     }
     const slot = counter % REPLAY_WINDOW;
-    this.#bits[slot >> 5] = (this.#bits[slot >> 5] as number) | (1 << (slot & 31));
+    bits[slot >> 5] = (bits[slot >> 5] as number) | (1 << (slot & 31));
     return true;
   }
+}
 
-  #clear(slot: number): void {
-    this.#bits[slot >> 5] = (this.#bits[slot >> 5] as number) & ~(1 << (slot & 31));
-  }
+function clear(bits: Uint32Array, slot: number): void {
+  bits[slot >> 5] = (bits[slot >> 5] as number) & ~(1 << (slot & 31));
 }

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { decodeSignedValue } from '../identity/signed-value.js';
+import { ownCopy } from './bytes.js';
 import type { StoreItem, StoreVerdict } from './rpc-message.js';
 
 export const KEY_BYTES = 65_536;
@@ -75,7 +76,7 @@ export class ContentStore {
     const shelf = this.#shelves.get(key.toString('latin1'));
     const hash = contentHash(content);
     const entry: StoredContent = {
-      key: shelf?.key ?? Buffer.from(key),
+      key: shelf?.key ?? key,
       content,
       hash,
       expiresAtMs,
@@ -225,13 +226,14 @@ export class ContentStore {
   #add(entry: StoredContent, nowMs: number): void {
     const id = entry.key.toString('latin1');
     const shelf = this.#shelves.get(id) ?? {
-      key: entry.key,
+      key: ownCopy(entry.key),
       contents: new Map(),
       bytes: 0,
       checkedAtMs: nowMs,
     };
     this.#shelves.set(id, shelf);
-    shelf.contents.set(entry.hash.toString('latin1'), entry);
+    const kept = { ...entry, key: shelf.key, content: ownCopy(entry.content) };
+    shelf.contents.set(entry.hash.toString('latin1'), kept);
     shelf.bytes += entry.content.length;
     shelf.checkedAtMs = nowMs;
     this.#account(entry, 1);
