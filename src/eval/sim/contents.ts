@@ -3,6 +3,7 @@
  *
  * Requests of a GET are what its node sent from the GET's beginning to its end, its upkeep in that time included.
  */
+import type { Tell } from './scenario.js';
 import type { Keyed } from './signed-content.js';
 import type { HonestPeer, Simulation } from './simulation.js';
 
@@ -43,15 +44,21 @@ export async function get(simulation: Simulation, { peer, key, content }: GetJob
   };
 }
 
+const TELL_EVERY = 1_000;
+
 /** Does all GETs, so many begun a second. */
 export async function getAll(
   simulation: Simulation,
   jobs: readonly GetJob[],
   perSecond: number,
+  tell: Tell = () => {},
 ): Promise<GetResult[]> {
   const results: GetResult[] = [];
   await simulation.paced(jobs, perSecond, async (job) => {
     results.push(await get(simulation, job));
+    if (results.length % TELL_EVERY !== 0) return;
+    const right = results.filter((result) => result.right).length;
+    tell(`${results.length} GETs, ${right} right`);
   });
   return results;
 }

@@ -1,0 +1,79 @@
+/**
+ * Role: the scenario of peers that hang together and poison tables: what is put among them, is it found?
+ *
+ * Values are put by honest peers of the attacked network, one value each, and got by others. The tables are settled;
+ * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share.
+ */
+import { type GetJob, getAll, holders, put } from '../contents.js';
+import { scenario } from '../scenario.js';
+import { type Keyed, Signer } from '../signed-content.js';
+import { Simulation } from '../simulation.js';
+import { mean, percent, quantile, rounded } from '../statistics.js';
+
+const TTL_MS = 43_200_000;
+/** So that no upkeep falls between putting and getting, all of it is soon over. */
+const PUTS_PER_SECOND = 200;
+const REST_MS = 5_000;
+
+export const colluders = scenario({
+  name: 'colluders',
+  summary:
+    'GETs of self-certifying values among peers that collude, lie about others and drop what they store',
+  defaults: {
+    nodes: 10_000,
+    colludersPercent: 50,
+    odds: 2,
+    values: 2_000,
+    gets: 10_000,
+    getsPerSecond: 200,
+    lossPercent: 1,
+  },
+  async run(parameters, seed, tell) {
+    const { nodes, colludersPercent, odds, values, gets, getsPerSecond, lossPercent } = parameters;
+    const area = { medianRoundTripMs: 80, jitterMs: 2, loss: lossPercent / 100 };
+    const simulation = new Simulation({ seed, peers: nodes, ...area });
+    const { random, clock } = simulation;
+    const hostile = Math.round((nodes * colludersPercent) / 100);
+    for (let i = hostile; i < nodes; i++) simulation.addHonest();
+    simulation.addColluders(Array.from({ length: hostile }, () => simulation.newContact()));
+    simulation.settle(odds);
+    tell(`${nodes} peers, ${hostile} of them colluding`);
+
+    const contents = Array.from({ length: values }, () => new Signer(random).sign(1, clock.now() + TTL_MS));
+    const acknowledged: number[] = [];
+    await simulation.paced(contents, PUTS_PER_SECOND, async (content) => {
+      acknowledged.push(await put(random.pick(simulation.honest), content, TTL_MS));
+    });
+    await clock.advance(REST_MS);
+    const replicas = contents.map((content) => holders(simulation, content).length);
+    tell(`${values} values put, honest replicas ${rounded(mean(replicas))} of 20`);
+
+    const jobs: GetJob[] = [];
+    for (let i = 0; i < gets; i++) {
+      jobs.push({ ...(contents[i % values] as Keyed), peer: random.pick(simulation.honest) });
+    }
+    const results = await getAll(simulation, jobs, getsPerSecond, tell);
+    const right = results.filter((result) => result.right);
+    const requests = results.map((result) => result.requests);
+    const times = right.map((result) => result.firstMs);
+    const inTables = simulation.honest.flatMap(({ node }) => node.network.parts.table.contacts());
+    const bad = new Set(simulation.hostile.map(({ contact }) => contact));
+    return {
+      nodes,
+      build: 'settled',
+      odds,
+      colludersInTablesPercent: rounded(
+        percent(inTables.filter((one) => bad.has(one)).length, inTables.length),
+      ),
+      acknowledgedMean: rounded(mean(acknowledged)),
+      honestReplicasMean: rounded(mean(replicas)),
+      valuesWithoutReplica: replicas.filter((count) => count === 0).length,
+      gets,
+      rightPercent: rounded(percent(right.length, gets), 3),
+      requestsMean: rounded(mean(requests)),
+      requestsP99: quantile(requests, 0.99),
+      firstMsP50: rounded(quantile(times, 0.5)),
+      firstMsP99: rounded(quantile(times, 0.99)),
+    };
+  },
+});
