@@ -39,6 +39,11 @@ declare module 'sodium-native' {
       key: Buffer,
     ): number;
 
+    /** XORs with the key stream from its beginning. */
+    crypto_stream_chacha20_ietf_xor(out: Buffer, bytes: Buffer, nonce: Buffer, key: Buffer): void;
+    /** Poly1305, 16 bytes; a key is used once. */
+    crypto_onetimeauth(tag: Buffer, bytes: Buffer, key: Buffer): void;
+
     randombytes_buf(out: Buffer): void;
     sodium_memzero(buffer: Buffer): void;
     sodium_memcmp(a: Buffer, b: Buffer): boolean;

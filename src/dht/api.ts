@@ -61,11 +61,11 @@ export class DhtApi {
     const ttlMs = Math.min(put.ttlSeconds * 1000, MAX_TTL_MS);
     if (ttlMs === 0) return false;
     const replication = put.replication === 0 ? this.options.replication : put.replication;
-    return (await node.put({ key: put.key, ttlMs, replication, content: put.content })) > 0;
+    return (await node.lookups.put({ key: put.key, ttlMs, replication, content: put.content })) > 0;
   }
 
   async #get(node: DhtNode, client: ApiConnection, key: Buffer): Promise<boolean> {
-    const found = await node.get(key, (content) => {
+    const found = await node.lookups.get(key, (content) => {
       client.send({ type: 'dht-get-reply', key, content });
     });
     return found > 0;

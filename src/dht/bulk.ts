@@ -49,7 +49,7 @@ export interface BulkOptions {
 }
 
 export interface BulkCallbacks {
-  /** Comes for each answer; `stored` and `end` are the last ones. */
+  /** Comes for each answer; `stored`, `taken` and `end` are the last ones. */
   onAnswer(answer: RpcAnswer): void;
   /** The stream ended without a last answer. */
   onFailure(): void;
@@ -135,12 +135,12 @@ export class Bulk {
         }
         const message = sealed.open(body);
         if (!message || isRequest(message) || finished) return false;
-        finished = message.kind === 'stored' || message.kind === 'end';
+        finished = message.kind === 'stored' || message.kind === 'taken' || message.kind === 'end';
         callbacks.onAnswer(message);
         if (finished) stream.end();
         return true;
       },
-      () => request.kind === 'store' && sealed !== null,
+      () => request.kind !== 'fetch' && sealed !== null,
       () => {
         this.#started.delete(stream);
         if (!finished) callbacks.onFailure();

@@ -24,6 +24,15 @@ export type CounterName =
   | 'dropUnknownAnswer'
   | 'dropStreamLimit'
   | 'replicasNotHeld'
+  | 'onionsMade'
+  | 'onionsRelayed'
+  | 'onionsServed'
+  | 'onionsFailed'
+  | 'dropOnion'
+  | 'dropOnionStale'
+  | 'dropOnionReplayed'
+  | 'dropOnionLimit'
+  | 'dropReply'
   | 'internalErrors';
 
 export class Counters {

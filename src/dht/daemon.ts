@@ -20,6 +20,9 @@ import { noiseChannel } from './noise-channel.js';
 import { bootstrapEndpoints, kxAddress, type OwnAddresses, ownAddresses } from './own-addresses.js';
 import { epochAt } from './position.js';
 import { loadPosition, type PuzzleSearch } from './position-store.js';
+import { PinnedHops } from './private/pinned-hops.js';
+import { loadPinnedHops } from './private/pinned-store.js';
+import { sodiumOnionCipher } from './private/sodium-onion-cipher.js';
 import type { KxAddress } from './rpc-message.js';
 import { loadContacts, loadContents, SAVE_MS, saveContacts, saveContents } from './saved-state.js';
 import { ContentStore } from './store.js';
@@ -64,6 +67,7 @@ class DhtDaemon implements Daemon {
   readonly #store = new ContentStore();
   readonly #starting: Promise<DhtNode | null>;
   #setStarted: (node: DhtNode | null) => void = () => {};
+  #pinned = new PinnedHops();
   #node: DhtNode | null = null;
   #nodeEpoch = 0;
   #nodeSinceMs = 0;
@@ -99,11 +103,9 @@ class DhtDaemon implements Daemon {
   async start(): Promise<void> {
     const hostkey = await loadHostkey(this.config.hostkeyPath);
     for (const warning of hostkey.warnings) this.log.warn(warning);
-    if (this.dht.privateLookups) {
-      this.log.warn(
-        'PRIVATE_LOOKUPS is not built yet: GET and PUT show this peer to the nodes that serve them',
-      );
-    }
+    this.#pinned = await loadPinnedHops(this.config.stateDir, (err) =>
+      this.log.error({ err }, 'the pinned first hops could not be written'),
+    );
     const own = await ownAddresses(this.dht.overlayHosts, this.dht.overlayPort);
     const kx = await kxAddress(this.config.kx, own);
     try {
@@ -131,7 +133,6 @@ class DhtDaemon implements Daemon {
       requests: this.#api.counts,
       api: this.#server.counters,
       udpSendErrors: this.#udp.sendErrors,
-      privateLookups: false,
     };
   }
 
@@ -208,6 +209,16 @@ class DhtDaemon implements Daemon {
       },
       kx,
       diversity: this.dht.diversity,
+      onions: {
+        cipher: sodiumOnionCipher(key),
+        own: this.dht.privateLookups
+          ? {
+              pinned: this.#pinned,
+              diversity: this.dht.diversity,
+              warn: (text) => this.log.warn(text),
+            }
+          : null,
+      },
       hostlist: () => bootstrapEndpoints(this.dht.hostlist, own, port),
       store: this.#store,
     });

@@ -27,6 +27,9 @@ import type {
 import { getContents } from './get.js';
 import { K, Network, THOROUGH } from './network.js';
 import { verifyPosition } from './position.js';
+import type { DirectLookups } from './private/exit.js';
+import type { OnionCipher } from './private/onion-cipher.js';
+import { type OwnPrivacy, PrivateLookups } from './private/private-lookups.js';
 import { putContent } from './put.js';
 import { RateLimit } from './rate-limit.js';
 import { Replicator } from './replicator.js';
@@ -58,6 +61,8 @@ export interface DhtNodeOptions {
   readonly storeLimits?: StoreLimits;
   /** Contents to go on with, from the node that this one takes over from. */
   readonly store?: ContentStore;
+  /** Without it this node takes no part in private lookups. `own`: how its own requests are private, null for not. */
+  readonly onions?: { readonly cipher: OnionCipher; readonly own: OwnPrivacy | null };
 }
 
 const REFRESH_MS = 600_000;
@@ -73,6 +78,7 @@ export class DhtNode {
   readonly network: Network;
   readonly counters = new Counters();
   readonly replicator: Replicator;
+  readonly privateLookups: PrivateLookups | null;
   readonly #o: DhtNodeOptions;
   readonly #bootstrap: Bootstrap;
   readonly #positions = new BoundedMap<string, Buffer>(4096);
@@ -96,7 +102,10 @@ export class DhtNode {
     const store = options.store ?? new ContentStore(options.storeLimits);
     const certified = new CertifiedKeys(channel);
     const roundTrips = new RoundTrips();
-    const service = new Service({ clock, table, store, kx: options.kx });
+    const service = new Service({
+      ...{ clock, table, store, kx: options.kx },
+      onLeg: (from, request) => this.privateLookups?.handle(from, request) ?? 'refused',
+    });
     const verify = (contact: UnverifiedContact) => this.#verify(contact);
     const shared = { clock, random, channel, certified, counters: this.counters, self: () => self, verify };
     const rpc = new Rpc({
@@ -120,6 +129,12 @@ export class DhtNode {
       onLost: (contact) => this.replicator.contactLost(contact),
     });
     this.replicator = new Replicator(this.network);
+    this.privateLookups = options.onions
+      ? new PrivateLookups({
+          ...{ network: this.network, ...options.onions, direct: this },
+          joined: () => this.#state === 'joined',
+        })
+      : null;
     this.#bootstrap = new Bootstrap({
       clock,
       random,
@@ -128,6 +143,11 @@ export class DhtNode {
       lonely: () => table.size === 0,
       onWelcome: (contact) => this.#onWelcome(contact),
     });
+  }
+
+  /** GET and PUT as this node's own requests are to be made: through onions, or directly. */
+  get lookups(): DirectLookups {
+    return this.privateLookups ?? this;
   }
 
   get state(): JoinState {
@@ -149,6 +169,7 @@ export class DhtNode {
     if (alone && seeds.length === 0) this.#joined();
     this.#bootstrap.start();
     this.replicator.start();
+    this.privateLookups?.start();
     this.#refreshedAtMs = this.#o.clock.now();
     this.#scheduleUpkeep();
   }
@@ -157,6 +178,7 @@ export class DhtNode {
     this.#state = 'closed';
     this.#bootstrap.close();
     this.replicator.close();
+    this.privateLookups?.close();
     if (this.#upkeep) this.#o.clock.clearTimer(this.#upkeep);
     this.network.parts.rpc.close();
     this.network.parts.bulk.close();
@@ -229,6 +251,7 @@ export class DhtNode {
       smoothedRoundTripMs: roundTrips.smoothedMs,
       bootstrapRounds: this.#bootstrap.rounds,
       replication: { offers: this.replicator.offers, moved: this.replicator.moved },
+      privateLookups: this.privateLookups?.status() ?? null,
       counters: this.counters.toJSON(),
     };
   }

@@ -39,7 +39,14 @@ export type RpcRequest =
       readonly size: number;
       readonly contentHash: Buffer;
     }
-  | { readonly kind: 'fetch'; readonly key: Buffer };
+  | { readonly kind: 'fetch'; readonly key: Buffer }
+  /** An onion on its way to its exit (private/onion.ts). */
+  | { readonly kind: 'relay'; readonly token: Buffer; readonly onion: Buffer }
+  /** A reply on its way back. */
+  | { readonly kind: 'relayed'; readonly token: Buffer; readonly number: number; readonly body: Buffer };
+
+/** What became of a `relay` or `relayed` at the node that got it; nothing is said of the nodes behind. */
+export type TakenVerdict = 'taken' | 'busy' | 'refused';
 
 export type StoreVerdict = 'stored' | 'wanted' | 'full' | 'stale' | 'refused';
 
@@ -60,6 +67,7 @@ export type RpcAnswer =
   | { readonly kind: 'pong' }
   | FoundAnswer
   | { readonly kind: 'stored'; readonly verdict: StoreVerdict }
+  | { readonly kind: 'taken'; readonly verdict: TakenVerdict }
   | { readonly kind: 'value'; readonly content: Buffer }
   | { readonly kind: 'end' };
 
@@ -70,9 +78,18 @@ export interface Framed {
   readonly message: RpcMessage;
 }
 
-const KIND = { ping: 0x10, find: 0x11, store: 0x12, offer: 0x13, fetch: 0x14 } as const;
-const ANSWER = { pong: 0x20, found: 0x21, stored: 0x22, value: 0x24, end: 0x25 } as const;
+const KIND = {
+  ping: 0x10,
+  find: 0x11,
+  store: 0x12,
+  offer: 0x13,
+  fetch: 0x14,
+  relay: 0x15,
+  relayed: 0x16,
+} as const;
+const ANSWER = { pong: 0x20, found: 0x21, stored: 0x22, value: 0x24, end: 0x25, taken: 0x26 } as const;
 const VERDICTS: readonly StoreVerdict[] = ['stored', 'wanted', 'full', 'stale', 'refused'];
+const TAKEN_VERDICTS: readonly TakenVerdict[] = ['taken', 'busy', 'refused'];
 const FIND_VALUES = 1;
 const FIND_KX = 2;
 const FOUND_KX = 1;
@@ -82,6 +99,8 @@ const FOUND_DIGEST = 8;
 
 /** Bytes of kind and request id. */
 export const RPC_HEADER_BYTES = 5;
+/** Bytes that tie the replies of one leg of an onion to it. */
+export const LEG_TOKEN_BYTES = 16;
 /** Bytes of a store message without its content. */
 export const STORE_OVERHEAD_BYTES = RPC_HEADER_BYTES + 37;
 
@@ -89,6 +108,11 @@ const isRequestKind = (kind: RpcMessage['kind']): kind is RpcRequest['kind'] => 
 
 export function isRequest(message: RpcMessage): message is RpcRequest {
   return isRequestKind(message.kind);
+}
+
+/** Requests that change something: message 1 of a handshake can be replayed, a session's messages cannot. */
+export function needsSession(request: RpcRequest): boolean {
+  return request.kind === 'store' || request.kind === 'relay' || request.kind === 'relayed';
 }
 
 export function encodeRpc({ requestId, message }: Framed): Buffer {
@@ -113,11 +137,20 @@ export function encodeRpc({ requestId, message }: Framed): Buffer {
     case 'fetch':
       writer.raw(message.key);
       break;
+    case 'relay':
+      writer.raw(message.token).raw(message.onion);
+      break;
+    case 'relayed':
+      writer.raw(message.token).u32(message.number).raw(message.body);
+      break;
     case 'found':
       writeFound(writer, message);
       break;
     case 'stored':
       writer.u8(VERDICTS.indexOf(message.verdict));
+      break;
+    case 'taken':
+      writer.u8(TAKEN_VERDICTS.indexOf(message.verdict));
       break;
     case 'value':
       writer.raw(message.content);
@@ -156,12 +189,22 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
     }
     case KIND.fetch:
       return { kind: 'fetch', key: Buffer.from(reader.take(32)) };
+    case KIND.relay: {
+      const token = Buffer.from(reader.take(LEG_TOKEN_BYTES));
+      return { kind: 'relay', token, onion: Buffer.from(reader.rest()) };
+    }
+    case KIND.relayed: {
+      const head = { token: Buffer.from(reader.take(LEG_TOKEN_BYTES)), number: reader.u32() };
+      return { kind: 'relayed', ...head, body: Buffer.from(reader.rest()) };
+    }
     case ANSWER.pong:
       return { kind: 'pong' };
     case ANSWER.found:
       return readFound(reader);
     case ANSWER.stored:
       return { kind: 'stored', verdict: VERDICTS[reader.u8()] ?? reader.fail() };
+    case ANSWER.taken:
+      return { kind: 'taken', verdict: TAKEN_VERDICTS[reader.u8()] ?? reader.fail() };
     case ANSWER.value:
       return { kind: 'value', content: Buffer.from(reader.rest()) };
     case ANSWER.end:

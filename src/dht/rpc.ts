@@ -24,7 +24,14 @@ import { decodeFirst, decodeSecond, encodeFirst, encodeSecond } from './handshak
 import { RateLimit } from './rate-limit.js';
 import { ReplayWindow } from './replay-window.js';
 import type { RoundTrips } from './round-trip.js';
-import { decodeRpc, encodeRpc, isRequest, type RpcAnswer, type RpcRequest } from './rpc-message.js';
+import {
+  decodeRpc,
+  encodeRpc,
+  isRequest,
+  needsSession,
+  type RpcAnswer,
+  type RpcRequest,
+} from './rpc-message.js';
 import { CERTIFICATE_BYTES, type Initiation, type SecureChannel } from './secure-channel.js';
 import { type Session, SessionTable } from './session-table.js';
 
@@ -172,7 +179,7 @@ export class Rpc {
     const { channel, certified, clock, self, counters } = this.#o;
     const { contact, requestId } = pending;
     // A store waits for the confirmed session; the handshake carries a ping in its place.
-    const message: RpcRequest = pending.request.kind === 'store' ? { kind: 'ping' } : pending.request;
+    const message: RpcRequest = needsSession(pending.request) ? { kind: 'ping' } : pending.request;
     const holdsCertificate = certified.holds(contact.key, contact.identity, clock.now() / 1000);
     const payload = encodeFirst(
       {
@@ -326,7 +333,7 @@ export class Rpc {
       nextCounter: 0,
     };
     this.sessions.add(session);
-    if (pending.request.kind === 'store') {
+    if (needsSession(pending.request)) {
       if (this.#pending.has(pending.requestId)) this.#sendSealed(session, pending);
       return;
     }

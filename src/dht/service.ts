@@ -1,15 +1,23 @@
 /**
  * What this node answers to the requests of others.
  *
- * Invariants: answers fit the budget they are given; stores and fetches need a session or stream; nothing is given
+ * Invariants: answers fit the budget they are given; stores, fetches and relays need a session or stream; nothing is given
  * out past its expiry. Not here: authentication (rpc.ts, bulk.ts), limits on rates.
  */
 import type { Contact } from './contact.js';
 import type { Clock } from './environment.js';
 import { K } from './network.js';
 import type { RoutingTable } from './routing-table.js';
-import { fitFound, type KxAddress, type RpcAnswer, type RpcRequest } from './rpc-message.js';
+import {
+  fitFound,
+  type KxAddress,
+  type RpcAnswer,
+  type RpcRequest,
+  type TakenVerdict,
+} from './rpc-message.js';
 import { type ContentStore, MAX_TTL_MS } from './store.js';
+
+export type LegRequest = RpcRequest & { kind: 'relay' | 'relayed' };
 
 const REFUSED: RpcAnswer = { kind: 'stored', verdict: 'refused' };
 
@@ -21,6 +29,8 @@ export class Service {
       readonly store: ContentStore;
       /** Where our KX module can be reached (Spec 3.1.5). */
       readonly kx: KxAddress;
+      /** Legs of onions (private/legs.ts). */
+      readonly onLeg: (from: Contact, request: LegRequest) => TakenVerdict;
     },
   ) {}
 
@@ -34,6 +44,9 @@ export class Service {
       case 'store':
       case 'offer':
         return inSession ? this.#keep(from, request) : REFUSED;
+      case 'relay':
+      case 'relayed':
+        return { kind: 'taken', verdict: inSession ? this.parts.onLeg(from, request) : 'refused' };
       case 'fetch':
         return null;
     }
@@ -46,6 +59,8 @@ export class Service {
       return [...held.map(({ content }): RpcAnswer => ({ kind: 'value', content })), { kind: 'end' }];
     }
     if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
+    if (request.kind === 'relay' || request.kind === 'relayed')
+      return [{ kind: 'taken', verdict: this.parts.onLeg(from, request) }];
     return [{ kind: 'end' }];
   }
 

@@ -12,7 +12,7 @@ import type {
   StreamHandlers,
   StreamTransport,
 } from '../../../src/dht/environment.js';
-import { DhtNode } from '../../../src/dht/node.js';
+import { DhtNode, type DhtNodeOptions } from '../../../src/dht/node.js';
 import { epochAt, verifyPosition } from '../../../src/dht/position.js';
 import { CERTIFICATE_BYTES, type SecureChannel } from '../../../src/dht/secure-channel.js';
 
@@ -216,6 +216,8 @@ export class VirtualNetwork {
   filter: (from: Endpoint, to: Endpoint, bytes: Buffer) => boolean = () => true;
   /** One way. */
   delayMs = 10;
+  /** Gives further nodes their part in private lookups. */
+  onions: (key: Buffer, random: Random) => DhtNodeOptions['onions'] | undefined = () => undefined;
 
   constructor(seed: string) {
     this.#random = new SeededRandom(seed);
@@ -239,7 +241,9 @@ export class VirtualNetwork {
     const id = identity.toString('hex');
     const self = { id, identity, key, proof, position, ipv4: endpoint.host, ipv6: null, port: endpoint.port };
     const first = this.nodes[0];
+    const onions = this.onions(key, random);
     const node = new DhtNode({
+      ...(onions ? { onions } : {}),
       clock: this.clock,
       random,
       datagrams: this.#datagrams(endpoint),

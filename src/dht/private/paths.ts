@@ -1,0 +1,103 @@
+/**
+ * Paths for our onions, and what we learn from those that failed.
+ *
+ * Invariant: only the first hop's own leg counts against it at once; who fails behind it leaves the pool and is passed
+ * over for a while, the one that says so along with the one that it says it of, for either may lie.
+ * Not here: the parts (pinned-hops.ts, hop-pool.ts, path-choice.ts).
+ */
+import type { Diversity } from '../../config/config.js';
+import type { Contact, UnverifiedContact } from '../contact.js';
+import type { Network } from '../network.js';
+import { HopPool } from './hop-pool.js';
+import { MAX_HOPS } from './onion.js';
+import type { Fault } from './onion-run.js';
+import { choosePath } from './path-choice.js';
+import type { PinnedHops } from './pinned-hops.js';
+import { nearby } from './prefix.js';
+import { Suspects } from './suspects.js';
+
+/** After this the table is what it will be, also where it is small. */
+const SETTLED_MS = 60_000;
+
+/** What the onions of one request have in common, so that they differ where they should. */
+export interface PathNeeds {
+  readonly avoidFirst: ReadonlySet<string>;
+  readonly avoidSecond: ReadonlySet<string>;
+  readonly avoidExit: ReadonlySet<string>;
+  /** No path rather than one to the same exit. */
+  readonly otherExit: boolean;
+}
+
+export const NO_NEEDS: PathNeeds = {
+  avoidFirst: new Set(),
+  avoidSecond: new Set(),
+  avoidExit: new Set(),
+  otherExit: false,
+};
+
+export interface PathsParts {
+  readonly network: Network;
+  readonly pinned: PinnedHops;
+  readonly diversity: Diversity;
+}
+
+export class Paths {
+  readonly pool: HopPool;
+  readonly suspects = new Suspects();
+  readonly #o: PathsParts;
+  readonly #sinceMs: number;
+
+  constructor(parts: PathsParts) {
+    this.#o = parts;
+    this.pool = new HopPool(parts.network);
+    this.#sinceMs = parts.network.now;
+  }
+
+  /** Hops that a path has now: fewer than MAX_HOPS where there are fewer other nodes; 0 where there is none. */
+  get hops(): number {
+    return Math.min(MAX_HOPS, this.pool.known);
+  }
+
+  choose(needs: PathNeeds): readonly Contact[] | null {
+    const { network, pinned, diversity } = this.#o;
+    const { self, random, verify } = network.parts;
+    const nowMs = network.now;
+    const candidates = this.pool.candidates();
+    const randomBelow = (bound: number) => random.bytes(6).readUIntBE(0, 6) % bound;
+    const near = (a: Contact, b: UnverifiedContact) => nearby(a, b, diversity);
+    const first = pinned.choose({
+      ...{ candidates, avoid: needs.avoidFirst, near, randomBelow, nowMs },
+      settled: this.pool.filled || nowMs - this.#sinceMs > SETTLED_MS,
+      resolve: (contact) => this.pool.latest(contact.id) ?? verify(contact),
+    });
+    if (!first) return null;
+    return choosePath(first, candidates, {
+      ...{ ...needs, near, randomBelow, selfId: self.id, hops: this.hops },
+      suspect: (contact) => this.suspects.has(contact, nowMs),
+    });
+  }
+
+  onFault(path: readonly Contact[], fault: Fault): void {
+    const { pinned, network } = this.#o;
+    const [first] = path;
+    if (!first || fault.kind === 'own') return;
+    if (fault.kind === 'first') {
+      pinned.noteFailure(first.id, network.now);
+      return;
+    }
+    pinned.noteBehind(first.id, false, network.now);
+    const from = fault.kind === 'silent' ? 1 : Math.max(1, fault.hop);
+    const to = fault.kind === 'silent' ? path.length : fault.hop + 2;
+    for (const contact of path.slice(from, to)) this.suspect(contact);
+  }
+
+  onWorks(path: readonly Contact[]): void {
+    const [first] = path;
+    if (first) this.#o.pinned.noteBehind(first.id, true, this.#o.network.now);
+  }
+
+  suspect(contact: Contact): void {
+    this.suspects.add(contact, this.#o.network.now);
+    this.pool.drop(contact);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * GET through onions: gives every content as soon as an exit has it, each once, and asks a second exit where that is
+ * worth it.
+ *
+ * A second onion goes out where the first brought nothing or nothing signed, where it failed or is slow, and by chance in
+ * one GET of ten; never more than MAX_ONIONS, never beyond GET_BOUND_MS. Every further exit is a further chance that a
+ * colluder learns who asks (docs/decisions/0081), so the rule is no stricter than that.
+ * Invariant: there is no lookup of our own: where no onion gets through, nothing is found.
+ * Not here: a single onion (onion-run.ts), paths (paths.ts).
+ */
+import type { Contact } from '../contact.js';
+import type { TimerHandle } from '../environment.js';
+import { contentHash } from '../store.js';
+import { ExitAnswer } from './onion-answers.js';
+import { OnionRun, type RunParts } from './onion-run.js';
+import type { Paths } from './paths.js';
+
+export interface LookupParts extends RunParts {
+  readonly paths: Paths;
+}
+
+export const GET_BOUND_MS = 12_000;
+const MAX_ONIONS = 4;
+/** One GET in so many is compared with another exit's answer though nothing asks for it. */
+export const COMPARED_IN = 10;
+/** When an exit that has begun, but brought nothing, is joined by another. */
+const SLOW_MS = 3_000;
+const MAX_CONTENTS = 4_096;
+
+interface Asked {
+  readonly run: OnionRun;
+  readonly answer: ExitAnswer;
+  slow: boolean;
+  timer: TimerHandle | null;
+}
+
+/** Resolves with the number of contents given to `onContent` once nothing more can come. Never rejects. */
+export function privateGet(
+  parts: LookupParts,
+  key: Buffer,
+  onContent: (content: Buffer) => void,
+): Promise<number> {
+  return new Promise((resolve) => new PrivateGet(parts, key, onContent, resolve).step());
+}
+
+class PrivateGet {
+  readonly #asked: Asked[] = [];
+  readonly #given = new Set<string>();
+  readonly #compared: boolean;
+  readonly #bound: TimerHandle;
+  readonly #avoidFirst = new Set<string>();
+  #over = false;
+
+  constructor(
+    readonly parts: LookupParts,
+    readonly key: Buffer,
+    readonly onContent: (content: Buffer) => void,
+    readonly resolve: (given: number) => void,
+  ) {
+    const { random, clock } = parts.network.parts;
+    this.#compared = random.bytes(2).readUInt16BE() % COMPARED_IN === 0;
+    this.#bound = clock.setTimer(GET_BOUND_MS, () => this.#finish());
+    // What we store ourselves is no secret from us; others may hold more of it.
+    const { store } = parts.network.parts;
+    for (const { content } of store.get(key, parts.network.now)) this.#give(content);
+  }
+
+  /** Looks at what there is and does what is missing. */
+  step(): void {
+    if (this.#over) return;
+    const ended = this.#asked.filter(({ run }) => run.state === 'ended');
+    const signed = this.#asked.some(({ answer }) => answer.signed);
+    const wanted = signed && !this.#compared ? 1 : 2;
+    if (ended.length >= wanted) {
+      this.#finish();
+      return;
+    }
+    const pending = this.#asked.filter(
+      ({ run, slow }) => !slow && (run.state === 'sent' || run.state === 'begun'),
+    );
+    const atOnce = this.#compared || ended.length > 0 ? wanted : 1;
+    if (pending.length + ended.length >= atOnce || this.#launch()) return;
+    // Nobody else to ask: what is still under way is all there will be.
+    if (!this.#asked.some(({ run }) => run.state === 'sent' || run.state === 'begun')) this.#finish();
+  }
+
+  #launch(): boolean {
+    if (this.#asked.length >= MAX_ONIONS) return false;
+    const paths = this.#asked.map(({ run }) => run.path);
+    const path = this.parts.paths.choose({
+      avoidFirst: this.#avoidFirst,
+      avoidSecond: new Set(paths.flatMap((hops) => hops.slice(1, -1).map(({ id }) => id))),
+      avoidExit: new Set(paths.map((hops) => (hops.at(-1) as Contact).id)),
+      // A second opinion from the same exit is none.
+      otherExit: this.#asked.some(({ run }) => run.state === 'ended'),
+    });
+    if (!path) return false;
+    const { clock } = this.parts.network.parts;
+    const answer = new ExitAnswer(path.at(-1) as Contact, this.key);
+    const run = new OnionRun(this.parts, path, {
+      onContent: (content) => {
+        answer.add(content, this.parts.network.now);
+        this.#give(content);
+      },
+      onState: (state) => {
+        const first = path[0] as Contact;
+        if (state === 'failed' && run.fault?.kind === 'first') this.#avoidFirst.add(first.id);
+        this.step();
+      },
+    });
+    const asked: Asked = { run, answer, slow: false, timer: null };
+    asked.timer = clock.setTimer(SLOW_MS, () => {
+      asked.slow = run.state !== 'ended' && !answer.signed;
+      this.step();
+    });
+    this.#asked.push(asked);
+    run.start({ kind: 'get', key: this.key });
+    this.step();
+    return true;
+  }
+
+  #give(content: Buffer): void {
+    const hash = contentHash(content).toString('latin1');
+    if (this.#over || this.#given.has(hash) || this.#given.size >= MAX_CONTENTS) return;
+    this.#given.add(hash);
+    this.onContent(content);
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { clock } = this.parts.network.parts;
+    clock.clearTimer(this.#bound);
+    for (const { run, timer } of this.#asked) {
+      if (timer) clock.clearTimer(timer);
+      run.close();
+    }
+    const ended = this.#asked.filter(({ run }) => run.state === 'ended').map(({ answer }) => answer);
+    for (const one of ended) {
+      if (ended.some((other) => one.isWorseThan(other))) this.parts.paths.suspect(one.exit);
+    }
+    this.resolve(this.#given.size);
+  }
+}

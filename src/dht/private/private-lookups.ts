@@ -1,0 +1,161 @@
+/**
+ * Private lookups, put together: our own onions, and what we do for those of others.
+ *
+ * Every node relays and serves; whether its own GETs and PUTs go through onions is its own choice (PRIVATE_LOOKUPS).
+ * Invariants: with at least one other node, an own request that is to be private never becomes a direct one; with fewer
+ * than three others paths are shorter and a warning says so, once. Not here: the parts.
+ */
+import type { Diversity } from '../../config/config.js';
+import type { Contact } from '../contact.js';
+import type { TimerHandle } from '../environment.js';
+import type { Network } from '../network.js';
+import type { StoreItem, TakenVerdict } from '../rpc-message.js';
+import type { LegRequest } from '../service.js';
+import { type DirectLookups, Exit } from './exit.js';
+import { Legs } from './legs.js';
+import { MAX_HOPS } from './onion.js';
+import type { OnionCipher } from './onion-cipher.js';
+import { OnionDelays } from './onion-delays.js';
+import { Paths } from './paths.js';
+import type { PinnedHops } from './pinned-hops.js';
+import { type LookupParts, privateGet } from './private-get.js';
+import { privatePut } from './private-put.js';
+import { Relay } from './relay.js';
+
+/** How a node's own requests are to be private. */
+export interface OwnPrivacy {
+  readonly pinned: PinnedHops;
+  readonly diversity: Diversity;
+  readonly warn: (text: string) => void;
+}
+
+export interface PrivateLookupsParts {
+  readonly network: Network;
+  readonly cipher: OnionCipher;
+  readonly direct: DirectLookups;
+  /** Whether the node has joined. */
+  readonly joined: () => boolean;
+  /** Null where our own requests go directly. */
+  readonly own: OwnPrivacy | null;
+}
+
+/** While the pool fills, and afterwards. */
+const FILL_MS = 2_000;
+const REFRESH_MS = 60_000;
+
+export class PrivateLookups implements DirectLookups {
+  readonly legs: Legs;
+  readonly relay: Relay;
+  readonly paths: Paths | null;
+  readonly #o: PrivateLookupsParts;
+  readonly #exit: Exit;
+  readonly #delays = new OnionDelays();
+  readonly #lookups: LookupParts | null;
+  readonly #counts = { gets: 0, puts: 0, found: 0, stored: 0 };
+  #timer: TimerHandle | null = null;
+  #warned: string | null = null;
+  #closed = false;
+
+  constructor(parts: PrivateLookupsParts) {
+    this.#o = parts;
+    const { network, cipher, direct, own } = parts;
+    const legs = () => this.legs;
+    this.#exit = new Exit({ network, cipher, direct, legs });
+    this.relay = new Relay({ network, cipher, legs, exit: this.#exit });
+    this.legs = new Legs({
+      network,
+      onOnion: (from, token, onion) => this.relay.onOnion(from, token, onion),
+    });
+    const paths = own && new Paths({ network, pinned: own.pinned, diversity: own.diversity });
+    this.paths = paths;
+    this.#lookups = paths && {
+      ...{ network, cipher, legs: this.legs, delays: this.#delays, paths },
+      onFault: (path, fault) => paths.onFault(path, fault),
+      onWorks: (path) => paths.onWorks(path),
+    };
+  }
+
+  start(): void {
+    if (this.paths) this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.legs.close();
+    if (this.#timer) this.#o.network.parts.clock.clearTimer(this.#timer);
+  }
+
+  /** Legs of onions from other nodes. */
+  handle(from: Contact, request: LegRequest): TakenVerdict {
+    return this.legs.handle(from, request);
+  }
+
+  async get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {
+    const lookups = this.#ready();
+    if (!lookups) return this.#o.direct.get(key, onContent);
+    this.#counts.gets += 1;
+    const found = await privateGet(lookups, key, onContent);
+    if (found > 0) this.#counts.found += 1;
+    return found;
+  }
+
+  async put(item: StoreItem): Promise<number> {
+    const lookups = this.#ready();
+    if (!lookups) return this.#o.direct.put(item);
+    this.#counts.puts += 1;
+    const stored = await privatePut(lookups, item);
+    if (stored > 0) this.#counts.stored += 1;
+    return stored;
+  }
+
+  status(): Record<string, unknown> {
+    const { network, own } = this.#o;
+    const { counters } = network.parts;
+    const served = {
+      relayed: counters.get('onionsRelayed'),
+      served: counters.get('onionsServed'),
+      lookupsNow: this.#exit.running,
+      legs: this.legs.size,
+      ...this.relay.size,
+    };
+    const { paths } = this;
+    if (!paths || !own) return { enabled: false, forOthers: served };
+    return {
+      enabled: true,
+      hops: paths.hops,
+      ...(this.#warned === null ? {} : { warning: this.#warned }),
+      pinned: own.pinned.members.length,
+      pool: paths.pool.candidates().length,
+      suspects: paths.suspects.count(network.now),
+      onionMs: this.#delays.smoothedMs,
+      ...this.#counts,
+      onions: counters.get('onionsMade'),
+      failed: counters.get('onionsFailed'),
+      forOthers: served,
+    };
+  }
+
+  /** What private requests need; null where they go directly: not wanted, or nobody else is there. */
+  #ready(): LookupParts | null {
+    const { paths } = this;
+    if (!paths || !this.#lookups || !this.#o.own) return null;
+    const { hops } = paths;
+    if (hops >= MAX_HOPS) this.#warned = null;
+    else if (this.#warned === null) {
+      this.#warned = `only ${hops} other DHT nodes are known: private lookups need ${MAX_HOPS}, until then they hide less`;
+      this.#o.own.warn(this.#warned);
+    }
+    return hops === 0 ? null : this.#lookups;
+  }
+
+  #schedule(): void {
+    const { clock, random } = this.#o.network.parts;
+    const { paths } = this;
+    if (this.#closed || !paths) return;
+    const gapMs = paths.pool.filled ? REFRESH_MS : FILL_MS;
+    this.#timer = clock.setTimer(gapMs * (0.5 + random.fraction()), () => {
+      if (this.#o.joined()) paths.pool.refresh();
+      this.#schedule();
+    });
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * What this node does for the onions of others: takes a layer off and passes them on, or serves them as their exit.
+ *
+ * Invariants: an onion is accepted once (seen-onions.ts); what one source can have us do is limited in rate and in
+ * number, and so is all together; a leg that is acknowledged twice is passed on once; where the next hop cannot be
+ * reached, the requester is told so, by a reply like any other. A relay learns the two nodes beside it, nothing else.
+ * Not here: what an exit does (exit.ts), our own onions (onion-run.ts).
+ */
+import type { Contact, UnverifiedContact } from '../contact.js';
+import type { CounterName } from '../counters.js';
+import type { Network } from '../network.js';
+import { RateLimit } from '../rate-limit.js';
+import type { TakenVerdict } from '../rpc-message.js';
+import type { Exit } from './exit.js';
+import { encodeExitReply } from './exit-message.js';
+import type { Legs } from './legs.js';
+import { coverReply, type Peeled, peelOnion, sealReply } from './onion.js';
+import { EPHEMERAL_BYTES, type LayerKeys, type OnionCipher } from './onion-cipher.js';
+import { SeenOnions } from './seen-onions.js';
+
+/** From one source: the node before us, which may carry the onions of many. */
+const ONIONS_PER_SECOND = 50;
+const ONION_BURST = 400;
+export const MAX_PASSAGES = 2_048;
+export const MAX_PASSAGES_A_SOURCE = 512;
+/** As long as a leg at most (legs.ts). */
+const PASSAGE_MS = 60_000;
+
+interface Passage {
+  readonly source: string;
+  readonly sinceMs: number;
+}
+
+export interface RelayParts {
+  readonly network: Network;
+  readonly cipher: OnionCipher;
+  readonly legs: () => Legs;
+  readonly exit: Exit;
+}
+
+export class Relay {
+  readonly #o: RelayParts;
+  readonly #limit = new RateLimit(ONIONS_PER_SECOND, ONION_BURST);
+  readonly #seen = new SeenOnions();
+  /** By source and token, oldest first. */
+  readonly #passages = new Map<string, Passage>();
+  readonly #bySource = new Map<string, number>();
+
+  constructor(parts: RelayParts) {
+    this.#o = parts;
+  }
+
+  get size(): { passages: number; seen: number } {
+    return { passages: this.#passages.size, seen: this.#seen.size };
+  }
+
+  onOnion(from: Contact, token: Buffer, onion: Buffer): TakenVerdict {
+    const { network, cipher, exit } = this.#o;
+    const now = network.now;
+    this.#forgetOld(now);
+    const id = from.id + token.toString('latin1');
+    if (this.#passages.has(id)) return 'taken';
+    const room =
+      this.#passages.size < MAX_PASSAGES && (this.#bySource.get(from.id) ?? 0) < MAX_PASSAGES_A_SOURCE;
+    if (!room || !this.#limit.allow(from.id, now)) return this.#drop('dropOnionLimit', 'busy');
+    const peeled = peelOnion(cipher, onion);
+    if (!peeled) return this.#drop('dropOnion');
+    const seen = this.#seen.accept(onion.subarray(0, EPHEMERAL_BYTES), peeled.slot, now);
+    if (seen === 'full') return this.#drop('dropOnionLimit', 'busy');
+    if (seen === 'stale') return this.#drop('dropOnionStale');
+    if (seen === 'replayed') return this.#drop('dropOnionReplayed');
+    const verdict =
+      peeled.kind === 'exit'
+        ? exit.serve(from, token, peeled.keys, peeled.payload)
+        : this.#pass(from, token, peeled);
+    if (verdict === 'taken') {
+      this.#passages.set(id, { source: from.id, sinceMs: now });
+      this.#bySource.set(from.id, (this.#bySource.get(from.id) ?? 0) + 1);
+    }
+    return verdict;
+  }
+
+  #drop(reason: CounterName, verdict: TakenVerdict = 'refused'): TakenVerdict {
+    this.#o.network.parts.counters.add(reason);
+    return verdict;
+  }
+
+  #pass(from: Contact, token: Buffer, peeled: Peeled & { kind: 'forward' }): TakenVerdict {
+    const { network, cipher, legs } = this.#o;
+    const { self, counters } = network.parts;
+    const { keys } = peeled;
+    const next = this.#reach(peeled.next);
+    if (!next || next.id === self.id || next.id === from.id) return this.#drop('dropOnion');
+    const end = legs().forward(next, peeled.onion, {
+      onReply: (reply) => {
+        const covered = coverReply(cipher, keys, reply);
+        if (covered) legs().backward(from, token, covered, () => {});
+        else counters.add('dropReply');
+      },
+      onVerdict: (verdict) => {
+        if (verdict === 'taken') return;
+        end?.();
+        this.#tellFailure(from, token, keys);
+      },
+    });
+    if (!end) return this.#drop('dropOnionLimit', 'busy');
+    counters.add('onionsRelayed');
+    return 'taken';
+  }
+
+  /** The node as we know it ourselves, else as the onion names it. */
+  #reach(next: UnverifiedContact): Contact | null {
+    const { table, verify } = this.#o.network.parts;
+    const verified = verify(next);
+    if (!verified) return null;
+    const known = table.get(verified);
+    return known?.key.equals(next.key) ? known : verified;
+  }
+
+  #tellFailure(from: Contact, token: Buffer, keys: LayerKeys): void {
+    const { cipher, legs } = this.#o;
+    const { plaintext } = encodeExitReply({ begun: false, failed: true, stored: 0 }, [], true);
+    legs().backward(from, token, sealReply(cipher, keys, 0, plaintext), () => {});
+  }
+
+  #forgetOld(now: number): void {
+    for (const [id, { source, sinceMs }] of this.#passages) {
+      if (now - sinceMs <= PASSAGE_MS) break;
+      this.#passages.delete(id);
+      const left = (this.#bySource.get(source) ?? 1) - 1;
+      if (left > 0) this.#bySource.set(source, left);
+      else this.#bySource.delete(source);
+    }
+  }
+}
