@@ -2,10 +2,11 @@
  * Keeps contents where they belong while nodes come and go.
  *
  * Three occasions: a content that nobody brought to its place for REPLICATE_MS is offered to the r closest nodes; a
- * newcomer is offered what it is among the r closest to, by the closest of the old holders only; when a contact is
+ * newcomer is offered what it is among the r closest to, by the closest two of those who are no newcomers themselves; when a contact is
  * lost, the keys it may have held are looked after at the next round. Offers carry hashes, so nothing is moved that
  * is there already. Invariants: bounded work a round; remaining life is handed on, never a new one.
  */
+import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import type { TimerHandle } from './environment.js';
 import { K, type Network } from './network.js';
@@ -16,9 +17,16 @@ const REPLICATE_MS = 600_000;
 const KEYS_A_ROUND = 64;
 const KEYS_A_NEWCOMER = 1_000;
 const NEWCOMER_DELAY_MS = 500;
+/** How long a newcomer counts as one that has not been offered everything yet. */
+const NEW_FOR_MS = 60_000;
+const MAX_RECENT = 512;
+/** How many of the old holders offer: a second one, should the closest have gone unnoticed. */
+const GREETERS = 2;
 
 export class Replicator {
   readonly #newcomers = new Map<string, Contact>();
+  /** When contacts came, by id. */
+  readonly #recent = new BoundedMap<string, number>(MAX_RECENT);
   #round: TimerHandle | null = null;
   #greeting: TimerHandle | null = null;
   #closed = false;
@@ -43,7 +51,9 @@ export class Replicator {
   }
 
   contactAdded(contact: Contact): void {
-    if (this.#closed || this.network.parts.store.totals.keys === 0) return;
+    if (this.#closed) return;
+    this.#recent.set(contact.id, this.network.now);
+    if (this.network.parts.store.totals.keys === 0) return;
     this.#newcomers.set(contact.id, contact);
     this.#greeting ??= this.network.parts.clock.setTimer(NEWCOMER_DELAY_MS, () => {
       this.#greeting = null;
@@ -89,13 +99,23 @@ export class Replicator {
   #greet(newcomer: Contact): void {
     const { store, table, self } = this.network.parts;
     for (const key of store.keys().slice(0, KEYS_A_NEWCOMER)) {
-      const others = this.network.closestWithSelf(key, table.closest(key, K, newcomer.id), K);
-      if (others[0]?.id !== self.id) continue;
+      const others = table.closest(key, K, newcomer.id);
+      const old = this.network.closestWithSelf(
+        key,
+        others.filter((contact) => !this.#isRecent(contact)),
+        GREETERS,
+      );
+      if (!old.some((contact) => contact.id === self.id)) continue;
       for (const entry of store.get(key, this.network.now)) {
-        const places = this.network.closestWithSelf(key, [...others.slice(1), newcomer], entry.replication);
+        const places = this.network.closestWithSelf(key, [...others, newcomer], entry.replication);
         if (places.some((place) => place.id === newcomer.id)) this.#offer(newcomer, entry);
       }
     }
+  }
+
+  #isRecent(contact: Contact): boolean {
+    const sinceMs = this.#recent.peek(contact.id);
+    return sinceMs !== undefined && this.network.now - sinceMs < NEW_FOR_MS;
   }
 
   #offer(contact: Contact, entry: StoredContent): void {

@@ -2,7 +2,7 @@
  * Role: what peers answer that hang together against the others.
  *
  * They are alive, they know nobody but each other — of the others they name those closest to the key, which is what
- * leads a search astray best — and they take whatever they are to store, say so, and forget it. Towards TRACE they are
+ * leads a search astray best — and they take whatever they are to store or to hand on, say so, and forget it. Towards TRACE they are
  * hops like any other.
  */
 import type { Contact } from '../../dht/contact.js';
@@ -20,6 +20,9 @@ export function colludingAnswers(self: Contact, kx: KxAddress, clique: PositionI
       case 'store':
       case 'offer':
         return { kind: 'stored', verdict: 'stored' };
+      case 'relay':
+      case 'relayed':
+        return { kind: 'taken', verdict: 'taken' };
       case 'fetch':
         return null;
       case 'find': {
