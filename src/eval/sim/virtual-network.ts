@@ -3,8 +3,8 @@
  *
  * Nodes check positions themselves, so that liars can be among them. Not here: thousands of nodes (simulation.ts).
  */
-import type { ByteStream, Endpoint } from '../../dht/environment.js';
-import { DhtNode } from '../../dht/node.js';
+import type { ByteStream, Endpoint, Random } from '../../dht/environment.js';
+import { DhtNode, type DhtNodeOptions } from '../../dht/node.js';
 import { EvenPaths } from './paths.js';
 import { SeededRandom } from './seeded-random.js';
 import { standInChannel } from './stand-in-channel.js';
@@ -38,6 +38,9 @@ export class VirtualNetwork {
   readonly nodes: VirtualNode[] = [];
   readonly #internet = new VirtualInternet(this.clock, new EvenPaths(ONE_WAY_MS));
 
+  /** Gives further nodes their part in private lookups. */
+  onions: (key: Buffer, random: Random) => DhtNodeOptions['onions'] | undefined = () => undefined;
+
   constructor(readonly seed: string) {}
 
   /** Each datagram that is sent passes here; false loses it. */
@@ -59,7 +62,9 @@ export class VirtualNetwork {
     const certified = lies === 'identity' ? random.bytes(32) : identity;
     const host = this.#internet.attach(endpoint, ORIGIN);
     const first = this.nodes[0];
+    const onions = this.onions(key, random);
     const node = new DhtNode({
+      ...(onions ? { onions } : {}),
       clock: this.clock,
       random,
       datagrams: host,

@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DhtNode } from '../../../src/dht/node.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
 import { makePrivate } from './stand-in-onions.js';
-import { SeededRandom, VirtualNetwork } from './virtual-network.js';
 
 const test = suite('dht private lookups in virtual time');
 const random = new SeededRandom('private-lookups.test');

@@ -8,7 +8,7 @@ import {
   TAG_BYTES,
 } from '../../../src/dht/private/onion-cipher.js';
 import { PinnedHops } from '../../../src/dht/private/pinned-hops.js';
-import type { VirtualNetwork } from './virtual-network.js';
+import type { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
 
 const hash = (...parts: Buffer[]) => {
   const sum = createHash('sha256');
