@@ -57,7 +57,7 @@ async function startPeer(directory: string, index: number): Promise<Peer> {
       overlayPort: OVERLAY_PORT,
       hostlist: [{ host: `${block}.1`, port: OVERLAY_PORT }],
       replication: 3,
-      privateLookups: false,
+      privateLookups: process.env.PEER_TEST_PRIVATE_LOOKUPS === 'yes',
       diversity: 'auto',
     },
     kx:

@@ -17,7 +17,8 @@ import { LEG_TOKEN_BYTES, RPC_HEADER_BYTES, type TakenVerdict } from '../rpc-mes
 import type { LegRequest } from '../service.js';
 import { isOnionSize, isReplySize, type Reply } from './onion.js';
 
-export const MAX_LEGS = 4_096;
+/** Room for all passages (relay.ts) and for our own. */
+export const MAX_LEGS = 12_288;
 const IDLE_MS = 30_000;
 const LIFE_MS = 60_000;
 const SWEEP_MS = 5_000;

@@ -39,6 +39,8 @@ export interface RunParts {
   readonly cipher: OnionCipher;
   readonly legs: Legs;
   readonly delays: OnionDelays;
+  /** What to end at once when the node closes. */
+  readonly open: Set<() => void>;
   /** Comes once at most for a run. */
   readonly onFault: (path: readonly Contact[], fault: Fault) => void;
   /** The exit has been heard. */
@@ -183,11 +185,13 @@ export function runOnion(
   return new Promise((resolve) => {
     const { clock } = parts.network.parts;
     const finish = () => {
+      parts.open.delete(finish);
       clock.clearTimer(bound);
       run.close();
       resolve({ ended: run.state === 'ended', fault: run.fault, stored: run.stored });
     };
     const bound = clock.setTimer(boundMs, finish);
+    parts.open.add(finish);
     const run: OnionRun = new OnionRun(parts, path, {
       onContent,
       onState: (state) => {

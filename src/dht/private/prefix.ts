@@ -35,9 +35,21 @@ function prefixes(contact: UnverifiedContact, strict: boolean): string[] {
   return found;
 }
 
+/** Choosing compares the same few contacts again and again. */
+const KNOWN = { auto: new WeakMap<object, string[]>(), on: new WeakMap<object, string[]>() };
+
+function prefixesOf(contact: UnverifiedContact, diversity: 'auto' | 'on'): string[] {
+  let known = KNOWN[diversity].get(contact);
+  if (!known) {
+    known = prefixes(contact, diversity === 'on');
+    KNOWN[diversity].set(contact, known);
+  }
+  return known;
+}
+
 /** Whether the two should not stand on one path. */
 export function nearby(a: UnverifiedContact, b: UnverifiedContact, diversity: Diversity): boolean {
   if (diversity === 'off') return false;
-  const others = prefixes(b, diversity === 'on');
-  return prefixes(a, diversity === 'on').some((prefix) => others.includes(prefix));
+  const others = prefixesOf(b, diversity);
+  return prefixesOf(a, diversity).some((prefix) => others.includes(prefix));
 }

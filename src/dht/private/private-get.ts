@@ -17,6 +17,7 @@ import type { Paths } from './paths.js';
 
 export interface LookupParts extends RunParts {
   readonly paths: Paths;
+  readonly closed: () => boolean;
 }
 
 export const GET_BOUND_MS = 12_000;
@@ -49,6 +50,7 @@ class PrivateGet {
   readonly #compared: boolean;
   readonly #bound: TimerHandle;
   readonly #avoidFirst = new Set<string>();
+  readonly #end = () => this.#finish();
   #over = false;
 
   constructor(
@@ -59,7 +61,8 @@ class PrivateGet {
   ) {
     const { random, clock } = parts.network.parts;
     this.#compared = random.bytes(2).readUInt16BE() % COMPARED_IN === 0;
-    this.#bound = clock.setTimer(GET_BOUND_MS, () => this.#finish());
+    this.#bound = clock.setTimer(GET_BOUND_MS, this.#end);
+    parts.open.add(this.#end);
     // What we store ourselves is no secret from us; others may hold more of it.
     const { store } = parts.network.parts;
     for (const { content } of store.get(key, parts.network.now)) this.#give(content);
@@ -130,6 +133,7 @@ class PrivateGet {
     if (this.#over) return;
     this.#over = true;
     const { clock } = this.parts.network.parts;
+    this.parts.open.delete(this.#end);
     clock.clearTimer(this.#bound);
     for (const { run, timer } of this.#asked) {
       if (timer) clock.clearTimer(timer);

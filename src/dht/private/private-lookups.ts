@@ -51,6 +51,7 @@ export class PrivateLookups implements DirectLookups {
   readonly #exit: Exit;
   readonly #delays = new OnionDelays();
   readonly #lookups: LookupParts | null;
+  readonly #open = new Set<() => void>();
   readonly #counts = { gets: 0, puts: 0, found: 0, stored: 0 };
   #timer: TimerHandle | null = null;
   #warned: string | null = null;
@@ -69,7 +70,8 @@ export class PrivateLookups implements DirectLookups {
     const paths = own && new Paths({ network, pinned: own.pinned, diversity: own.diversity });
     this.paths = paths;
     this.#lookups = paths && {
-      ...{ network, cipher, legs: this.legs, delays: this.#delays, paths },
+      ...{ network, cipher, legs: this.legs, delays: this.#delays, paths, open: this.#open },
+      closed: () => this.#closed,
       onFault: (path, fault) => paths.onFault(path, fault),
       onWorks: (path) => paths.onWorks(path),
     };
@@ -82,6 +84,7 @@ export class PrivateLookups implements DirectLookups {
   close(): void {
     this.#closed = true;
     this.legs.close();
+    for (const end of [...this.#open]) end();
     if (this.#timer) this.#o.network.parts.clock.clearTimer(this.#timer);
   }
 
@@ -91,6 +94,7 @@ export class PrivateLookups implements DirectLookups {
   }
 
   async get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {
+    if (this.#closed) return 0;
     const lookups = this.#ready();
     if (!lookups) return this.#o.direct.get(key, onContent);
     this.#counts.gets += 1;
@@ -100,6 +104,7 @@ export class PrivateLookups implements DirectLookups {
   }
 
   async put(item: StoreItem): Promise<number> {
+    if (this.#closed) return 0;
     const lookups = this.#ready();
     if (!lookups) return this.#o.direct.put(item);
     this.#counts.puts += 1;

@@ -42,7 +42,7 @@ export async function privatePut(parts: LookupParts, item: StoreItem): Promise<n
 
   for (let tries = 0; tries < TRIES; tries++) {
     const ttlMs = item.ttlMs - (network.now - startedAtMs);
-    const path = ttlMs > 0 ? choose(false) : null;
+    const path = ttlMs > 0 && !parts.closed() ? choose(false) : null;
     if (!path) return 0;
     const [first, exit] = [path[0] as Contact, path.at(-1) as Contact];
     const outcome = await runOnion(parts, path, { kind: 'put', ...item, ttlMs }, PUT_BOUND_MS);

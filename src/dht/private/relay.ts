@@ -19,10 +19,10 @@ import { EPHEMERAL_BYTES, type LayerKeys, type OnionCipher } from './onion-ciphe
 import { SeenOnions } from './seen-onions.js';
 
 /** From one source: the node before us, which may carry the onions of many. */
-const ONIONS_PER_SECOND = 50;
-const ONION_BURST = 400;
-export const MAX_PASSAGES = 2_048;
-export const MAX_PASSAGES_A_SOURCE = 512;
+const ONIONS_PER_SECOND = 20;
+const ONION_BURST = 1_000;
+export const MAX_PASSAGES = 8_192;
+export const MAX_PASSAGES_A_SOURCE = 2_048;
 /** As long as a leg at most (legs.ts). */
 const PASSAGE_MS = 60_000;
 

@@ -7,7 +7,8 @@
  */
 import { slotAt } from './onion.js';
 
-const MAX_A_SLOT = 20_000;
+/** Five times what one source can bring in a slot (relay.ts). */
+const MAX_A_SLOT = 60_000;
 
 export class SeenOnions {
   readonly #slots = new Map<number, Set<string>>();
