@@ -30,7 +30,7 @@ async function privateNetwork(
   count: number,
 ): Promise<{ network: VirtualNetwork; warnings: string[] }> {
   const network = new VirtualNetwork(seed);
-  const warnings = makePrivate(network);
+  const { warnings } = makePrivate(network);
   await network.grow(count);
   // Until first hops are pinned.
   await network.clock.advance(70_000);

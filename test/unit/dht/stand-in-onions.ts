@@ -60,12 +60,23 @@ export function standInOnionCipher(key: Buffer, random: Random): OnionCipher {
   };
 }
 
-/** All further nodes of the network relay, and make their `own` requests through onions. Gives their warnings. */
-export function makePrivate(network: VirtualNetwork, own = true): string[] {
+/**
+ * All further nodes of the network relay, and make their `own` requests through onions. Gives what they warn of and
+ * the cipher of each.
+ */
+export function makePrivate(
+  network: VirtualNetwork,
+  own = true,
+): { readonly warnings: string[]; readonly ciphers: OnionCipher[] } {
   const warnings: string[] = [];
-  network.onions = (key, random) => ({
-    cipher: standInOnionCipher(key, random),
-    own: own ? { pinned: new PinnedHops(), diversity: 'auto', warn: (text) => warnings.push(text) } : null,
-  });
-  return warnings;
+  const ciphers: OnionCipher[] = [];
+  network.onions = (key, random) => {
+    const cipher = standInOnionCipher(key, random);
+    ciphers.push(cipher);
+    return {
+      cipher,
+      own: own ? { pinned: new PinnedHops(), diversity: 'auto', warn: (text) => warnings.push(text) } : null,
+    };
+  };
+  return { warnings, ciphers };
 }

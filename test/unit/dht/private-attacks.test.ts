@@ -1,0 +1,365 @@
+/** What nodes of a private lookup get to see, and what hostile ones can do to others. */
+import * as fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ByteWriter } from '../../../src/dht/bytes.js';
+import { type Contact, writeContact } from '../../../src/dht/contact.js';
+import type { DhtNode } from '../../../src/dht/node.js';
+import { MAX_LOOKUPS } from '../../../src/dht/private/exit.js';
+import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
+import { MAX_LEGS } from '../../../src/dht/private/legs.js';
+import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/private/onion.js';
+import type { OnionCipher } from '../../../src/dht/private/onion-cipher.js';
+import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
+import { decodeRpc, isRequest, type RpcMessage } from '../../../src/dht/rpc-message.js';
+import { makePrivate, standInOnionCipher } from './stand-in-onions.js';
+import { SeededRandom, VirtualNetwork } from './virtual-network.js';
+
+const test = suite('dht private lookups under attack');
+const random = new SeededRandom('private-attacks.test');
+const HOUR_MS = 3_600_000;
+
+const at = (network: VirtualNetwork, index: number) => network.nodes[index]?.node as DhtNode;
+const self = (node: DhtNode): Contact => node.network.parts.self;
+
+async function watchedNetwork(
+  seed: string,
+  count: number,
+): Promise<{ network: VirtualNetwork; ciphers: OnionCipher[] }> {
+  const network = new VirtualNetwork(seed);
+  const { ciphers } = makePrivate(network);
+  await network.grow(count);
+  await network.clock.advance(70_000);
+  return { network, ciphers };
+}
+
+const privateNetwork = async (seed: string, count: number) => (await watchedNetwork(seed, count)).network;
+
+async function getAll(network: VirtualNetwork, node: DhtNode, key: Buffer): Promise<Buffer[]> {
+  const contents: Buffer[] = [];
+  await network.clock.until(node.lookups.get(key, (content) => contents.push(content)));
+  return contents;
+}
+
+interface Seen {
+  /** Index of the node. */
+  readonly at: number;
+  readonly plaintext: Buffer;
+  /** The payload of message 1 of a handshake, in which whoever calls says who it is. */
+  readonly handshake: boolean;
+}
+
+/**
+ * Everything that any node opens from now on, RPC messages and what is under its layer of an onion; and whom each node
+ * turns to by itself, not to answer.
+ */
+function watch(network: VirtualNetwork, ciphers: readonly OnionCipher[]) {
+  const seen: Seen[] = [];
+  const asked: { from: string; to: string }[] = [];
+  let asking = false;
+  for (const [index, { node }] of network.nodes.entries()) {
+    const { channel } = node.network.parts.rpc.sessions;
+    const { open, respond, seal } = channel;
+    Object.assign(channel, {
+      seal: (...args: Parameters<typeof seal>) => {
+        const message = decodeRpc(args[3])?.message;
+        asking = message !== undefined && isRequest(message);
+        return seal(...args);
+      },
+      open: (...args: Parameters<typeof open>) => {
+        const plaintext = open(...args);
+        if (plaintext) seen.push({ at: index, plaintext, handshake: false });
+        return plaintext;
+      },
+      respond: (...args: Parameters<typeof respond>) => {
+        const reception = respond(...args);
+        if (reception) seen.push({ at: index, plaintext: reception.payload, handshake: true });
+        return reception;
+      },
+    });
+    const cipher = ciphers[index];
+    if (!cipher) continue;
+    const { stream, open: openReply } = cipher;
+    Object.assign(cipher, {
+      stream: (...args: Parameters<typeof stream>) => {
+        const plaintext = stream(...args);
+        seen.push({ at: index, plaintext, handshake: false });
+        return plaintext;
+      },
+      open: (...args: Parameters<typeof openReply>) => {
+        const plaintext = openReply(...args);
+        if (plaintext) seen.push({ at: index, plaintext, handshake: false });
+        return plaintext;
+      },
+    });
+  }
+  network.filter = (from, to, bytes) => {
+    if (bytes[0] === 0x11 || (bytes[0] === 0x13 && asking)) asked.push({ from: from.host, to: to.host });
+    return true;
+  };
+  const connect = network.openStream.bind(network);
+  network.openStream = (from, to) => {
+    asked.push({ from: from.host, to: to.host });
+    return connect(from, to);
+  };
+  return { seen, asked };
+}
+
+/** What a message says besides the contacts that every `found` has for everybody. */
+function withoutContacts(plaintext: Buffer): Buffer {
+  const message: RpcMessage | undefined = decodeRpc(plaintext)?.message;
+  if (message?.kind !== 'found') return plaintext;
+  return Buffer.concat(message.values);
+}
+
+for (const size of [40, 3_000, 65_000]) {
+  test(`nobody but the first hop hears of the requester, and the first hop never of the key (${size} bytes)`, async () => {
+    const { network, ciphers } = await watchedNetwork(`taint ${size}`, 40);
+    const content = random.bytes(size);
+    const key = random.bytes(32);
+    const requester = 17;
+    const node = at(network, requester);
+    const { identity, key: dhtKey, ipv4, id } = self(node);
+    const address = Buffer.from((ipv4 as string).split('.').map(Number));
+    const marks = [identity, dhtKey, address, Buffer.from(ipv4 as string), Buffer.from(id)];
+    const { seen, asked } = watch(network, ciphers);
+
+    const stored = await network.clock.until(
+      node.lookups.put({ key, content, replication: 5, ttlMs: HOUR_MS }),
+    );
+    assert.is(stored, 5);
+    assert.equal(await getAll(network, node, key), [content]);
+    assert.ok(((node.status().privateLookups as { onions: number }).onions ?? 0) >= 2);
+
+    const hosts = new Set(asked.filter(({ from }) => from === ipv4).map(({ to }) => to));
+    const pinned = node.privateLookups?.paths?.choose({
+      ...{ avoidFirst: new Set(), avoidSecond: new Set(), avoidExit: new Set(), otherExit: false },
+    })?.[0] as Contact;
+    assert.equal([...hosts], [pinned.ipv4], 'the requester turns to its first hop and to nobody else');
+    const first = network.nodes.findIndex(({ endpoint }) => endpoint.host === pinned.ipv4);
+
+    let knowKey = 0;
+    for (const { at: index, plaintext, handshake } of seen) {
+      const said = withoutContacts(plaintext);
+      if (said.includes(key)) knowKey += 1;
+      if (index === requester) continue;
+      if (index === first) {
+        // It may be among the nodes that a lookup of the exit asks, but never from the onion.
+        const kind = decodeRpc(plaintext)?.message.kind;
+        if (kind === undefined && !handshake)
+          assert.not.ok(said.includes(key), 'the first hop saw the key in an onion');
+        continue;
+      }
+      for (const mark of marks) {
+        assert.not.ok(said.includes(mark), `node ${index} saw the requester`);
+      }
+    }
+    assert.ok(knowKey > 5, 'the search for plaintexts finds what is there');
+    network.close();
+  });
+}
+
+test('an onion sent again, by whoever got it, is dropped and counted, and looks nothing up', async () => {
+  const network = await privateNetwork('replay', 12);
+  const [sender, hop] = [at(network, 3), at(network, 4)];
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const payload = encodeExitRequest({ kind: 'get', key: random.bytes(32) });
+  const path = [self(hop), self(at(network, 5)), self(at(network, 6))];
+  const onion = wrapOnion(cipher, random, path, payload, slotAt(network.clock.now())) as Onion;
+  const legs = sender.privateLookups?.legs;
+  const verdicts: unknown[] = [];
+  const send = async (by: DhtNode) => {
+    by.privateLookups?.legs.forward(self(hop), onion.bytes, {
+      onReply: () => {},
+      onVerdict: (verdict) => verdicts.push(verdict),
+    });
+    await network.clock.advance(1_000);
+  };
+  await send(sender);
+  await send(sender);
+  await send(at(network, 8));
+  assert.ok(legs);
+  assert.equal(verdicts, ['taken', 'refused', 'refused']);
+  assert.is(hop.counters.get('dropOnionReplayed'), 2);
+  assert.is(at(network, 6).counters.get('onionsServed'), 1);
+  await network.clock.advance(1_300_000);
+  await send(sender);
+  assert.is(hop.counters.get('dropOnionStale'), 1);
+  network.close();
+});
+
+test('a leg whose acknowledgement was lost is sent again and passed on once', async () => {
+  const network = await privateNetwork('repeat', 12);
+  const key = random.bytes(32);
+  await network.clock.until(
+    at(network, 1).lookups.put({ key, content: Buffer.from('x'), replication: 3, ttlMs: HOUR_MS }),
+  );
+  const node = at(network, 9);
+  let lost = 0;
+  network.filter = (from, to, bytes) => {
+    // Short sealed datagrams are acknowledgements: every third one is lost.
+    if (bytes[0] !== 0x13 || bytes.length > 60) return true;
+    lost += 1;
+    return from.host === to.host || lost % 3 !== 0;
+  };
+  for (let i = 0; i < 5; i++) assert.equal(await getAll(network, node, key), [Buffer.from('x')]);
+  const replayed = network.nodes.reduce(
+    (sum, entry) => sum + entry.node.counters.get('dropOnionReplayed'),
+    0,
+  );
+  assert.is(replayed, 0);
+  network.close();
+});
+
+test('a flood of onions from one source: tables stay bounded, others are served', async () => {
+  const network = await privateNetwork('flood', 12);
+  const [attacker, victim] = [at(network, 3), at(network, 4)];
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const legs = attacker.privateLookups?.legs;
+  const counts = new Map<unknown, number>();
+  for (let i = 0; i < 6_000; i++) {
+    const kind = i % 2 === 0 ? ('get' as const) : ('probe' as const);
+    const payload = encodeExitRequest(kind === 'get' ? { kind, key: random.bytes(32) } : { kind });
+    const path = i % 3 === 0 ? [self(victim)] : [self(victim), self(at(network, 5))];
+    const onion = wrapOnion(cipher, random, path, payload, slotAt(network.clock.now())) as Onion;
+    const verdict = victim.privateLookups?.handle(self(attacker), {
+      ...{ kind: 'relay', token: random.bytes(16), onion: onion.bytes },
+    });
+    counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+    if (i % 100 === 0) await network.clock.advance(10);
+  }
+  assert.ok(legs && (counts.get('busy') ?? 0) > 3_000, `${counts.get('busy')} refused`);
+  const { relay, legs: victimLegs } = victim.privateLookups as NonNullable<typeof victim.privateLookups>;
+  assert.ok(relay.size.passages <= MAX_PASSAGES_A_SOURCE);
+  assert.ok(victimLegs.size <= MAX_LEGS);
+  const status = victim.status().privateLookups as { forOthers: { lookupsNow: number } };
+  assert.ok(status.forOthers.lookupsNow <= MAX_LOOKUPS);
+  assert.ok(victim.counters.get('dropOnionLimit') > 3_000);
+  const key = random.bytes(32);
+  const node = at(network, 9);
+  const item = { key, content: Buffer.from('x'), replication: 3, ttlMs: HOUR_MS };
+  assert.is(await network.clock.until(node.lookups.put(item)), 3);
+  assert.equal(await getAll(network, node, key), [Buffer.from('x')]);
+  await network.clock.advance(120_000);
+  await getAll(network, node, key);
+  victim.privateLookups?.handle(self(attacker), {
+    ...{ kind: 'relay', token: random.bytes(16), onion: random.bytes(ONION_BYTES[0]) },
+  });
+  assert.ok(relay.size.passages < 10, 'forgotten after their time');
+  network.close();
+});
+
+test('malformed onions, tokens and replies of every kind never throw, and are counted', async () => {
+  const network = await privateNetwork('malformed', 8);
+  const node = at(network, 3);
+  const from = self(at(network, 4));
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const sizes = fc.constantFrom(0, 1, 47, 48, 1_349, 1_350, 1_346, 1_351, 8_196, 8_192);
+  const token = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes));
+  fc.assert(
+    fc.property(sizes, token, fc.nat({ max: 2 ** 32 - 1 }), (size, one, number) => {
+      const private_ = node.privateLookups as NonNullable<typeof node.privateLookups>;
+      assert.is.not(private_.handle(from, { kind: 'relay', token: one, onion: random.bytes(size) }), 'taken');
+      const reply = { kind: 'relayed' as const, token: one, number, body: random.bytes(size) };
+      assert.is(private_.handle(from, reply), 'refused');
+    }),
+  );
+  // Whatever stands under a valid tag.
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 3, maxLength: 300 }), fc.constantFrom(1, 2), (raw, kind) => {
+      const layer = cipher.begin(self(node).key);
+      if (!layer) return;
+      const plain = Buffer.concat([Buffer.from(raw)], ONION_BYTES[0] - 48);
+      plain[0] = kind;
+      plain.writeUInt16BE(slotAt(network.clock.now()), 1);
+      const body = cipher.stream(layer.keys.forward, 0, plain);
+      const onion = Buffer.concat([layer.ephemeral, cipher.tag(layer.keys.tag, body), body]);
+      node.privateLookups?.handle(from, { kind: 'relay', token: random.bytes(16), onion });
+    }),
+  );
+  await network.clock.advance(5_000);
+  assert.ok(node.counters.get('dropOnion') > 0);
+  assert.ok(node.counters.get('dropReply') > 0);
+  for (const entry of network.nodes) assert.is(entry.node.counters.get('internalErrors'), 0);
+  network.close();
+});
+
+test('an onion that leads back to its sender, to the hop itself or to nowhere goes no further', async () => {
+  const network = await privateNetwork('circles', 8);
+  const [node, from] = [at(network, 3), at(network, 4)];
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const payload = encodeExitRequest({ kind: 'probe' });
+  const nowhere = { ...self(at(network, 5)), ipv4: null, ipv6: null };
+  const multicast = { ...self(at(network, 5)), ipv4: '224.0.0.1' };
+  const stale = { ...self(at(network, 5)), proof: { epoch: 1, nonce: Buffer.alloc(8) } };
+  for (const next of [self(from), self(node), nowhere, multicast, stale]) {
+    const slot = slotAt(network.clock.now());
+    const onion = wrapOnion(cipher, random, [self(node), next], payload, slot) as Onion;
+    const relay = { kind: 'relay' as const, token: random.bytes(16), onion: onion.bytes };
+    assert.is(node.privateLookups?.handle(self(from), relay), 'refused');
+  }
+  assert.is(node.counters.get('dropOnion'), 5);
+  assert.is(node.counters.get('onionsRelayed'), 0);
+  network.close();
+});
+
+test('an onion that names a node with a wrong address does not push it out of the table of the hop', async () => {
+  const network = await privateNetwork('wrong address', 8);
+  const [node, from, victim] = [at(network, 3), at(network, 4), at(network, 5)];
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const wrong = { ...self(victim), ipv4: '10.9.9.9', key: random.bytes(32) };
+  for (let i = 0; i < 5; i++) {
+    const slot = slotAt(network.clock.now());
+    const onion = wrapOnion(cipher, random, [self(node), wrong], Buffer.of(3), slot) as Onion;
+    const relay = { kind: 'relay' as const, token: random.bytes(16), onion: onion.bytes };
+    assert.is(node.privateLookups?.handle(self(from), relay), 'taken');
+    await network.clock.advance(6_000);
+  }
+  assert.ok(node.network.parts.table.get(self(victim)));
+  network.close();
+});
+
+test('replies count only from the node that the onion went to', async () => {
+  const network = await privateNetwork('forged reply', 8);
+  const node = at(network, 3);
+  const replies: unknown[] = [];
+  const tokens: Buffer[] = [];
+  const { legs } = node.privateLookups as NonNullable<typeof node.privateLookups>;
+  const hop = at(network, 4);
+  const { handle } = hop.privateLookups as NonNullable<typeof hop.privateLookups>;
+  Object.assign(hop.privateLookups as object, {
+    handle: (contact: Contact, request: { kind: string; token: Buffer }) => {
+      if (request.kind === 'relay') tokens.push(request.token);
+      return handle.call(hop.privateLookups, contact, request as never);
+    },
+  });
+  legs.forward(self(hop), random.bytes(ONION_BYTES[0]), {
+    onReply: (reply) => replies.push(reply),
+    onVerdict: () => {},
+  });
+  await network.clock.advance(100);
+  const token = tokens[0] as Buffer;
+  const reply = { kind: 'relayed' as const, token, number: 5, body: random.bytes(ONION_BYTES[0] - 4) };
+  assert.is(legs.handle(self(at(network, 6)), reply), 'refused');
+  assert.is(legs.handle(self(hop), { ...reply, token: random.bytes(16) }), 'refused');
+  assert.equal(replies, []);
+  assert.is(legs.handle(self(hop), reply), 'taken');
+  assert.is(legs.handle(self(hop), reply), 'taken');
+  assert.is(replies.length, 1);
+  await network.clock.advance(70_000);
+  assert.is(legs.handle(self(hop), { ...reply, number: 6 }), 'refused', 'the leg is forgotten');
+  network.close();
+});
+
+test('the contact in an onion takes its place whatever addresses it has', () => {
+  for (const ipv4 of [null, '1.2.3.4']) {
+    for (const ipv6 of [null, '2001:db8::7']) {
+      const contact = { ...{ id: '', identity: random.bytes(32), key: random.bytes(32) }, ipv4, ipv6 };
+      const writer = new ByteWriter();
+      writeContact(writer, { ...contact, proof: { epoch: 1, nonce: random.bytes(8) }, port: 1 });
+      assert.ok(writer.length <= 97);
+    }
+  }
+});
+
+test.run();
