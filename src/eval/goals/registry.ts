@@ -2,10 +2,11 @@
 
 import { PeerError } from '../../errors.js';
 import { callGoals } from './call.js';
+import { dhtGoals } from './dht.js';
 import type { Goal } from './goal.js';
 import { kxGoals } from './kx.js';
 
-export const GOALS: readonly Goal[] = [...callGoals, ...kxGoals];
+export const GOALS: readonly Goal[] = [...callGoals, ...kxGoals, ...dhtGoals];
 
 /** Goals of an area, or one of them. Errors: 'usage', saying what there is. */
 export function selectGoals(goals: readonly Goal[], area: string, number?: string): readonly Goal[] {

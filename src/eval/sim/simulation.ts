@@ -47,6 +47,8 @@ export interface SimulationOptions extends WideAreaOptions {
   readonly peers: number;
 }
 
+export type Work<T> = (item: T, index: number) => Promise<void>;
+
 export class Simulation {
   readonly clock = new VirtualClock();
   readonly random: SeededRandom;
@@ -149,14 +151,14 @@ export class Simulation {
     });
   }
 
-  /** Does a piece of work for each item, so many begun a second; resolves when all are done. */
-  async paced<T>(
-    items: readonly T[],
-    perSecond: number,
-    work: (item: T, index: number) => Promise<void>,
-  ): Promise<void> {
-    const { clock } = this;
-    const all = new Promise<void>((resolve, reject) => {
+  /** Does a piece of work for each item, so many begun a second; runs until all are done. */
+  paced<T>(items: readonly T[], perSecond: number, work: Work<T>): Promise<void> {
+    return this.clock.until(this.spread(items, perSecond, work));
+  }
+
+  /** As `paced`, without making time go on: for what goes on beside something else. */
+  spread<T>(items: readonly T[], perSecond: number, work: Work<T>): Promise<void> {
+    return new Promise((resolve, reject) => {
       let left = items.length;
       const begin = (index: number) => {
         if (index === items.length) return;
@@ -164,12 +166,11 @@ export class Simulation {
           left -= 1;
           if (left === 0) resolve();
         }, reject);
-        clock.setTimer(1000 / perSecond, () => begin(index + 1));
+        this.clock.setTimer(1000 / perSecond, () => begin(index + 1));
       };
       if (left === 0) resolve();
       else begin(0);
     });
-    await clock.until(all);
   }
 
   close(): void {

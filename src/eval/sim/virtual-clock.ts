@@ -44,7 +44,7 @@ export class VirtualClock implements Clock {
 
   /** Runs everything that is due within the next `ms` milliseconds. */
   async advance(ms: number): Promise<void> {
-    const endMs = this.#nowMs + ms;
+    const endMs = this.#nowMs + Math.max(0, ms);
     while ((this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY) <= endMs) if (this.#step()) await settle();
     this.#nowMs = endMs;
   }

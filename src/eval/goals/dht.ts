@@ -1,0 +1,9 @@
+/** Role: the goals of the DHT: `npm run goals -- dht`. Not here: the goals themselves, a file each. */
+
+import { churnGoal } from './dht-churn.js';
+import { colludersGoal } from './dht-colluders.js';
+import { junkGoal } from './dht-junk.js';
+import { traceGoal } from './dht-trace.js';
+import type { Goal } from './goal.js';
+
+export const dhtGoals: readonly Goal[] = [colludersGoal, churnGoal, junkGoal, traceGoal];
