@@ -839,3 +839,4 @@ module.exports.KxEngine = nativeBinding.KxEngine
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure
 module.exports.listAudioDevices = nativeBinding.listAudioDevices
+module.exports.searchPuzzle = nativeBinding.searchPuzzle

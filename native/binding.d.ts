@@ -159,6 +159,12 @@ export interface KxTun {
 /** All microphones and loudspeakers of the sound server; rejects if there is no server. */
 export declare function listAudioDevices(): Promise<Array<AudioDevice>>
 
+/**
+ * The first number from `start` on (64 bits) whose SHA-256 behind `prefix` begins with `bits` zero bits; null where there
+ * is none among `attempts`.
+ */
+export declare function searchPuzzle(prefix: Buffer, start: bigint, attempts: number, bits: number): Promise<bigint | null>
+
 /** What happens in a call. */
 export type VoiceCallEvent =
   | { type: 'started'; port: number }

@@ -90,15 +90,18 @@ export class ByteWriter {
     return this;
   }
   u8(value: number): this {
-    this.#scratch.writeUInt8(value, this.#take(1));
+    const at = this.#take(1);
+    this.#scratch.writeUInt8(value, at);
     return this;
   }
   u16(value: number): this {
-    this.#scratch.writeUInt16BE(value, this.#take(2));
+    const at = this.#take(2);
+    this.#scratch.writeUInt16BE(value, at);
     return this;
   }
   u32(value: number): this {
-    this.#scratch.writeUInt32BE(value, this.#take(4));
+    const at = this.#take(4);
+    this.#scratch.writeUInt32BE(value, at);
     return this;
   }
   /** What was written, in memory of its own. The writer is not used again. */

@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 
-/** Leading zero bits: 2^PUZZLE_BITS hashes on average, some two seconds of a core. A constant of the network. */
+/** Leading zero bits: 2^PUZZLE_BITS hashes on average, 1.2 s of a core with SHA instructions. A constant of the network. */
 export const PUZZLE_BITS = 24;
 export const EPOCH_SECONDS = 30 * 86_400;
 /** A proof is still (or already) good this long beyond its epoch, because clocks differ. */
@@ -30,7 +30,10 @@ function fields(label: Buffer, identity: Buffer, epoch: number): Buffer {
 }
 
 function digest(label: Buffer, identity: Buffer, epoch: number, nonce: Buffer): Buffer {
-  return createHash('sha256').update(fields(label, identity, epoch)).update(nonce).digest();
+  return createHash('sha256')
+    .update(fields(label, identity, epoch))
+    .update(nonce)
+    .digest();
 }
 
 /** What stands before the nonce in the puzzle's hash. */

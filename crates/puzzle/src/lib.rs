@@ -3,6 +3,8 @@
 //! Whoever tries must hash once a candidate; whoever checks hashes once. No I/O, no clock, no threads: the caller cuts the
 //! search into slices. Not here: what is hashed (`src/dht/position.ts`).
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 use sha2::{Digest, Sha256};
 
 /// The first of `attempts` numbers from `start` on (modulo 2^64) for which SHA-256(`prefix` ‖ number, 8 bytes big-endian)

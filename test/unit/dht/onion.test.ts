@@ -28,8 +28,8 @@ import {
 import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-cipher.js';
 import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { sodiumOnionCipher } from '../../../src/dht/private/sodium-onion-cipher.js';
-import { createNoiseKeyPair } from '../../../src/identity/noise.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { createNoiseKeyPair } from '../../../src/identity/noise.js';
 import { standInOnionCipher } from './stand-in-onions.js';
 
 const test = suite('dht onions');

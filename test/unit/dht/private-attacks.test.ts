@@ -12,8 +12,9 @@ import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/pri
 import type { OnionCipher } from '../../../src/dht/private/onion-cipher.js';
 import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
 import { decodeRpc, isRequest, type RpcMessage } from '../../../src/dht/rpc-message.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
 import { makePrivate, standInOnionCipher } from './stand-in-onions.js';
-import { SeededRandom, VirtualNetwork } from './virtual-network.js';
 
 const test = suite('dht private lookups under attack');
 const random = new SeededRandom('private-attacks.test');

@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert';
 import type { Network } from '../../../src/dht/network.js';
 import type { DhtNode } from '../../../src/dht/node.js';
 import { ONION_BYTES } from '../../../src/dht/private/onion.js';
-import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { createPseudoKey } from './pseudo-key.js';
 import { makePrivate } from './stand-in-onions.js';
 
