@@ -25,6 +25,7 @@ export type CounterName =
   | 'dropStreamLimit'
   | 'replicasNotHeld'
   | 'onionsMade'
+  | 'onionsProbing'
   | 'onionsRelayed'
   | 'onionsServed'
   | 'onionsFailed'

@@ -98,7 +98,7 @@ export class OnionRun {
       this.#timer = clock.setTimer(0, () => this.#fail({ kind: 'own' }));
       return this;
     }
-    counters.add('onionsMade');
+    counters.add(request.kind === 'probe' ? 'onionsProbing' : 'onionsMade');
     this.#sentAtMs = network.now;
     const { bytes } = this.#onion;
     this.#endLeg = legs.forward(first, bytes, {

@@ -58,6 +58,11 @@ export class Paths {
     return Math.min(MAX_HOPS, this.pool.known);
   }
 
+  /** Whether enough of the network is known to pin first hops. */
+  get settled(): boolean {
+    return this.pool.filled || this.#o.network.now - this.#sinceMs > SETTLED_MS;
+  }
+
   choose(needs: PathNeeds): readonly Contact[] | null {
     const { network, pinned, diversity } = this.#o;
     const { self, random, verify } = network.parts;
@@ -67,7 +72,7 @@ export class Paths {
     const near = (a: Contact, b: UnverifiedContact) => nearby(a, b, diversity);
     const first = pinned.choose({
       ...{ candidates, avoid: needs.avoidFirst, near, randomBelow, nowMs },
-      settled: this.pool.filled || nowMs - this.#sinceMs > SETTLED_MS,
+      settled: this.settled,
       resolve: (contact) => this.pool.latest(contact.id) ?? verify(contact),
     });
     if (!first) return null;

@@ -14,9 +14,11 @@ import { contentHash } from '../store.js';
 import { ExitAnswer } from './onion-answers.js';
 import { OnionRun, type RunParts } from './onion-run.js';
 import type { Paths } from './paths.js';
+import type { WarmPaths } from './warm-paths.js';
 
 export interface LookupParts extends RunParts {
   readonly paths: Paths;
+  readonly warm: WarmPaths;
   readonly closed: () => boolean;
 }
 
@@ -90,7 +92,7 @@ class PrivateGet {
   #launch(): boolean {
     if (this.#asked.length >= MAX_ONIONS) return false;
     const paths = this.#asked.map(({ run }) => run.path);
-    const path = this.parts.paths.choose({
+    const path = this.parts.warm.choose({
       avoidFirst: this.#avoidFirst,
       avoidSecond: new Set(paths.flatMap((hops) => hops.slice(1, -1).map(({ id }) => id))),
       avoidExit: new Set(paths.map((hops) => (hops.at(-1) as Contact).id)),

@@ -21,6 +21,7 @@ import type { PinnedHops } from './pinned-hops.js';
 import { type LookupParts, privateGet } from './private-get.js';
 import { privatePut } from './private-put.js';
 import { Relay } from './relay.js';
+import { WarmPaths } from './warm-paths.js';
 
 /** How a node's own requests are to be private. */
 export interface OwnPrivacy {
@@ -42,6 +43,8 @@ export interface PrivateLookupsParts {
 /** While the pool fills, and afterwards. */
 const FILL_MS = 2_000;
 const REFRESH_MS = 60_000;
+/** How often it is looked whether enough paths are ready. */
+const WARM_MS = 5_000;
 
 export class PrivateLookups implements DirectLookups {
   readonly legs: Legs;
@@ -53,7 +56,7 @@ export class PrivateLookups implements DirectLookups {
   readonly #lookups: LookupParts | null;
   readonly #open = new Set<() => void>();
   readonly #counts = { gets: 0, puts: 0, found: 0, stored: 0 };
-  #timer: TimerHandle | null = null;
+  readonly #timers: (TimerHandle | null)[] = [null, null];
   #warned: string | null = null;
   #closed = false;
 
@@ -69,23 +72,37 @@ export class PrivateLookups implements DirectLookups {
     });
     const paths = own && new Paths({ network, pinned: own.pinned, diversity: own.diversity });
     this.paths = paths;
-    this.#lookups = paths && {
-      ...{ network, cipher, legs: this.legs, delays: this.#delays, paths, open: this.#open },
-      closed: () => this.#closed,
-      onFault: (path, fault) => paths.onFault(path, fault),
-      onWorks: (path) => paths.onWorks(path),
-    };
+    const warm: WarmPaths | null = paths && new WarmPaths(paths, () => this.#lookups as LookupParts);
+    this.#lookups = paths &&
+      warm && {
+        ...{ network, cipher, legs: this.legs, delays: this.#delays, paths, warm, open: this.#open },
+        closed: () => this.#closed,
+        onFault: (path, fault) => paths.onFault(path, fault),
+        onWorks: (path) => paths.onWorks(path),
+      };
   }
 
   start(): void {
-    if (this.paths) this.#schedule();
+    const lookups = this.#lookups;
+    if (!lookups) return;
+    const { pool } = lookups.paths;
+    this.#repeat(
+      0,
+      () => (pool.filled ? REFRESH_MS : FILL_MS),
+      () => pool.refresh(),
+    );
+    this.#repeat(
+      1,
+      () => WARM_MS,
+      () => void lookups.warm.refresh(),
+    );
   }
 
   close(): void {
     this.#closed = true;
     this.legs.close();
     for (const end of [...this.#open]) end();
-    if (this.#timer) this.#o.network.parts.clock.clearTimer(this.#timer);
+    for (const timer of this.#timers) if (timer) this.#o.network.parts.clock.clearTimer(timer);
   }
 
   /** Legs of onions from other nodes. */
@@ -131,6 +148,7 @@ export class PrivateLookups implements DirectLookups {
       ...(this.#warned === null ? {} : { warning: this.#warned }),
       pinned: own.pinned.members.length,
       pool: paths.pool.candidates().length,
+      ready: this.#lookups?.warm.size ?? 0,
       suspects: paths.suspects.count(network.now),
       onionMs: this.#delays.smoothedMs,
       ...this.#counts,
@@ -153,14 +171,13 @@ export class PrivateLookups implements DirectLookups {
     return hops === 0 ? null : this.#lookups;
   }
 
-  #schedule(): void {
+  /** Does it again and again, about every `gapMs`, while the node is part of the network. */
+  #repeat(slot: 0 | 1, gapMs: () => number, run: () => void): void {
     const { clock, random } = this.#o.network.parts;
-    const { paths } = this;
-    if (this.#closed || !paths) return;
-    const gapMs = paths.pool.filled ? REFRESH_MS : FILL_MS;
-    this.#timer = clock.setTimer(gapMs * (0.5 + random.fraction()), () => {
-      if (this.#o.joined()) paths.pool.refresh();
-      this.#schedule();
+    if (this.#closed) return;
+    this.#timers[slot] = clock.setTimer(gapMs() * (0.5 + random.fraction()), () => {
+      if (this.#o.joined()) run();
+      this.#repeat(slot, gapMs, run);
     });
   }
 }

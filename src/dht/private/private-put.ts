@@ -17,13 +17,13 @@ const CHECK_BOUND_MS = 5_000;
 
 /** Resolves with the number of nodes that hold the content, as the exit says, or 1 where another exit found it. Never rejects. */
 export async function privatePut(parts: LookupParts, item: StoreItem): Promise<number> {
-  const { network, paths } = parts;
+  const { network, paths, warm } = parts;
   const startedAtMs = network.now;
   const avoidFirst = new Set<string>();
   const avoidSecond = new Set<string>();
   const avoidExit = new Set<string>();
   const choose = (otherExit: boolean) => {
-    const path = paths.choose({ avoidFirst, avoidSecond, avoidExit, otherExit });
+    const path = warm.choose({ avoidFirst, avoidSecond, avoidExit, otherExit });
     for (const { id } of path?.slice(1, -1) ?? []) avoidSecond.add(id);
     if (path) avoidExit.add((path.at(-1) as Contact).id);
     return path;

@@ -30,7 +30,8 @@ async function watchedNetwork(
   const network = new VirtualNetwork(seed);
   const { ciphers } = makePrivate(network);
   await network.grow(count);
-  await network.clock.advance(70_000);
+  // Until first hops are pinned and paths are ready, so that nobody probes meanwhile.
+  await network.clock.advance(120_000);
   return { network, ciphers };
 }
 
@@ -176,13 +177,14 @@ test('an onion sent again, by whoever got it, is dropped and counted, and looks 
     });
     await network.clock.advance(1_000);
   };
+  const served = at(network, 6).counters.get('onionsServed');
   await send(sender);
   await send(sender);
   await send(at(network, 8));
   assert.ok(legs);
   assert.equal(verdicts, ['taken', 'refused', 'refused']);
   assert.is(hop.counters.get('dropOnionReplayed'), 2);
-  assert.is(at(network, 6).counters.get('onionsServed'), 1);
+  assert.is(at(network, 6).counters.get('onionsServed') - served, 1);
   await network.clock.advance(1_300_000);
   await send(sender);
   assert.is(hop.counters.get('dropOnionStale'), 1);
@@ -293,6 +295,7 @@ test('an onion that leads back to its sender, to the hop itself or to nowhere go
   const nowhere = { ...self(at(network, 5)), ipv4: null, ipv6: null };
   const multicast = { ...self(at(network, 5)), ipv4: '224.0.0.1' };
   const stale = { ...self(at(network, 5)), proof: { epoch: 1, nonce: Buffer.alloc(8) } };
+  const relayed = node.counters.get('onionsRelayed');
   for (const next of [self(from), self(node), nowhere, multicast, stale]) {
     const slot = slotAt(network.clock.now());
     const onion = wrapOnion(cipher, random, [self(node), next], payload, slot) as Onion;
@@ -300,7 +303,7 @@ test('an onion that leads back to its sender, to the hop itself or to nowhere go
     assert.is(node.privateLookups?.handle(self(from), relay), 'refused');
   }
   assert.is(node.counters.get('dropOnion'), 5);
-  assert.is(node.counters.get('onionsRelayed'), 0);
+  assert.is(node.counters.get('onionsRelayed'), relayed);
   network.close();
 });
 

@@ -125,7 +125,7 @@ test('a signed value ends the search with one exit, in nine of ten; anything els
 });
 
 test('the first content is given before the lookup has ended', async () => {
-  const { network } = await privateNetwork('first', 24);
+  const { network } = await privateNetwork('first content', 24);
   const key = random.bytes(32);
   await put(network, at(network, 1), key, Buffer.from('soon'), 5);
   // Nodes that hold nothing and never answer, so that the ends of the exits' lookups are late.
