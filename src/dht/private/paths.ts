@@ -46,6 +46,8 @@ export class Paths {
   readonly suspects = new Suspects();
   readonly #o: PathsParts;
   readonly #sinceMs: number;
+  readonly #near = (a: UnverifiedContact, b: UnverifiedContact) => nearby(a, b, this.#o.diversity);
+  readonly #randomBelow = (bound: number) => this.#o.network.parts.random.bytes(6).readUIntBE(0, 6) % bound;
 
   constructor(parts: PathsParts) {
     this.#o = parts;
@@ -63,21 +65,25 @@ export class Paths {
     return this.pool.filled || this.#o.network.now - this.#sinceMs > SETTLED_MS;
   }
 
-  choose(needs: PathNeeds): readonly Contact[] | null {
-    const { network, pinned, diversity } = this.#o;
-    const { self, random, verify } = network.parts;
-    const nowMs = network.now;
-    const candidates = this.pool.candidates();
-    const randomBelow = (bound: number) => random.bytes(6).readUIntBE(0, 6) % bound;
-    const near = (a: Contact, b: UnverifiedContact) => nearby(a, b, diversity);
-    const first = pinned.choose({
-      ...{ candidates, avoid: needs.avoidFirst, near, randomBelow, nowMs },
+  /** The first hop of the next path; null where nobody is known. */
+  firstHop(avoid: ReadonlySet<string> = new Set(), candidates = this.pool.candidates()): Contact | null {
+    const { network, pinned } = this.#o;
+    return pinned.choose({
+      ...{ candidates, avoid, near: this.#near, randomBelow: this.#randomBelow, nowMs: network.now },
       settled: this.settled,
-      resolve: (contact) => this.pool.latest(contact.id) ?? verify(contact),
+      resolve: (contact) => this.pool.latest(contact.id) ?? network.parts.verify(contact),
     });
+  }
+
+  choose(needs: PathNeeds): readonly Contact[] | null {
+    const { network } = this.#o;
+    const candidates = this.pool.candidates();
+    const first = this.firstHop(needs.avoidFirst, candidates);
     if (!first) return null;
+    const nowMs = network.now;
     return choosePath(first, candidates, {
-      ...{ ...needs, near, randomBelow, selfId: self.id, hops: this.hops },
+      ...{ ...needs, near: this.#near, randomBelow: this.#randomBelow, hops: this.hops },
+      selfId: network.parts.self.id,
       suspect: (contact) => this.suspects.has(contact, nowMs),
     });
   }

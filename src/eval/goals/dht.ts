@@ -3,7 +3,8 @@
 import { churnGoal } from './dht-churn.js';
 import { colludersGoal } from './dht-colluders.js';
 import { junkGoal } from './dht-junk.js';
+import { privateGoal } from './dht-private.js';
 import { traceGoal } from './dht-trace.js';
 import type { Goal } from './goal.js';
 
-export const dhtGoals: readonly Goal[] = [colludersGoal, churnGoal, junkGoal, traceGoal];
+export const dhtGoals: readonly Goal[] = [colludersGoal, churnGoal, junkGoal, privateGoal, traceGoal];

@@ -9,12 +9,12 @@ import { MAX_LOOKUPS } from '../../../src/dht/private/exit.js';
 import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
 import { MAX_LEGS } from '../../../src/dht/private/legs.js';
 import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/private/onion.js';
-import type { OnionCipher } from '../../../src/dht/private/onion-cipher.js';
 import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
-import { decodeRpc, isRequest, type RpcMessage } from '../../../src/dht/rpc-message.js';
+import { decodeRpc } from '../../../src/dht/rpc-message.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
-import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
-import { makePrivate, standInOnionCipher } from './stand-in-onions.js';
+import { type VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
+import { standInOnionCipher } from './stand-in-onions.js';
+import { readyNetwork, watch, withoutContacts } from './watched-network.js';
 
 const test = suite('dht private lookups under attack');
 const random = new SeededRandom('private-attacks.test');
@@ -23,19 +23,7 @@ const HOUR_MS = 3_600_000;
 const at = (network: VirtualNetwork, index: number) => network.nodes[index]?.node as DhtNode;
 const self = (node: DhtNode): Contact => node.network.parts.self;
 
-async function watchedNetwork(
-  seed: string,
-  count: number,
-): Promise<{ network: VirtualNetwork; ciphers: OnionCipher[] }> {
-  const network = new VirtualNetwork(seed);
-  const { ciphers } = makePrivate(network);
-  await network.grow(count);
-  // Until first hops are pinned and paths are ready, so that nobody probes meanwhile.
-  await network.clock.advance(120_000);
-  return { network, ciphers };
-}
-
-const privateNetwork = async (seed: string, count: number) => (await watchedNetwork(seed, count)).network;
+const privateNetwork = async (seed: string, count: number) => (await readyNetwork(seed, count)).network;
 
 async function getAll(network: VirtualNetwork, node: DhtNode, key: Buffer): Promise<Buffer[]> {
   const contents: Buffer[] = [];
@@ -43,80 +31,9 @@ async function getAll(network: VirtualNetwork, node: DhtNode, key: Buffer): Prom
   return contents;
 }
 
-interface Seen {
-  /** Index of the node. */
-  readonly at: number;
-  readonly plaintext: Buffer;
-  /** The payload of message 1 of a handshake, in which whoever calls says who it is. */
-  readonly handshake: boolean;
-}
-
-/**
- * Everything that any node opens from now on, RPC messages and what is under its layer of an onion; and whom each node
- * turns to by itself, not to answer.
- */
-function watch(network: VirtualNetwork, ciphers: readonly OnionCipher[]) {
-  const seen: Seen[] = [];
-  const asked: { from: string; to: string }[] = [];
-  let asking = false;
-  for (const [index, { node }] of network.nodes.entries()) {
-    const { channel } = node.network.parts.rpc.sessions;
-    const { open, respond, seal } = channel;
-    Object.assign(channel, {
-      seal: (...args: Parameters<typeof seal>) => {
-        const message = decodeRpc(args[3])?.message;
-        asking = message !== undefined && isRequest(message);
-        return seal(...args);
-      },
-      open: (...args: Parameters<typeof open>) => {
-        const plaintext = open(...args);
-        if (plaintext) seen.push({ at: index, plaintext, handshake: false });
-        return plaintext;
-      },
-      respond: (...args: Parameters<typeof respond>) => {
-        const reception = respond(...args);
-        if (reception) seen.push({ at: index, plaintext: reception.payload, handshake: true });
-        return reception;
-      },
-    });
-    const cipher = ciphers[index];
-    if (!cipher) continue;
-    const { stream, open: openReply } = cipher;
-    Object.assign(cipher, {
-      stream: (...args: Parameters<typeof stream>) => {
-        const plaintext = stream(...args);
-        seen.push({ at: index, plaintext, handshake: false });
-        return plaintext;
-      },
-      open: (...args: Parameters<typeof openReply>) => {
-        const plaintext = openReply(...args);
-        if (plaintext) seen.push({ at: index, plaintext, handshake: false });
-        return plaintext;
-      },
-    });
-  }
-  network.filter = (from, to, bytes) => {
-    if (bytes[0] === 0x11 || (bytes[0] === 0x13 && asking)) asked.push({ from: from.host, to: to.host });
-    return true;
-  };
-  const connect = network.openStream.bind(network);
-  network.openStream = (from, to) => {
-    asked.push({ from: from.host, to: to.host });
-    return connect(from, to);
-  };
-  return { seen, asked };
-}
-
-/** What a message says besides the contacts that every `found` has for everybody. */
-function withoutContacts(plaintext: Buffer): Buffer {
-  const message: RpcMessage | undefined = decodeRpc(plaintext)?.message;
-  if (message?.kind !== 'found') return plaintext;
-  return Buffer.concat(message.values);
-}
-
 for (const size of [40, 3_000, 65_000]) {
   test(`nobody but the first hop hears of the requester, and the first hop never of the key (${size} bytes)`, async () => {
-    const { network, ciphers } = await watchedNetwork(`taint ${size}`, 40);
+    const { network, ciphers } = await readyNetwork(`taint ${size}`, 40);
     const content = random.bytes(size);
     const key = random.bytes(32);
     const requester = 17;
@@ -134,9 +51,7 @@ for (const size of [40, 3_000, 65_000]) {
     assert.ok(((node.status().privateLookups as { onions: number }).onions ?? 0) >= 2);
 
     const hosts = new Set(asked.filter(({ from }) => from === ipv4).map(({ to }) => to));
-    const pinned = node.privateLookups?.paths?.choose({
-      ...{ avoidFirst: new Set(), avoidSecond: new Set(), avoidExit: new Set(), otherExit: false },
-    })?.[0] as Contact;
+    const pinned = node.privateLookups?.paths?.firstHop() as Contact;
     assert.equal([...hosts], [pinned.ipv4], 'the requester turns to its first hop and to nobody else');
     const first = network.nodes.findIndex(({ endpoint }) => endpoint.host === pinned.ipv4);
 

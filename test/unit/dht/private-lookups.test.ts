@@ -50,10 +50,8 @@ const status = (node: DhtNode) => node.status().privateLookups as Status;
 
 /** The node that is the first hop of all of `node`'s onions. */
 function firstHop(network: VirtualNetwork, node: DhtNode): number {
-  const path = node.privateLookups?.paths?.choose({
-    ...{ avoidFirst: new Set(), avoidSecond: new Set(), avoidExit: new Set(), otherExit: false },
-  });
-  return network.nodes.findIndex((entry) => entry.node.network.parts.self.id === path?.[0]?.id);
+  const first = node.privateLookups?.paths?.firstHop();
+  return network.nodes.findIndex((entry) => entry.node.network.parts.self.id === first?.id);
 }
 
 test('contents of every size are put and got through onions of three hops', async () => {

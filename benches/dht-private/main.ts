@@ -1,0 +1,9 @@
+/** Private lookups in figures: `node dist/benches/dht-private/main.js`. Goal `dht 6` reads its JSON lines. */
+import { measureLatency } from './latency.js';
+import { measureLinking } from './linking.js';
+
+const print = (line: object) =>
+  process.stdout.write(`${JSON.stringify({ bench: 'dht-private', ...line })}\n`);
+
+print({ part: 'linking', ...(await measureLinking(10_000, 10, 0.2)) });
+print({ part: 'latency', ...(await measureLatency(100, 120)) });
