@@ -51,7 +51,8 @@ export async function measureLatency(nodes: number, gets: number): Promise<Laten
     for (const way of ['direct', 'private'] as const) {
       seen.length = 0;
       asked.length = 0;
-      const relayed = node.counters.get('onionsRelayed');
+      const forOthers = () => node.counters.get('onionsRelayed') + node.counters.get('onionsServed');
+      const before = forOthers();
       const startMs = clock.now();
       let firstMs = 0;
       const lookups = way === 'direct' ? node : node.lookups;
@@ -68,7 +69,7 @@ export async function measureLatency(nodes: number, gets: number): Promise<Laten
       const hosts = new Set(asked.filter(({ from }) => from === self.ipv4).map(({ to }) => to));
       const pinned = node.privateLookups?.paths?.firstHop()?.ipv4;
       hosts.delete(pinned ?? '');
-      if (node.counters.get('onionsRelayed') === relayed) strangers += hosts.size;
+      if (forOthers() === before) strangers += hosts.size;
       for (const { at, plaintext } of seen) {
         const { endpoint } = network.nodes[at] as (typeof network.nodes)[0];
         if (endpoint.host === self.ipv4 || endpoint.host === pinned) continue;

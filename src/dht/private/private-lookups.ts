@@ -42,7 +42,7 @@ export interface PrivateLookupsParts {
 
 /** While the pool fills, and afterwards. */
 const FILL_MS = 2_000;
-const REFRESH_MS = 60_000;
+const REFRESH_MS = 120_000;
 /** How often it is looked whether enough paths are ready. */
 const WARM_MS = 5_000;
 

@@ -39,7 +39,8 @@ export function watch(network: VirtualNetwork, ciphers: readonly OnionCipher[]) 
     Object.assign(channel, {
       seal: (...args: Parameters<typeof seal>) => {
         const message = decodeRpc(args[3])?.message;
-        asking = message !== undefined && isRequest(message);
+        // A ping is upkeep of tables, which any answer can bring about.
+        asking = message !== undefined && isRequest(message) && message.kind !== 'ping';
         return seal(...args);
       },
       open: (...args: Parameters<typeof open>) => {
