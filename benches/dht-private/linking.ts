@@ -18,8 +18,9 @@ import { PinnedHops } from '../../src/dht/private/pinned-hops.js';
 import { type LookupParts, privateGet } from '../../src/dht/private/private-get.js';
 import { WarmPaths } from '../../src/dht/private/warm-paths.js';
 import { encodeSignedValue } from '../../src/identity/signed-value.js';
+import { SeededRandom } from '../../src/eval/sim/seeded-random.js';
+import { VirtualClock } from '../../src/eval/sim/virtual-clock.js';
 import { createPseudoKey } from '../../test/unit/dht/pseudo-key.js';
-import { SeededRandom, VirtualClock } from '../../test/unit/dht/virtual-network.js';
 
 const NODES = 10_000;
 const CONTACTS = 200;

@@ -40,6 +40,8 @@ export async function privatePut(parts: LookupParts, item: StoreItem): Promise<n
     return ended ? 'missing' : 'unknown';
   };
 
+  /** Exits that stored nothing: no use, if another can. */
+  const useless: Contact[] = [];
   for (let tries = 0; tries < TRIES; tries++) {
     const ttlMs = item.ttlMs - (network.now - startedAtMs);
     const path = ttlMs > 0 && !parts.closed() ? choose(false) : null;
@@ -51,14 +53,13 @@ export async function privatePut(parts: LookupParts, item: StoreItem): Promise<n
     const doubted = outcome.ended
       ? claimed && network.parts.random.bytes(2).readUInt16BE() % COMPARED_IN === 0
       : outcome.fault === null || outcome.fault.kind === 'silent';
-    if (!doubted) {
-      if (claimed) return outcome.stored;
-      continue;
+    const found = doubted ? await check() : 'unknown';
+    if (found === 'there' || (claimed && found === 'unknown')) {
+      for (const one of useless) paths.suspect(one);
+      return Math.max(1, outcome.stored);
     }
-    const found = await check();
-    if (found === 'there') return Math.max(1, outcome.stored);
-    if (claimed && found === 'unknown') return outcome.stored;
     if (claimed) paths.suspect(exit);
+    else if (outcome.ended) useless.push(exit);
   }
   return 0;
 }
