@@ -282,8 +282,9 @@ export class DhtNode {
     if (result.outcome === 'added') {
       if (this.#state === 'joining') this.#join();
       this.replicator.contactAdded(contact);
-    } else if (result.outcome === 'waiting') {
-      // Its failure makes room for the newcomer, its answer renews it (routing-table.ts).
+    } else if (result.outcome === 'waiting' && this.network.now - result.heardMs > STALE_MS) {
+      // Its failure makes room for the newcomer, its answer renews it (routing-table.ts). Pinging also those that we
+      // heard of just now would never end: they dial us back, and do the same to the oldest of theirs.
       this.#ping(result.oldest);
     }
   }

@@ -28,8 +28,8 @@ interface Bucket {
 
 export type OfferResult =
   | { readonly outcome: 'added' | 'refreshed' | 'refused' }
-  /** The bucket is full: ping `oldest`; its failure makes room. */
-  | { readonly outcome: 'waiting'; readonly oldest: Contact };
+  /** The bucket is full: ping `oldest`, last heard of at `heardMs`; its failure makes room. */
+  | { readonly outcome: 'waiting'; readonly oldest: Contact; readonly heardMs: number };
 
 export class RoutingTable {
   /** By shared prefix; made with the first contact, as most stay empty. */
@@ -78,7 +78,8 @@ export class RoutingTable {
     bucket.candidates = bucket.candidates.filter((candidate) => candidate.id !== contact.id);
     bucket.candidates.push(contact);
     if (bucket.candidates.length > MAX_CANDIDATES) bucket.candidates.shift();
-    return { outcome: 'waiting', oldest: (bucket.entries[0] as Entry).contact };
+    const { contact: oldest, lastSeenMs } = bucket.entries[0] as Entry;
+    return { outcome: 'waiting', oldest, heardMs: lastSeenMs };
   }
 
   /** A request to the contact failed for good. True where it left the table; a candidate may have taken its place. */
