@@ -1,7 +1,8 @@
 /**
  * Role: puts contents into a simulated network, gets them again, and counts what that took and gave.
  *
- * Requests of a GET are what its node sent from the GET's beginning to its end, its upkeep in that time included.
+ * Requests of a GET are what its node sent from the GET's beginning to its end, its upkeep in that time included. So
+ * that they are not counted twice, a node should do one GET at a time: `jobsInTurn` keeps two far apart.
  */
 import type { Tell } from './scenario.js';
 import type { Keyed } from './signed-content.js';
@@ -42,6 +43,20 @@ export async function get(simulation: Simulation, { peer, key, content }: GetJob
     firstMs,
     requests: counters.get('requestsSent') - before,
   };
+}
+
+/** GETs of the contents in turn, by the peers in turn. */
+export function jobsInTurn(
+  simulation: Simulation,
+  count: number,
+  contents: readonly Keyed[],
+  peers: readonly HonestPeer[],
+): GetJob[] {
+  const order = simulation.random.shuffled(peers);
+  return Array.from({ length: count }, (_, index) => ({
+    ...(contents[index % contents.length] as Keyed),
+    peer: order[index % order.length] as HonestPeer,
+  }));
 }
 
 const TELL_EVERY = 1_000;

@@ -44,6 +44,16 @@ export class SeededRandom implements Random {
     return list[this.integer(list.length)] as T;
   }
 
+  /** The list in any order. */
+  shuffled<T>(list: readonly T[]): T[] {
+    const result = [...list];
+    for (let i = result.length - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      [result[i], result[j]] = [result[j] as T, result[i] as T];
+    }
+    return result;
+  }
+
   /** Exponentially distributed. */
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.fraction());

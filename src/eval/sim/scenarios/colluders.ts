@@ -4,9 +4,9 @@
  * Values are put by honest peers of the attacked network, one value each, and got by others. The tables are settled;
  * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share.
  */
-import { type GetJob, getAll, holders, put } from '../contents.js';
+import { getAll, holders, jobsInTurn, put } from '../contents.js';
 import { scenario } from '../scenario.js';
-import { type Keyed, Signer } from '../signed-content.js';
+import { Signer } from '../signed-content.js';
 import { Simulation } from '../simulation.js';
 import { mean, percent, quantile, rounded } from '../statistics.js';
 
@@ -48,10 +48,7 @@ export const colluders = scenario({
     const replicas = contents.map((content) => holders(simulation, content).length);
     tell(`${values} values put, honest replicas ${rounded(mean(replicas))} of 20`);
 
-    const jobs: GetJob[] = [];
-    for (let i = 0; i < gets; i++) {
-      jobs.push({ ...(contents[i % values] as Keyed), peer: random.pick(simulation.honest) });
-    }
+    const jobs = jobsInTurn(simulation, gets, contents, simulation.honest);
     const results = await getAll(simulation, jobs, getsPerSecond, tell);
     const right = results.filter((result) => result.right);
     const requests = results.map((result) => result.requests);

@@ -5,9 +5,9 @@
  * trips and hold certificates and sessions of their contacts, as a node has them that has run for a while. The run is
  * shorter than the period of upkeep, so there is no other traffic.
  */
-import { type GetJob, getAll, put } from '../contents.js';
+import { getAll, jobsInTurn, put } from '../contents.js';
 import { scenario } from '../scenario.js';
-import { type Keyed, Signer } from '../signed-content.js';
+import { Signer } from '../signed-content.js';
 import { type HonestPeer, Simulation } from '../simulation.js';
 import { mean, percent, quantile, rounded } from '../statistics.js';
 
@@ -36,7 +36,7 @@ export const reach = scenario({
     values: 500,
     gets: 2_000,
     askers: 200,
-    getsPerSecond: 100,
+    getsPerSecond: 50,
     medianRoundTripMs: 80,
     jitterMs: 2,
     lossPercent: 5,
@@ -57,9 +57,7 @@ export const reach = scenario({
       await put(random.pick(asking), content, TTL_MS);
     });
     tell(`${values} values put`);
-    const jobs = Array.from({ length: gets }, (_, index): GetJob => {
-      return { ...(contents[index % values] as Keyed), peer: random.pick(asking) };
-    });
+    const jobs = jobsInTurn(simulation, gets, contents, asking);
     const results = await getAll(simulation, jobs, getsPerSecond, tell);
     // A value that is never found counts as one that takes for ever.
     const times = results.map((result) => Math.min(result.firstMs, Number.MAX_SAFE_INTEGER));

@@ -4,7 +4,7 @@
  * Each key has a hundred of its own, in a few /24, closer than any honest peer and told of by all their neighbours'
  * tables; all of them collude. Their positions are granted: what grinding costs is the puzzle's affair.
  */
-import { type GetJob, getAll, holders, put } from '../contents.js';
+import { getAll, holders, jobsInTurn, put } from '../contents.js';
 import { scenario } from '../scenario.js';
 import { Signer } from '../signed-content.js';
 import { Simulation } from '../simulation.js';
@@ -54,9 +54,7 @@ export const sybils = scenario({
     await clock.advance(REST_MS);
     const replicas = contents.map((content) => holders(simulation, content).length);
     tell(`honest replicas: ${replicas.join(', ')}`);
-    const jobs = Array.from({ length: gets }, (): GetJob => {
-      return { ...random.pick(contents), peer: random.pick(simulation.honest) };
-    });
+    const jobs = jobsInTurn(simulation, gets, contents, simulation.honest);
     const results = await getAll(simulation, jobs, getsPerSecond, tell);
     const right = results.filter((result) => result.right);
     const requests = results.map((result) => result.requests);
