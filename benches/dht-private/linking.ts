@@ -17,9 +17,9 @@ import { Paths } from '../../src/dht/private/paths.js';
 import { PinnedHops } from '../../src/dht/private/pinned-hops.js';
 import { type LookupParts, privateGet } from '../../src/dht/private/private-get.js';
 import { WarmPaths } from '../../src/dht/private/warm-paths.js';
-import { encodeSignedValue } from '../../src/identity/signed-value.js';
 import { SeededRandom } from '../../src/eval/sim/seeded-random.js';
 import { VirtualClock } from '../../src/eval/sim/virtual-clock.js';
+import { encodeSignedValue } from '../../src/identity/signed-value.js';
 import { createPseudoKey } from '../../test/unit/dht/pseudo-key.js';
 
 const NODES = 10_000;

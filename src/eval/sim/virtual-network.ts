@@ -36,6 +36,8 @@ export class VirtualNode {
 export class VirtualNetwork {
   readonly clock = new VirtualClock();
   readonly nodes: VirtualNode[] = [];
+  /** One way. */
+  readonly delayMs = ONE_WAY_MS;
   readonly #internet = new VirtualInternet(this.clock, new EvenPaths(ONE_WAY_MS));
 
   /** Gives further nodes their part in private lookups. */
