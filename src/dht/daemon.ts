@@ -5,7 +5,6 @@
  * its contents and contacts) when its position's epoch or its certificate comes to an end, without a gap in the API.
  * Not here: the protocol (node.ts), signals and the control socket (src/api/daemon.ts).
  */
-import { randomBytes } from 'node:crypto';
 import type { Daemon } from '../api/daemon.js';
 import { ApiServer, DHT_ACCEPTS } from '../api/server.js';
 import type { Config, DhtConfig } from '../config/config.js';
@@ -14,7 +13,6 @@ import { type Hostkey, loadHostkey } from '../identity/hostkey.js';
 import { loadModuleKey } from '../identity/module-key.js';
 import type { Logger } from '../log.js';
 import { DhtApi } from './api.js';
-import type { Clock, Random } from './environment.js';
 import { DhtNode } from './node.js';
 import { noiseChannel } from './noise-channel.js';
 import { bootstrapEndpoints, kxAddress, type OwnAddresses, ownAddresses } from './own-addresses.js';
@@ -26,23 +24,13 @@ import { sodiumOnionCipher } from './private/sodium-onion-cipher.js';
 import type { KxAddress } from './rpc-message.js';
 import { loadContacts, loadContents, SAVE_MS, saveContacts, saveContents } from './saved-state.js';
 import { ContentStore } from './store.js';
+import { systemClock, systemRandom } from './system-environment.js';
 import { TcpTransport } from './tcp-transport.js';
 import { UdpTransport } from './udp-transport.js';
 
 const RENEWAL_CHECK_MS = 1_800_000;
 /** Certificates live 30 days; a node with an older one is replaced. */
 const RENEW_AFTER_MS = 20 * 86_400_000;
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-  setTimer: (delayMs, run) => setTimeout(run, delayMs),
-  clearTimer: (handle) => clearTimeout(handle as NodeJS.Timeout),
-};
-
-const systemRandom: Random = {
-  bytes: (length) => randomBytes(length),
-  fraction: () => Math.random(),
-};
 
 /**
  * Starts the DHT module and resolves once its API listens.
