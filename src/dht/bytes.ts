@@ -5,6 +5,16 @@
  * into null, so no exception leaves a decoder. Not here: any message.
  */
 
+/**
+ * A copy for keeping. Buffers that Node makes by default are parts of 8 KiB blocks, and one kept part keeps the whole block;
+ * small ones made like this take only what they hold.
+ */
+export function lasting(bytes: Buffer): Buffer {
+  const copy = Buffer.alloc(bytes.length);
+  bytes.copy(copy);
+  return copy;
+}
+
 class Malformed extends Error {}
 const MALFORMED = new Malformed('malformed DHT message');
 
@@ -18,20 +28,35 @@ export class ByteReader {
 
   /** A view (no copy) of the next bytes. */
   take(length: number): Buffer {
-    if (length > this.left) throw MALFORMED;
-    const view = this.buffer.subarray(this.#offset, this.#offset + length);
-    this.#offset += length;
-    return view;
+    const at = this.#pass(length);
+    return this.buffer.subarray(at, at + length);
+  }
+
+  /** A copy of the next bytes. */
+  copy(length: number): Buffer {
+    const at = this.#pass(length);
+    const bytes = Buffer.allocUnsafe(length);
+    this.buffer.copy(bytes, 0, at, at + length);
+    return bytes;
+  }
+
+  /** As {@link copy}, for what is kept: see {@link lasting}. */
+  lasting(length: number): Buffer {
+    const at = this.#pass(length);
+    const bytes = Buffer.alloc(length);
+    this.buffer.copy(bytes, 0, at, at + length);
+    return bytes;
   }
 
   u8(): number {
-    return this.take(1).readUInt8();
+    return this.buffer[this.#pass(1)] as number;
   }
   u16(): number {
-    return this.take(2).readUInt16BE();
+    const at = this.#pass(2);
+    return ((this.buffer[at] as number) << 8) | (this.buffer[at + 1] as number);
   }
   u32(): number {
-    return this.take(4).readUInt32BE();
+    return this.buffer.readUInt32BE(this.#pass(4));
   }
   rest(): Buffer {
     return this.take(this.left);
@@ -42,6 +67,13 @@ export class ByteReader {
   }
   fail(): never {
     throw MALFORMED;
+  }
+
+  #pass(length: number): number {
+    const at = this.#offset;
+    if (length > this.buffer.length - at) throw MALFORMED;
+    this.#offset = at + length;
+    return at;
   }
 }
 
@@ -55,24 +87,15 @@ export function decodeOrNull<T>(bytes: Buffer, decode: (reader: ByteReader) => T
   }
 }
 
-/**
- * A copy for the long term. A small one from Buffer.from is a slice of a pool and keeps 8 KiB alive for as long as it
- * lives; this one has memory of its own.
- */
-export function ownCopy(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
-}
-
-const SCRATCH_BYTES = 2048;
+/** Holds any message of one datagram. */
+const USUAL_BYTES = 1_536;
 const MAX_SPARE = 8;
-/** Scratch memory that no writer has just now. */
+/** Buffers of writers that are done, for the next ones. */
 const spare: Buffer[] = [];
 
-/** Writes into scratch memory that writers take over from each other; `done` ends the writer. */
+/** Use it once: nothing may be written after `done`. */
 export class ByteWriter {
-  #scratch = spare.pop() ?? Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #bytes = spare.pop() ?? Buffer.allocUnsafeSlow(USUAL_BYTES);
   #length = 0;
 
   get length(): number {
@@ -80,46 +103,46 @@ export class ByteWriter {
   }
 
   raw(bytes: Buffer): this {
-    const at = this.#take(bytes.length);
-    bytes.copy(this.#scratch, at);
+    const at = this.#grow(bytes.length);
+    bytes.copy(this.#bytes, at);
     return this;
   }
   zeros(count: number): this {
-    const at = this.#take(count);
-    this.#scratch.fill(0, at, at + count);
+    const at = this.#grow(count);
+    this.#bytes.fill(0, at, at + count);
     return this;
   }
   u8(value: number): this {
-    const at = this.#take(1);
-    this.#scratch.writeUInt8(value, at);
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
     return this;
   }
   u16(value: number): this {
-    const at = this.#take(2);
-    this.#scratch.writeUInt16BE(value, at);
+    const at = this.#grow(2);
+    this.#bytes.writeUInt16BE(value, at);
     return this;
   }
   u32(value: number): this {
-    const at = this.#take(4);
-    this.#scratch.writeUInt32BE(value, at);
+    const at = this.#grow(4);
+    this.#bytes.writeUInt32BE(value, at);
     return this;
   }
-  /** What was written, in memory of its own. The writer is not used again. */
+  /** All that was written, in a buffer of its own. */
   done(): Buffer {
-    const bytes = Buffer.from(this.#scratch.subarray(0, this.#length));
-    if (this.#scratch.length === SCRATCH_BYTES && spare.length < MAX_SPARE) spare.push(this.#scratch);
-    this.#scratch = Buffer.alloc(0);
-    return bytes;
+    const result = Buffer.allocUnsafe(this.#length);
+    this.#bytes.copy(result, 0, 0, this.#length);
+    if (this.#bytes.length === USUAL_BYTES && spare.length < MAX_SPARE) spare.push(this.#bytes);
+    this.#bytes = result;
+    return result;
   }
 
-  /** Makes room; where it begins. */
-  #take(count: number): number {
+  #grow(count: number): number {
     const at = this.#length;
     this.#length += count;
-    if (this.#length > this.#scratch.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(2 * this.#scratch.length, this.#length));
-      this.#scratch.copy(larger, 0, 0, at);
-      this.#scratch = larger;
+    if (this.#length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#length, this.#bytes.length * 2));
+      this.#bytes.copy(larger, 0, 0, at);
+      this.#bytes = larger;
     }
     return at;
   }

@@ -7,7 +7,7 @@ import { BoundedMap } from './bounded-map.js';
 import type { SecureChannel } from './secure-channel.js';
 
 export class CertifiedKeys {
-  /** By key, as text: identities are text too, since small buffers would hold more memory than they show. */
+  /** Keys and identities as text of one character a byte, which takes less room than buffers. */
   readonly #known = new BoundedMap<string, { readonly identity: string; readonly expirySeconds: number }>(
     4096,
   );
@@ -17,11 +17,8 @@ export class CertifiedKeys {
   /** Whether we already know that `key` is `identity`'s. */
   holds(key: Buffer, identity: Buffer, nowSeconds: number): boolean {
     const known = this.#known.get(key.toString('latin1'));
-    return (
-      known !== undefined &&
-      known.expirySeconds > nowSeconds &&
-      known.identity === identity.toString('latin1')
-    );
+    if (known === undefined || known.expirySeconds <= nowSeconds) return false;
+    return known.identity === identity.toString('latin1');
   }
 
   /** Whether `certificate` (or memory) proves that `key` is `identity`'s. */
@@ -30,7 +27,7 @@ export class CertifiedKeys {
     const read = this.channel.readCertificate(certificate, nowSeconds);
     if (!read?.key.equals(key) || !read.identity.equals(identity)) return false;
     const { expirySeconds } = read;
-    this.#known.set(key.toString('latin1'), { identity: identity.toString('latin1'), expirySeconds });
+    this.#known.set(key.toString('latin1'), { identity: read.identity.toString('latin1'), expirySeconds });
     return true;
   }
 }

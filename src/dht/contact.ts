@@ -51,9 +51,9 @@ export function writeContact(writer: ByteWriter, contact: UnverifiedContact): vo
 export function readContact(reader: ByteReader): UnverifiedContact {
   const flags = reader.u8();
   if (flags > (HAS_IPV4 | HAS_IPV6)) reader.fail();
-  const identity = Buffer.from(reader.take(32));
-  const key = Buffer.from(reader.take(32));
-  const proof = { epoch: reader.u16(), nonce: Buffer.from(reader.take(8)) };
+  const identity = reader.lasting(32);
+  const key = reader.lasting(32);
+  const proof = { epoch: reader.u16(), nonce: reader.lasting(8) };
   const port = reader.u16();
   if (port === 0) reader.fail();
   const ipv4 = flags & HAS_IPV4 ? ipv4Text(reader.take(4)) : null;

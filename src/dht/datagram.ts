@@ -51,7 +51,7 @@ export function decodeDatagram(bytes: Buffer): Datagram | null {
         return { type: 'reception', to: reader.u32(), session: reader.u32(), handshake: reader.rest() };
       case TYPE.sealed: {
         const to = reader.u32();
-        const counter = Number(reader.take(8).readBigUInt64BE());
+        const counter = reader.u32() * 2 ** 32 + reader.u32();
         if (!Number.isSafeInteger(counter)) return reader.fail();
         return {
           type: 'sealed',
@@ -86,10 +86,11 @@ export function receptionDatagram(to: number, session: number, handshake: Buffer
 
 /** Header of a sealed datagram, which is also what its seal authenticates besides the body. */
 export function sealedHeader(to: number, counter: number): Buffer {
-  const header = Buffer.alloc(SEALED_HEADER_BYTES);
+  const header = Buffer.allocUnsafe(SEALED_HEADER_BYTES);
   header.writeUInt8(TYPE.sealed, 0);
   header.writeUInt32BE(to, 1);
-  header.writeBigUInt64BE(BigInt(counter), 5);
+  header.writeUInt32BE(Math.floor(counter / 2 ** 32), 5);
+  header.writeUInt32BE(counter % 2 ** 32, 9);
   return header;
 }
 

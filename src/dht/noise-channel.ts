@@ -6,18 +6,40 @@
 import sodium from 'sodium-native';
 import { PeerError } from '../errors.js';
 import { verifyCertificate } from '../identity/certificate.js';
-import { NoiseHandshake, type NoiseKeyPair } from '../identity/noise.js';
-import { type ChannelPurpose, SEAL_OVERHEAD, type SecureChannel } from './secure-channel.js';
+import { NoiseHandshake, type NoiseKeyPair, type NoiseResult } from '../identity/noise.js';
+import { lasting } from './bytes.js';
+import {
+  type ChannelKeys,
+  type ChannelPurpose,
+  SEAL_OVERHEAD,
+  type SecureChannel,
+} from './secure-channel.js';
 
 const PROLOGUE: Readonly<Record<ChannelPurpose, Buffer>> = {
   datagram: Buffer.from('peer dht datagram v1', 'ascii'),
   stream: Buffer.from('peer dht stream v1', 'ascii'),
 };
 
+/** One for all frames: libsodium has read it when the call returns. */
+const nonce = Buffer.alloc(12);
+
 function nonceOf(counter: number): Buffer {
-  const nonce = Buffer.alloc(12);
-  nonce.writeBigUInt64LE(BigInt(counter), 4);
+  nonce.writeUInt32LE(counter % 2 ** 32, 4);
+  nonce.writeUInt32LE(Math.floor(counter / 2 ** 32), 8);
   return nonce;
+}
+
+/** Only what a session needs, as there are many sessions. */
+function keysOf({ sendKey, receiveKey }: NoiseResult): ChannelKeys {
+  return { sendKey: lasting(sendKey), receiveKey: lasting(receiveKey) };
+}
+
+/** As libsodium gets it: a buffer that native code has seen takes three times the room ever after. */
+const keyInUse = Buffer.alloc(32);
+
+function use(key: Buffer): Buffer {
+  key.copy(keyInUse);
+  return keyInUse;
 }
 
 /** Runs a step; null where the other side's bytes made it fail. */
@@ -46,7 +68,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
         });
         const message = noise.write(payload);
         const finish = (reply: Buffer) =>
-          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: noise.result }));
+          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: keysOf(noise.result) }));
         return { message, finish };
       });
     },
@@ -60,7 +82,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
           prologue: PROLOGUE[purpose],
         });
         const payload = noise.read(message);
-        const reply = (answer: Buffer) => ({ message: noise.write(answer), keys: noise.result });
+        const reply = (answer: Buffer) => ({ message: noise.write(answer), keys: keysOf(noise.result) });
         return { remoteKey: noise.remoteKey as Buffer, payload, reply };
       });
     },
@@ -73,7 +95,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
         header,
         null,
         nonceOf(counter),
-        key,
+        use(key),
       );
       return sealed;
     },
@@ -88,7 +110,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
           sealed,
           header,
           nonceOf(counter),
-          key,
+          use(key),
         );
         return plaintext;
       } catch {

@@ -7,6 +7,7 @@
  * Not here: where the proof is kept (position-store.ts).
  */
 import { createHash } from 'node:crypto';
+import { lasting } from './bytes.js';
 
 /** Leading zero bits: 2^PUZZLE_BITS hashes on average, 1.2 s of a core with SHA instructions. A constant of the network. */
 export const PUZZLE_BITS = 24;
@@ -71,5 +72,5 @@ export function verifyPosition(
     proof.epoch === epochAt(identity, nowSeconds + EPOCH_GRACE_SECONDS);
   if (!inTime || proof.nonce.length !== 8) return null;
   if (leadingZeroBits(digest(PUZZLE_LABEL, identity, proof.epoch, proof.nonce)) < puzzleBits) return null;
-  return digest(POSITION_LABEL, identity, proof.epoch, proof.nonce);
+  return lasting(digest(POSITION_LABEL, identity, proof.epoch, proof.nonce));
 }

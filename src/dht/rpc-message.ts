@@ -175,27 +175,27 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
     case KIND.ping:
       return { kind: 'ping' };
     case KIND.find: {
-      const key = Buffer.from(reader.take(32));
+      const key = reader.copy(32);
       const flags = reader.u8();
       return { kind: 'find', key, wantValues: (flags & FIND_VALUES) !== 0, wantKx: (flags & FIND_KX) !== 0 };
     }
     case KIND.store: {
-      const head = { key: Buffer.from(reader.take(32)), ttlMs: reader.u32(), replication: reader.u8() };
-      return { kind: 'store', ...head, content: Buffer.from(reader.rest()) };
+      const head = { key: reader.lasting(32), ttlMs: reader.u32(), replication: reader.u8() };
+      return { kind: 'store', ...head, content: reader.lasting(reader.left) };
     }
     case KIND.offer: {
-      const head = { key: Buffer.from(reader.take(32)), ttlMs: reader.u32(), replication: reader.u8() };
-      return { kind: 'offer', ...head, size: reader.u32(), contentHash: Buffer.from(reader.take(32)) };
+      const head = { key: reader.copy(32), ttlMs: reader.u32(), replication: reader.u8() };
+      return { kind: 'offer', ...head, size: reader.u32(), contentHash: reader.copy(32) };
     }
     case KIND.fetch:
-      return { kind: 'fetch', key: Buffer.from(reader.take(32)) };
+      return { kind: 'fetch', key: reader.copy(32) };
     case KIND.relay: {
-      const token = Buffer.from(reader.take(LEG_TOKEN_BYTES));
-      return { kind: 'relay', token, onion: Buffer.from(reader.rest()) };
+      const token = reader.copy(LEG_TOKEN_BYTES);
+      return { kind: 'relay', token, onion: reader.copy(reader.left) };
     }
     case KIND.relayed: {
-      const head = { token: Buffer.from(reader.take(LEG_TOKEN_BYTES)), number: reader.u32() };
-      return { kind: 'relayed', ...head, body: Buffer.from(reader.rest()) };
+      const head = { token: reader.copy(LEG_TOKEN_BYTES), number: reader.u32() };
+      return { kind: 'relayed', ...head, body: reader.copy(reader.left) };
     }
     case ANSWER.pong:
       return { kind: 'pong' };
@@ -206,7 +206,7 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
     case ANSWER.taken:
       return { kind: 'taken', verdict: TAKEN_VERDICTS[reader.u8()] ?? reader.fail() };
     case ANSWER.value:
-      return { kind: 'value', content: Buffer.from(reader.rest()) };
+      return { kind: 'value', content: reader.copy(reader.left) };
     case ANSWER.end:
       return { kind: 'end' };
     default:
@@ -222,8 +222,12 @@ function writeFound(writer: ByteWriter, found: FoundAnswer): void {
       (found.valuesDigest ? FOUND_DIGEST : 0),
   );
   if (found.kx) {
-    writer.u16(found.kx.port).raw(found.kx.ipv4 ?? Buffer.alloc(4));
-    writer.raw(found.kx.ipv6 ?? Buffer.alloc(16));
+    const { port, ipv4, ipv6 } = found.kx;
+    writer.u16(port);
+    if (ipv4) writer.raw(ipv4);
+    else writer.zeros(4);
+    if (ipv6) writer.raw(ipv6);
+    else writer.zeros(16);
   }
   if (found.valuesDigest) writer.raw(found.valuesDigest);
   writer.u8(found.contacts.length);
@@ -234,11 +238,11 @@ function writeFound(writer: ByteWriter, found: FoundAnswer): void {
 function readFound(reader: ByteReader): FoundAnswer {
   const flags = reader.u8();
   const kx = flags & FOUND_KX ? readKx(reader) : null;
-  const valuesDigest = flags & FOUND_DIGEST ? Buffer.from(reader.take(16)) : null;
+  const valuesDigest = flags & FOUND_DIGEST ? reader.copy(16) : null;
   const contacts: UnverifiedContact[] = [];
   for (let left = reader.u8(); left > 0; left--) contacts.push(readContact(reader));
   const values: Buffer[] = [];
-  while (reader.left > 0) values.push(Buffer.from(reader.take(reader.u16())));
+  while (reader.left > 0) values.push(reader.copy(reader.u16()));
   return {
     kind: 'found',
     moreContacts: (flags & FOUND_MORE_CONTACTS) !== 0,

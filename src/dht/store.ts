@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { decodeSignedValue } from '../identity/signed-value.js';
-import { ownCopy } from './bytes.js';
+import { lasting } from './bytes.js';
 import type { StoreItem, StoreVerdict } from './rpc-message.js';
 
 export const KEY_BYTES = 65_536;
@@ -226,13 +226,13 @@ export class ContentStore {
   #add(entry: StoredContent, nowMs: number): void {
     const id = entry.key.toString('latin1');
     const shelf = this.#shelves.get(id) ?? {
-      key: ownCopy(entry.key),
+      key: lasting(entry.key),
       contents: new Map(),
       bytes: 0,
       checkedAtMs: nowMs,
     };
     this.#shelves.set(id, shelf);
-    const kept = { ...entry, key: shelf.key, content: ownCopy(entry.content) };
+    const kept = { ...entry, key: shelf.key, content: lasting(entry.content) };
     shelf.contents.set(entry.hash.toString('latin1'), kept);
     shelf.bytes += entry.content.length;
     shelf.checkedAtMs = nowMs;

@@ -11,6 +11,14 @@ import type { DatagramTransport, Endpoint } from './environment.js';
 
 const SOCKET_BUFFER_BYTES = 1 << 20;
 
+type Found = (error: NodeJS.ErrnoException | null, address: string, family: number) => void;
+
+/** Endpoints are addresses, never names: nothing is looked up, and a datagram leaves in the call that sends it. */
+function takeLiteral(host: string, optionsOrFound: unknown, found?: Found): void {
+  const done = (found ?? optionsOrFound) as Found;
+  done(null, host, host.includes(':') ? 6 : 4);
+}
+
 export class UdpTransport implements DatagramTransport {
   readonly #sockets: { readonly family: 4 | 6; readonly socket: Socket }[] = [];
   /** Datagrams that the system refused. */
@@ -68,6 +76,7 @@ export class UdpTransport implements DatagramTransport {
         ipv6Only: family === 6,
         recvBufferSize: SOCKET_BUFFER_BYTES,
         sendBufferSize: SOCKET_BUFFER_BYTES,
+        lookup: takeLiteral as never,
       });
       socket.once('error', (cause) => {
         socket.close();
