@@ -1,0 +1,83 @@
+/**
+ * Role: the hosted side: serves requests of the measuring process over the channel to it, and times GETs.
+ *
+ * Invariants: one request at a time; the process ends when its channel does.
+ *
+ * Not here: the nodes (sim/dht-host.ts, hyperdht-host.ts).
+ */
+
+import type {
+  GetAnswer,
+  HostAnswers,
+  HostRequest,
+  MemoryAnswer,
+  PutRequest,
+  StartRequest,
+  StoredKey,
+} from './host-messages.js';
+
+/** One GET: `first` says whether a value came that holds, `over` when nothing is done for it any more. */
+export interface RunningGet {
+  readonly first: Promise<boolean>;
+  readonly over: Promise<void>;
+}
+
+export interface HostedNodes {
+  start(request: StartRequest): Promise<HostAnswers['start']>;
+  put(request: PutRequest): Promise<HostAnswers['put']>;
+  /** From a node chosen by chance. */
+  get(key: StoredKey): RunningGet;
+}
+
+export function serveHost(nodes: HostedNodes): void {
+  process.on('message', (request: HostRequest) => {
+    answer(nodes, request).then(
+      (result) => process.send?.({ result }),
+      (error: unknown) => process.send?.({ error: error instanceof Error ? error.message : String(error) }),
+    );
+  });
+  process.on('disconnect', () => process.exit(0));
+}
+
+function answer(nodes: HostedNodes, request: HostRequest): Promise<HostAnswers[HostRequest['kind']]> {
+  switch (request.kind) {
+    case 'start':
+      return nodes.start(request);
+    case 'put':
+      return nodes.put(request);
+    case 'get':
+      return timeGets(request.keys, request.atOnce, (key) => nodes.get(key));
+    case 'memory':
+      return Promise.resolve(memory());
+  }
+}
+
+/**
+ * Gets every key once, `atOnce` at a time. The next GET begins when all that is done for one is over, not with its first
+ * value, so what is done behind a first value counts in the rate and disturbs no other GET.
+ */
+export async function timeGets(
+  keys: readonly StoredKey[],
+  atOnce: number,
+  get: (key: StoredKey) => RunningGet,
+): Promise<GetAnswer> {
+  const milliseconds: (number | null)[] = new Array(keys.length).fill(null);
+  let next = 0;
+  const work = async () => {
+    for (let index = next++; index < keys.length; index = next++) {
+      const started = performance.now();
+      const { first, over } = get(keys[index] as StoredKey);
+      if (await first) milliseconds[index] = performance.now() - started;
+      await over;
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return { milliseconds };
+}
+
+/** After a collection, where the process was started with `--expose-gc`. */
+function memory(): MemoryAnswer {
+  for (let i = 0; i < 3; i++) globalThis.gc?.();
+  const { rss, heapUsed } = process.memoryUsage();
+  return { residentBytes: rss, heapBytes: heapUsed };
+}
