@@ -1,7 +1,7 @@
 /**
  * Role: what many DHT nodes are made of: for each an identity with hostkey, certified key and position, in one file.
  *
- * Invariants: certificates and positions are real and valid for at least a day; the file is made anew where they are not. The
+ * Invariants: certificates and positions are valid for at least a day, the positions by an easier puzzle than the network's; the file is made anew where they are not. The
  * hostkeys share primes (hostkey-pool.ts), so nothing here is secret.
  *
  * Not here: the nodes (dht-host.ts).
@@ -10,7 +10,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { epochAt, PositionSearch, verifyPosition } from '../../dht/position.js';
+import { epochAt, puzzlePrefix, verifyPosition } from '../../dht/position.js';
+import { searchPuzzle } from '../../engine/puzzle.js';
 import { issueCertificate, verifyCertificate } from '../../identity/certificate.js';
 import { createNoiseKeyPair, type NoiseKeyPair, noiseKeyPairOf } from '../../identity/noise.js';
 import { writePrivateFile } from '../../private-files.js';
@@ -18,7 +19,9 @@ import { pooledHostkeys } from '../hostkey-pool.js';
 
 const DAY_SECONDS = 86_400;
 const LIFETIME_SECONDS = 30 * DAY_SECONDS;
-const ATTEMPTS_A_SLICE = 20_000;
+const ATTEMPTS = 2 ** 32 - 1;
+/** Checking costs the same whatever the puzzle; five hundred real ones would take ten minutes. */
+export const BENCH_PUZZLE_BITS = 12;
 
 export interface DhtIdentity {
   readonly identity: Buffer;
@@ -51,7 +54,7 @@ export async function loadDhtIdentities(directory: string, count: number): Promi
     const expiry = nowSeconds + LIFETIME_SECONDS;
     const certificate = await issueCertificate(hostkey, 'dht', publicKey, expiry);
     const epoch = epochAt(hostkey.identity, nowSeconds);
-    const nonce = solve(hostkey.identity, epoch);
+    const nonce = await solve(hostkey.identity, epoch);
     made.push({
       identity: hostkey.identity.toString('base64'),
       secretKey: secretKey.toString('base64'),
@@ -78,8 +81,8 @@ function identityOf(kept: Kept, nowSeconds: number): DhtIdentity[] {
   const identity = bytes(kept.identity);
   const proof = { epoch: kept.epoch, nonce: bytes(kept.nonce) };
   const certificate = bytes(kept.certificate);
-  const position = verifyPosition(identity, proof, nowSeconds + DAY_SECONDS);
-  if (position === null || verifyPosition(identity, proof, nowSeconds) === null) return [];
+  const position = verifyPosition(identity, proof, nowSeconds + DAY_SECONDS, BENCH_PUZZLE_BITS);
+  if (position === null || verifyPosition(identity, proof, nowSeconds, BENCH_PUZZLE_BITS) === null) return [];
   try {
     verifyCertificate(certificate, 'dht', nowSeconds + DAY_SECONDS);
   } catch {
@@ -88,10 +91,10 @@ function identityOf(kept: Kept, nowSeconds: number): DhtIdentity[] {
   return [{ identity, keyPair: noiseKeyPairOf(bytes(kept.secretKey)), certificate, proof, position }];
 }
 
-function solve(identity: Buffer, epoch: number): Buffer {
-  const search = new PositionSearch(identity, epoch, randomBytes(8));
-  for (;;) {
-    const proof = search.step(ATTEMPTS_A_SLICE);
-    if (proof) return proof.nonce;
-  }
+async function solve(identity: Buffer, epoch: number): Promise<Buffer> {
+  const start = randomBytes(8).readBigUInt64BE();
+  const found = await searchPuzzle(puzzlePrefix(identity, epoch), start, ATTEMPTS, BENCH_PUZZLE_BITS);
+  const nonce = Buffer.alloc(8);
+  nonce.writeBigUInt64BE(found as bigint);
+  return nonce;
 }

@@ -24,7 +24,7 @@ import type {
   StoredKey,
 } from '../dht-network/host-messages.js';
 import type { HostedNodes, RunningGet } from '../dht-network/host-service.js';
-import { type DhtIdentity, loadDhtIdentities } from './dht-identities.js';
+import { BENCH_PUZZLE_BITS, type DhtIdentity, loadDhtIdentities } from './dht-identities.js';
 
 const HOST = '127.0.0.1';
 const JOIN_MS = 60_000;
@@ -125,6 +125,7 @@ async function startNode(
     },
     kx: { port: 3001, ipv4: Buffer.of(127, 0, 0, 1), ipv6: null },
     hostlist: async () => known,
+    puzzleBits: BENCH_PUZZLE_BITS,
   });
   node.start(bootstrap === null);
   return { node, port };
