@@ -19,6 +19,8 @@ export const MAX_CONTENT_BYTES = 65_491;
 const MAX_CONTENTS_A_KEY = 1024;
 /** What an entry costs besides its content, for the bounds over all and for each sender. */
 const ENTRY_OVERHEAD_BYTES = 256;
+/** Unsigned contents make room for signed ones by this share of the whole store. */
+const DROPPED_AT_ONCE = 64;
 
 export interface StoreLimits {
   readonly totalBytes: number;
@@ -57,6 +59,7 @@ export class ContentStore {
   readonly #shelves = new Map<string, Shelf>();
   readonly #senderBytes = new Map<string, number>();
   #totalBytes = 0;
+  #unsignedBytes = 0;
   #changes = 0;
 
   constructor(readonly limits: StoreLimits = DEFAULT_STORE_LIMITS) {}
@@ -188,13 +191,14 @@ export class ContentStore {
     if (senderBytes > this.limits.senderBytes) return 'full';
     let missing = this.#totalBytes - freed + cost(entry) - this.limits.totalBytes;
     if (missing > 0) {
-      if (entry.sequence === null) return 'full';
+      if (entry.sequence === null || missing > this.#unsignedBytes) return 'full';
+      // Finding whom to drop takes a look at everything: it must not be needed for each value of a flood.
+      missing = Math.max(missing, this.limits.totalBytes / DROPPED_AT_ONCE);
       for (const other of this.#unsignedOfBiggestSender()) {
         if (missing <= 0) break;
         missing -= cost(other);
         this.#drop(other);
       }
-      if (missing > 0) return 'full';
     }
     for (const victim of victims) this.#drop(victim);
     this.#add(entry, nowMs);
@@ -259,6 +263,7 @@ export class ContentStore {
   #account(entry: StoredContent, sign: 1 | -1): void {
     this.#changes += 1;
     this.#totalBytes += sign * cost(entry);
+    if (entry.sequence === null) this.#unsignedBytes += sign * cost(entry);
     const bytes = (this.#senderBytes.get(entry.sender) ?? 0) + sign * cost(entry);
     if (bytes > 0) this.#senderBytes.set(entry.sender, bytes);
     else this.#senderBytes.delete(entry.sender);
