@@ -39,11 +39,27 @@ export type RpcRequest =
       readonly size: number;
       readonly contentHash: Buffer;
     }
-  | { readonly kind: 'fetch'; readonly key: Buffer }
+  /** All contents of a key over a stream, but for what the asker holds of them already. */
+  | { readonly kind: 'fetch'; readonly key: Buffer; readonly held: readonly HeldPart[] }
   /** An onion on its way to its exit (private/onion.ts). */
   | { readonly kind: 'relay'; readonly token: Buffer; readonly onion: Buffer }
   /** A reply on its way back. */
   | { readonly kind: 'relayed'; readonly token: Buffer; readonly number: number; readonly body: Buffer };
+
+/** How much of a content, from its beginning, is there already. */
+export interface HeldPart {
+  readonly hash: Buffer;
+  readonly bytes: number;
+}
+
+/** A piece of a content on a stream. */
+export interface ContentPart {
+  /** SHA-256 of the whole content. */
+  readonly hash: Buffer;
+  readonly totalBytes: number;
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
 
 /** What became of a `relay` or `relayed` at the node that got it; nothing is said of the nodes behind. */
 export type TakenVerdict = 'taken' | 'busy' | 'refused';
@@ -68,7 +84,7 @@ export type RpcAnswer =
   | FoundAnswer
   | { readonly kind: 'stored'; readonly verdict: StoreVerdict }
   | { readonly kind: 'taken'; readonly verdict: TakenVerdict }
-  | { readonly kind: 'value'; readonly content: Buffer }
+  | ({ readonly kind: 'part' } & ContentPart)
   | { readonly kind: 'end' };
 
 export type RpcMessage = RpcRequest | RpcAnswer;
@@ -87,7 +103,7 @@ const KIND = {
   relay: 0x15,
   relayed: 0x16,
 } as const;
-const ANSWER = { pong: 0x20, found: 0x21, stored: 0x22, value: 0x24, end: 0x25, taken: 0x26 } as const;
+const ANSWER = { pong: 0x20, found: 0x21, stored: 0x22, part: 0x24, end: 0x25, taken: 0x26 } as const;
 const VERDICTS: readonly StoreVerdict[] = ['stored', 'wanted', 'full', 'stale', 'refused'];
 const TAKEN_VERDICTS: readonly TakenVerdict[] = ['taken', 'busy', 'refused'];
 const FIND_VALUES = 1;
@@ -136,6 +152,7 @@ export function encodeRpc({ requestId, message }: Framed): Buffer {
       break;
     case 'fetch':
       writer.raw(message.key);
+      for (const { hash, bytes } of message.held) writer.raw(hash).u32(bytes);
       break;
     case 'relay':
       writer.raw(message.token).raw(message.onion);
@@ -152,8 +169,8 @@ export function encodeRpc({ requestId, message }: Framed): Buffer {
     case 'taken':
       writer.u8(TAKEN_VERDICTS.indexOf(message.verdict));
       break;
-    case 'value':
-      writer.raw(message.content);
+    case 'part':
+      writer.raw(message.hash).u32(message.totalBytes).u32(message.offset).raw(message.bytes);
       break;
   }
   return writer.done();
@@ -188,7 +205,7 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
       return { kind: 'offer', ...head, size: reader.u32(), contentHash: reader.copy(32) };
     }
     case KIND.fetch:
-      return { kind: 'fetch', key: reader.copy(32) };
+      return readFetch(reader);
     case KIND.relay: {
       const token = reader.copy(LEG_TOKEN_BYTES);
       return { kind: 'relay', token, onion: reader.copy(reader.left) };
@@ -205,13 +222,22 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
       return { kind: 'stored', verdict: VERDICTS[reader.u8()] ?? reader.fail() };
     case ANSWER.taken:
       return { kind: 'taken', verdict: TAKEN_VERDICTS[reader.u8()] ?? reader.fail() };
-    case ANSWER.value:
-      return { kind: 'value', content: reader.copy(reader.left) };
+    case ANSWER.part: {
+      const head = { hash: reader.copy(32), totalBytes: reader.u32(), offset: reader.u32() };
+      return { kind: 'part', ...head, bytes: reader.copy(reader.left) };
+    }
     case ANSWER.end:
       return { kind: 'end' };
     default:
       return reader.fail();
   }
+}
+
+function readFetch(reader: ByteReader): RpcRequest {
+  const key = reader.copy(32);
+  const held: HeldPart[] = [];
+  while (reader.left > 0) held.push({ hash: reader.copy(32), bytes: reader.u32() });
+  return { kind: 'fetch', key, held };
 }
 
 function writeFound(writer: ByteWriter, found: FoundAnswer): void {

@@ -17,6 +17,21 @@ import {
 } from './rpc-message.js';
 import { type ContentStore, MAX_TTL_MS } from './store.js';
 
+/** So that what is slow to arrive is known to be on its way, and not lost when it stops. */
+const PART_BYTES = 8192;
+
+/** What is left of a content behind its first `held` bytes. */
+function partsOf(hash: Buffer, content: Buffer, held: number): RpcAnswer[] {
+  const totalBytes = content.length;
+  if (totalBytes === 0) return [{ kind: 'part', hash, totalBytes, offset: 0, bytes: content }];
+  const parts: RpcAnswer[] = [];
+  for (let offset = held; offset < totalBytes; offset += PART_BYTES) {
+    const bytes = content.subarray(offset, offset + PART_BYTES);
+    parts.push({ kind: 'part', hash, totalBytes, offset, bytes });
+  }
+  return parts;
+}
+
 export type LegRequest = RpcRequest & { kind: 'relay' | 'relayed' };
 
 const REFUSED: RpcAnswer = { kind: 'stored', verdict: 'refused' };
@@ -55,8 +70,12 @@ export class Service {
   /** All answers to a request over a stream. */
   answerStream(from: Contact, request: RpcRequest): RpcAnswer[] {
     if (request.kind === 'fetch') {
-      const held = this.parts.store.get(request.key, this.parts.clock.now());
-      return [...held.map(({ content }): RpcAnswer => ({ kind: 'value', content })), { kind: 'end' }];
+      const stored = this.parts.store.get(request.key, this.parts.clock.now());
+      const held = new Map(request.held.map(({ hash, bytes }) => [hash.toString('latin1'), bytes]));
+      const parts = stored.flatMap(({ hash, content }) =>
+        partsOf(hash, content, held.get(hash.toString('latin1')) ?? 0),
+      );
+      return [...parts, { kind: 'end' }];
     }
     if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
     if (request.kind === 'relay' || request.kind === 'relayed')

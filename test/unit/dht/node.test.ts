@@ -3,8 +3,11 @@ import * as assert from 'uvu/assert';
 import { DATAGRAM_BYTES, HELLO_BYTES } from '../../../src/dht/datagram.js';
 import { compareDistance } from '../../../src/dht/distance.js';
 import type { DhtNode } from '../../../src/dht/node.js';
+import { contentHash } from '../../../src/dht/store.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
+import { createPseudoKey } from './pseudo-key.js';
 
 const test = suite('dht node in virtual time');
 const random = new SeededRandom('node.test');
@@ -315,12 +318,44 @@ test('streams that send nothing, or junk, end by themselves and are bounded for 
   network.close();
 });
 
+test('colluders who agree on junk do not hide what a pseudo-identity has published', async () => {
+  const network = new VirtualNetwork('agreed junk');
+  await network.grow(30);
+  const { publicKey: key, secretKey } = createPseudoKey('hidden');
+  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
+  const record = encodeSignedValue(
+    { sequence: 1n, expirySeconds, payload: Buffer.from('at') },
+    key,
+    secretKey,
+  );
+  assert.is(await put(network, at(network, 2), key, record, 10), 10);
+  const closest = closestNodes(network, key, 9);
+  const content = Buffer.from('junk');
+  const fake = { key, content, hash: contentHash(content), replication: 1, expiresAtMs: 0 };
+  for (const index of closest) {
+    const { store } = at(network, index).network.parts;
+    store.get = () => [fake] as unknown as ReturnType<typeof store.get>;
+    store.digest = () => Buffer.alloc(16, 7);
+  }
+  for (const index of [...network.nodes.keys()].filter((one) => !closest.includes(one))) {
+    const found = await getAll(network, at(network, index), key);
+    assert.ok(
+      found.some((one) => one.equals(record)),
+      `seen from node ${index}`,
+    );
+  }
+  network.close();
+});
+
 test('a holder that sends contents without end is cut off, and a stream that drips is ended', async () => {
   const network = new VirtualNetwork('endless');
   await network.grow(3);
   const key = random.bytes(32);
   const liar = at(network, 1).network.parts.store;
-  const fake = Array.from({ length: 100 }, () => ({ content: random.bytes(5_000), hash: random.bytes(32) }));
+  const fake = Array.from({ length: 100 }, () => {
+    const content = random.bytes(5_000);
+    return { content, hash: contentHash(content) };
+  });
   liar.get = () => fake as unknown as ReturnType<typeof liar.get>;
   const found = await getAll(network, at(network, 2), key);
   assert.ok(found.length > 0 && found.length <= 40, `${found.length} contents of 5000 bytes`);
