@@ -1,8 +1,9 @@
 /**
  * GET: gives every different content of a key as soon as it is here.
  *
- * The search ends early once AGREEING holders have the same set and none another one, if that set has a value signed by
- * the key, or the key cannot have signed anything: whoever serves junk cannot hide what a pseudo-identity has published.
+ * The search ends early once AGREEING holders have given the same set with a value in it that is signed by the key; where
+ * the key cannot sign anything, once so many have the same set and none another one. So whoever serves junk cannot hide
+ * what a pseudo-identity has published.
  * Invariant: no content is given twice. Not here: contents that do not fit into answers (content-fetches.ts), the API,
  * private lookups.
  */
@@ -10,37 +11,39 @@ import { isValidPseudoIdentity } from '../identity/pseudo-identity.js';
 import { decodeSignedValue } from '../identity/signed-value.js';
 import { ContentFetches } from './content-fetches.js';
 import { K, type Network, THOROUGH } from './network.js';
+import type { FoundAnswer } from './rpc-message.js';
 import { contentHash, MAX_CONTENT_BYTES } from './store.js';
 
 const AGREEING = 3;
 
-/** How many holders have said the same, and whether that is all there can be. */
+/** How many holders have given the same, and whether that is all there can be. */
 class Agreement {
   readonly #holdersOf = new Map<string, number>();
-  #holders = 0;
-  #signed: boolean;
+  readonly #canSign: boolean;
+  #most = 0;
 
   constructor(readonly key: Buffer) {
-    this.#signed = !isValidPseudoIdentity(key);
+    this.#canSign = isValidPseudoIdentity(key);
   }
 
-  noteContent(content: Buffer, nowMs: number): void {
-    this.#signed ||= decodeSignedValue(content, this.key, Math.floor(nowMs / 1000)) !== null;
-  }
-
-  noteHolder(digest: Buffer): void {
+  /** Where the key can sign, only holders that give a signed value count. */
+  noteHolder({ values }: FoundAnswer, digest: Buffer, nowMs: number): void {
+    const nowSeconds = Math.floor(nowMs / 1000);
+    const proves = (value: Buffer) => decodeSignedValue(value, this.key, nowSeconds) !== null;
+    if (this.#canSign && !values.some(proves)) return;
     const id = digest.toString('latin1');
-    this.#holdersOf.set(id, (this.#holdersOf.get(id) ?? 0) + 1);
-    this.#holders += 1;
+    const holders = (this.#holdersOf.get(id) ?? 0) + 1;
+    this.#holdersOf.set(id, holders);
+    this.#most = Math.max(this.#most, holders);
   }
 
   get reached(): boolean {
-    return this.#signed && this.#holders >= AGREEING && this.#holdersOf.size === 1;
+    return this.#most >= AGREEING && (this.#canSign || this.#holdersOf.size === 1);
   }
 
   /** How much further a search must go that has not ended early. */
   get thoroughness(): number {
-    if (this.#holders < AGREEING || !this.#signed) return THOROUGH.much;
+    if (this.#most < AGREEING) return THOROUGH.much;
     return this.reached ? 0 : THOROUGH.some;
   }
 }
@@ -61,21 +64,12 @@ export function getContents(
       const hash = contentHash(content).toString('latin1');
       if (given.has(hash)) return;
       given.add(hash);
-      agreement.noteContent(content, network.now);
       onContent(content);
     };
     const finishWhenIdle = () => {
       if (!searching && !fetches.running) resolve(given.size);
     };
-    const fetches = new ContentFetches(
-      network,
-      key,
-      (content) => {
-        give(content);
-        if (agreement.reached) lookup.enough();
-      },
-      finishWhenIdle,
-    );
+    const fetches = new ContentFetches(network, key, give, finishWhenIdle);
 
     for (const held of network.parts.store.get(key, network.now)) give(held.content);
     const lookup = network.search({
@@ -86,7 +80,7 @@ export function getContents(
         for (const content of found.values) give(content);
         if (!last || !found.valuesDigest) return;
         if (found.moreValues) fetches.noteHolder(contact, found.valuesDigest);
-        agreement.noteHolder(found.valuesDigest);
+        agreement.noteHolder(found, found.valuesDigest, network.now);
         if (agreement.reached) lookup.enough();
       },
       thorough: () => agreement.thoroughness,
