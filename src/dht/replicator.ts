@@ -120,7 +120,9 @@ export class Replicator {
 
   #offer(contact: Contact, entry: StoredContent): void {
     const { key, content, hash, replication } = entry;
-    const ttlMs = () => Math.floor(entry.expiresAtMs - this.network.now);
+    // It ages on its way as well: what is handed on many times may rather end a little early than late.
+    const wayMs = this.network.parts.roundTrips.smoothedMs ?? 0;
+    const ttlMs = () => Math.floor(entry.expiresAtMs - this.network.now - wayMs);
     if (ttlMs() <= 0) return;
     this.offers += 1;
     this.network.request(

@@ -17,6 +17,8 @@ export const MAX_TTL_MS = 43_200_000;
 /** What one API message can carry (Spec 3.1.1). */
 export const MAX_CONTENT_BYTES = 65_491;
 const MAX_CONTENTS_A_KEY = 1024;
+/** A life that would become longer by less than this does not: that much comes from being handed on, again and again. */
+const DRIFT_MS = 2_000;
 /** What an entry costs besides its content, for the bounds over all and for each sender. */
 const ENTRY_OVERHEAD_BYTES = 256;
 /** Unsigned contents make room for signed ones by this share of the whole store. */
@@ -52,6 +54,8 @@ interface Shelf {
 export function contentHash(content: Buffer): Buffer {
   return createHash('sha256').update(content).digest();
 }
+
+const extended = (heldMs: number, newMs: number) => (newMs - heldMs > DRIFT_MS ? newMs : heldMs);
 
 const cost = (entry: StoredContent) => entry.content.length + ENTRY_OVERHEAD_BYTES;
 
@@ -93,7 +97,7 @@ export class ContentStore {
         ...entry,
         sender: same.sender,
         content: same.content,
-        expiresAtMs: Math.max(expiresAtMs, same.expiresAtMs),
+        expiresAtMs: extended(same.expiresAtMs, expiresAtMs),
       });
       shelf.checkedAtMs = nowMs;
       return 'stored';
@@ -108,7 +112,7 @@ export class ContentStore {
     const held = shelf?.contents.get(hash.toString('latin1'));
     if (!shelf || !held) return 'wanted';
     const limitMs = held.sequence === null ? Number.POSITIVE_INFINITY : held.expiresAtMs;
-    const expiresAtMs = Math.min(limitMs, Math.max(held.expiresAtMs, nowMs + Math.min(ttlMs, MAX_TTL_MS)));
+    const expiresAtMs = Math.min(limitMs, extended(held.expiresAtMs, nowMs + Math.min(ttlMs, MAX_TTL_MS)));
     this.#replace(shelf, held, { ...held, expiresAtMs });
     shelf.checkedAtMs = nowMs;
     return 'stored';

@@ -131,6 +131,20 @@ test('an offer of what is held refreshes it, of anything else is wanted', () => 
   assert.is(store.offer(key, randomBytes(32), 5_000, NOW), 'wanted');
 });
 
+test('a life does not grow little by little from being handed on', () => {
+  const store = new ContentStore();
+  const key = randomBytes(32);
+  const content = Buffer.from('handed on');
+  store.put(item(key, content, 60_000), 's', NOW);
+  for (let i = 1; i <= 20; i++) {
+    const late = NOW + i * 1_000;
+    store.offer(key, contentHash(content), 60_000 - i * 1_000 + 500, late);
+    store.put(item(key, content, 60_000 - i * 1_000 + 500), 's', late);
+  }
+  assert.is(store.get(key, NOW + 59_999).length, 1);
+  assert.is(store.get(key, NOW + 60_000).length, 0);
+});
+
 test('equal sets of contents have equal digests', () => {
   const key = randomBytes(32);
   const contents = [randomBytes(3), randomBytes(4), randomBytes(5)];
