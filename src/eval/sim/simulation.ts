@@ -11,7 +11,7 @@ import type { Contact } from '../../dht/contact.js';
 import type { Endpoint } from '../../dht/environment.js';
 import { DhtNode } from '../../dht/node.js';
 import { AddressPlan } from './address-plan.js';
-import { colludingAnswers } from './collusion.js';
+import { colludingAnswers, type Malice } from './collusion.js';
 import { type Answers, HostileNode } from './hostile-node.js';
 import { WideArea, type WideAreaOptions } from './paths.js';
 import { PositionIndex } from './position-index.js';
@@ -105,10 +105,10 @@ export class Simulation {
   }
 
   /** Peers that hang together: all of `contacts`. */
-  addColluders(contacts: readonly Contact[]): void {
+  addColluders(contacts: readonly Contact[], malice: Malice = {}): void {
     const clique = new PositionIndex(contacts);
     for (const contact of contacts) {
-      this.addHostile(contact, colludingAnswers(contact, kxOf(contact), clique));
+      this.addHostile(contact, colludingAnswers(contact, kxOf(contact), clique, malice));
     }
   }
 

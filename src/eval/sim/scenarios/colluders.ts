@@ -2,7 +2,8 @@
  * Role: the scenario of peers that hang together and poison tables: what is put among them, is it found?
  *
  * Values are put by honest peers of the attacked network, one value each, and got by others. The tables are settled;
- * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share.
+ * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share; with `hide` and
+ * `forge` at 1 they do what collusion.ts says under these names.
  */
 import { getAll, holders, jobsInTurn, put } from '../contents.js';
 import { scenario } from '../scenario.js';
@@ -27,15 +28,21 @@ export const colluders = scenario({
     gets: 10_000,
     getsPerSecond: 200,
     lossPercent: 1,
+    hide: 0,
+    forge: 0,
   },
   async run(parameters, seed, tell) {
-    const { nodes, colludersPercent, odds, values, gets, getsPerSecond, lossPercent } = parameters;
+    const { nodes, colludersPercent, odds, values, gets, getsPerSecond, lossPercent, hide, forge } =
+      parameters;
     const area = { medianRoundTripMs: 80, jitterMs: 2, loss: lossPercent / 100 };
     const simulation = new Simulation({ seed, peers: nodes, ...area });
     const { random, clock } = simulation;
     const hostile = Math.round((nodes * colludersPercent) / 100);
     for (let i = hostile; i < nodes; i++) simulation.addHonest();
-    simulation.addColluders(Array.from({ length: hostile }, () => simulation.newContact()));
+    simulation.addColluders(
+      Array.from({ length: hostile }, () => simulation.newContact()),
+      { hide: hide > 0, forge: forge > 0 },
+    );
     simulation.settle(odds);
     tell(`${nodes} peers, ${hostile} of them colluding`);
 
@@ -59,6 +66,8 @@ export const colluders = scenario({
       nodes,
       build: 'settled',
       odds,
+      hide,
+      forge,
       colludersInTablesPercent: rounded(
         percent(inTables.filter((one) => bad.has(one)).length, inTables.length),
       ),
