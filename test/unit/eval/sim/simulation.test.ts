@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Churn } from '../../../../src/eval/sim/churn.js';
 import { getAll, holders, put } from '../../../../src/eval/sim/contents.js';
 import { Signer } from '../../../../src/eval/sim/signed-content.js';
 import { Simulation } from '../../../../src/eval/sim/simulation.js';
@@ -12,10 +13,10 @@ function requestsOf(simulation: Simulation): number {
   return simulation.honest.reduce((sum, { node }) => sum + node.counters.get('requestsSent'), 0);
 }
 
-/** Two contents put and got again in a network of 60; what happened, as one value. */
+/** Two contents put and got again in a network of 40; what happened, as one value. */
 async function course(seed: string, build: 'joined' | 'settled') {
-  const simulation = new Simulation({ seed, peers: 60, ...area });
-  for (let i = 0; i < 60; i++) simulation.addHonest();
+  const simulation = new Simulation({ seed, peers: 40, ...area });
+  for (let i = 0; i < 40; i++) simulation.addHonest();
   if (build === 'joined') await simulation.join(20);
   else simulation.settle();
   const jobs = [];
@@ -45,9 +46,9 @@ for (const build of ['joined', 'settled'] as const) {
 }
 
 test('colluders take contents and drop them; the honest ones among the closest keep them', async () => {
-  const simulation = new Simulation({ seed: 'colluders', peers: 150, ...area });
-  for (let i = 0; i < 100; i++) simulation.addHonest();
-  simulation.addColluders(Array.from({ length: 50 }, () => simulation.newContact()));
+  const simulation = new Simulation({ seed: 'colluders', peers: 90, ...area });
+  for (let i = 0; i < 60; i++) simulation.addHonest();
+  simulation.addColluders(Array.from({ length: 30 }, () => simulation.newContact()));
   simulation.settle(2);
   const content = new Signer(simulation.random).sign(1, simulation.clock.now() + HOUR_MS);
   const peer = simulation.random.pick(simulation.honest);
@@ -56,6 +57,30 @@ test('colluders take contents and drop them; the honest ones among the closest k
   assert.ok(honest >= 5 && honest <= 20, `${honest} honest holders`);
   const job = { ...content, peer: simulation.random.pick(simulation.honest) };
   assert.ok((await getAll(simulation, [job], 1))[0]?.right);
+  simulation.close();
+});
+
+test('peers come and go: those that left are silent, about as many come, and all is counted', async () => {
+  const simulation = new Simulation({ seed: 'churn', peers: 40, ...area });
+  for (let i = 0; i < 40; i++) simulation.addHonest();
+  simulation.settle();
+  const first = new Set(simulation.honest);
+  const options = { medianSessionMs: 4 * 60_000, gapMs: 10_000, restarts: 0.5, staying: 3 };
+  const churn = new Churn(simulation, options);
+  churn.start();
+  await simulation.clock.advance(8 * 60_000);
+  assert.ok(churn.departures > 20 && churn.departures - churn.arrivals < 10);
+  assert.is(simulation.honest.length, 40 - churn.departures + churn.arrivals);
+  const stayed = simulation.honest.filter((peer) => first.has(peer)).length;
+  assert.ok(stayed >= 3 && stayed <= 20, `${stayed} of 40 after two medians`);
+  const joined = simulation.honest.filter(({ node }) => node.state === 'joined').length;
+  assert.ok(joined >= simulation.honest.length - 3);
+  for (const peer of first) {
+    if (!simulation.honest.includes(peer)) assert.is(peer.node.state, 'closed');
+  }
+  const { lifeMs, bytesOut, bytesIn } = churn.totals();
+  assert.ok(lifeMs > 30 * 8 * 60_000 && lifeMs <= 40 * 8 * 60_000);
+  assert.ok(bytesOut > bytesIn && bytesIn > 0, 'what is sent to those that left is lost');
   simulation.close();
 });
 
