@@ -4,7 +4,7 @@
  * A leg is acknowledged at once, so a slow lookup behind it holds up nobody. What fits goes in a sealed datagram of a
  * confirmed session, the rest over a stream. Invariants: a reply counts only from the node that the onion went to, with
  * the leg's token, and each number once; a leg is forgotten IDLE_MS after its last message, LIFE_MS after its first;
- * the table is bounded and closed when full. Failures of a leg are not told to the routing table: whoever makes an onion
+ * what comes back on it is bounded; the table is bounded and closed when full. Failures of a leg are not told to the routing table: whoever makes an onion
  * could otherwise name a node with a wrong address and so push it out of others' tables.
  * Not here: layers (onion.ts), what is done with an onion (relay.ts) or a reply (relay.ts, onion-run.ts).
  */
@@ -22,6 +22,8 @@ export const MAX_LEGS = 12_288;
 const IDLE_MS = 30_000;
 const LIFE_MS = 60_000;
 const SWEEP_MS = 5_000;
+/** What may come back on one leg: many times what a key may hold. */
+export const MAX_LEG_BYTES = 4 << 20;
 
 export interface LegCallbacks {
   onReply(reply: Reply): void;
@@ -37,6 +39,7 @@ interface Leg {
   readonly window: ReplayWindow;
   readonly sinceMs: number;
   atMs: number;
+  bytes: number;
 }
 
 export interface LegsParts {
@@ -64,7 +67,7 @@ export class Legs {
     const id = token.toString('latin1');
     const now = clock.now();
     const leg: Leg = {
-      ...{ token: id, to: to.id, callbacks, window: new ReplayWindow(), sinceMs: now, atMs: now },
+      ...{ token: id, to: to.id, callbacks, window: new ReplayWindow(), sinceMs: now, atMs: now, bytes: 0 },
     };
     this.#legs.set(id, leg);
     this.#sweep ??= clock.setTimer(SWEEP_MS, () => this.#forgetOld());
@@ -100,6 +103,11 @@ export class Legs {
     }
     // Sent again because its acknowledgement was lost: it has arrived, and that is all.
     if (!leg.window.accept(request.number)) return 'taken';
+    leg.bytes += request.body.length;
+    if (leg.bytes > MAX_LEG_BYTES) {
+      counters.add('dropReply');
+      return 'refused';
+    }
     leg.atMs = this.parts.network.now;
     leg.callbacks.onReply({ number: request.number, body: request.body });
     return 'taken';

@@ -125,8 +125,9 @@ class PrivateGet {
   }
 
   #give(content: Buffer): void {
+    if (this.#over || this.#given.size >= MAX_CONTENTS) return;
     const hash = contentHash(content).toString('latin1');
-    if (this.#over || this.#given.has(hash) || this.#given.size >= MAX_CONTENTS) return;
+    if (this.#given.has(hash)) return;
     this.#given.add(hash);
     this.onContent(content);
   }

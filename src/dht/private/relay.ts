@@ -14,13 +14,16 @@ import type { TakenVerdict } from '../rpc-message.js';
 import type { Exit } from './exit.js';
 import { encodeExitReply } from './exit-message.js';
 import type { Legs } from './legs.js';
-import { coverReply, type Peeled, peelOnion, sealReply } from './onion.js';
+import { coverReply, ONION_BYTES, type Peeled, peelOnion, sealReply } from './onion.js';
 import { EPHEMERAL_BYTES, type LayerKeys, type OnionCipher } from './onion-cipher.js';
 import { SeenOnions } from './seen-onions.js';
 
 /** From one source: the node before us, which may carry the onions of many. */
 const ONIONS_PER_SECOND = 20;
 const ONION_BURST = 1_000;
+/** Those that need streams, and may be PUTs of 64 KB. */
+const LARGE_PER_SECOND = 1;
+const LARGE_BURST = 60;
 export const MAX_PASSAGES = 8_192;
 export const MAX_PASSAGES_A_SOURCE = 2_048;
 /** As long as a leg at most (legs.ts). */
@@ -41,6 +44,7 @@ export interface RelayParts {
 export class Relay {
   readonly #o: RelayParts;
   readonly #limit = new RateLimit(ONIONS_PER_SECOND, ONION_BURST);
+  readonly #largeLimit = new RateLimit(LARGE_PER_SECOND, LARGE_BURST);
   readonly #seen = new SeenOnions();
   /** By source and token, oldest first. */
   readonly #passages = new Map<string, Passage>();
@@ -62,7 +66,9 @@ export class Relay {
     if (this.#passages.has(id)) return 'taken';
     const room =
       this.#passages.size < MAX_PASSAGES && (this.#bySource.get(from.id) ?? 0) < MAX_PASSAGES_A_SOURCE;
-    if (!room || !this.#limit.allow(from.id, now)) return this.#drop('dropOnionLimit', 'busy');
+    const large = onion.length > ONION_BYTES[0];
+    if (!room || !this.#limit.allow(from.id, now) || (large && !this.#largeLimit.allow(from.id, now)))
+      return this.#drop('dropOnionLimit', 'busy');
     const peeled = peelOnion(cipher, onion);
     if (!peeled) return this.#drop('dropOnion');
     const seen = this.#seen.accept(onion.subarray(0, EPHEMERAL_BYTES), peeled.slot, now);

@@ -7,7 +7,7 @@ import { type Contact, writeContact } from '../../../src/dht/contact.js';
 import type { DhtNode } from '../../../src/dht/node.js';
 import { MAX_LOOKUPS } from '../../../src/dht/private/exit.js';
 import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
-import { MAX_LEGS } from '../../../src/dht/private/legs.js';
+import { MAX_LEG_BYTES, MAX_LEGS } from '../../../src/dht/private/legs.js';
 import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/private/onion.js';
 import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
 import { decodeRpc } from '../../../src/dht/rpc-message.js';
@@ -265,6 +265,13 @@ test('replies count only from the node that the onion went to', async () => {
   assert.is(legs.handle(self(hop), reply), 'taken');
   assert.is(legs.handle(self(hop), reply), 'taken');
   assert.is(replies.length, 1);
+  // More than any key holds: the rest is refused.
+  let taken = 0;
+  for (let number = 6; number < 200; number++) {
+    const large = { ...reply, number, body: random.bytes(ONION_BYTES[2] - 4) };
+    if (legs.handle(self(hop), large) === 'taken') taken += 1;
+  }
+  assert.is(taken, Math.floor((MAX_LEG_BYTES - ONION_BYTES[0]) / (ONION_BYTES[2] - 4)));
   await network.clock.advance(70_000);
   assert.is(legs.handle(self(hop), { ...reply, number: 6 }), 'refused', 'the leg is forgotten');
   network.close();
