@@ -62,6 +62,7 @@ export class OnionRun {
   #endLeg: (() => void) | null = null;
   #timer: TimerHandle | null = null;
   #sentAtMs = 0;
+  #taken = false;
   #received = 0;
   /** Replies in all, once known. */
   #total = Number.POSITIVE_INFINITY;
@@ -103,13 +104,16 @@ export class OnionRun {
     const { bytes } = this.#onion;
     this.#endLeg = legs.forward(first, bytes, {
       onVerdict: (verdict) => {
-        if (verdict !== 'taken') this.#fail({ kind: 'first' });
+        this.#taken = verdict === 'taken';
+        if (!this.#taken) this.#fail({ kind: 'first' });
       },
       onReply: (reply) => this.#onReply(reply),
     });
-    const fault: Fault = { kind: this.#endLeg ? 'silent' : 'own' };
     const waitMs = this.#endLeg ? delays.timeoutMs(bytes.length) : 0;
-    this.#timer = clock.setTimer(waitMs, () => this.#fail(fault));
+    this.#timer = clock.setTimer(waitMs, () => {
+      if (!this.#endLeg) this.#fail({ kind: 'own' });
+      else this.#fail({ kind: this.#taken ? 'silent' : 'first' });
+    });
     return this;
   }
 

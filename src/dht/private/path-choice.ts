@@ -3,7 +3,8 @@
  *
  * Second hop and exit are equally likely to be any two of the pool. Invariants: never the same node twice, never
  * ourselves; neighbours by prefix, suspects, and hops of another onion of the same request only where there is nobody else, in
- * this order. Not here: the pool (hop-pool.ts), the first hop (pinned-hops.ts).
+ * this order; every hop has a family of addresses in common with the next, where there are such.
+ * Not here: the pool (hop-pool.ts), the first hop (pinned-hops.ts).
  */
 import type { Contact } from '../contact.js';
 
@@ -31,15 +32,20 @@ export function choosePath(
   if (hops <= 1) return otherExit && avoidExit.has(first.id) ? null : [first];
   const free = pool.filter(({ id }) => id !== selfId && id !== first.id);
   const exits = otherExit ? free.filter(({ id }) => !avoidExit.has(id)) : free;
-  const exit = pick(exits, [first], avoidExit, options);
+  const between = (exit: Contact) =>
+    free.filter((one) => one.id !== exit.id && reaches(first, one) && reaches(one, exit));
+  const reached = exits.filter((one) => (hops === 2 ? reaches(first, one) : between(one).length > 0));
+  const exit = pick(reached.length > 0 ? reached : exits, [first], avoidExit, options);
   if (!exit || hops === 2) return exit && [first, exit];
-  const second = pick(
-    free.filter(({ id }) => id !== exit.id),
-    [first, exit],
-    avoidSecond,
-    options,
-  );
+  const seconds = between(exit);
+  const others = seconds.length > 0 ? seconds : free.filter(({ id }) => id !== exit.id);
+  const second = pick(others, [first, exit], avoidSecond, options);
   return second && [first, second, exit];
+}
+
+/** Whether they have a family of addresses in common. */
+function reaches(a: Contact, b: Contact): boolean {
+  return (a.ipv4 !== null && b.ipv4 !== null) || (a.ipv6 !== null && b.ipv6 !== null);
 }
 
 function pick(

@@ -78,6 +78,7 @@ export class PinnedHops {
         .filter(({ downUntilMs }) => downUntilMs <= nowMs)
         .map(({ contact }) => resolve(contact))
         .filter((contact) => contact !== null);
+    this.#keepCurrent(up());
     while (settled && up().length < PINNED_WANTED && this.#join(request));
     const usable = up();
     const chosen = usable.find(({ id }) => !avoid.has(id));
@@ -110,6 +111,20 @@ export class PinnedHops {
     if (recent.length < RECENT || recent.filter((one) => !one).length <= MOST_DYING) return;
     this.#recent.delete(id);
     this.#update(id, (member) => ({ ...member, downUntilMs: nowMs + LONGEST_PAUSE_MS }));
+  }
+
+  /** Members move, and prove their positions anew: what is kept must still serve after a restart. */
+  #keepCurrent(contacts: readonly Contact[]): void {
+    const moved = (old: UnverifiedContact, now: Contact) =>
+      old.ipv4 !== now.ipv4 ||
+      old.ipv6 !== now.ipv6 ||
+      old.port !== now.port ||
+      !old.key.equals(now.key) ||
+      !old.proof.nonce.equals(now.proof.nonce);
+    for (const now of contacts) {
+      const member = this.#members.find(({ contact }) => contact.id === now.id);
+      if (member && moved(member.contact, now)) this.#update(now.id, (old) => ({ ...old, contact: now }));
+    }
   }
 
   #withoutPin(candidates: readonly Contact[], { avoid, randomBelow }: PinnedRequest): Contact | null {

@@ -35,9 +35,11 @@ export class WarmPaths {
   /** A path that is ready and fits, else a fresh one; null where there is none. */
   choose(needs: PathNeeds): readonly Contact[] | null {
     this.#forgetOld();
+    // A first hop that is passed over by now takes its ready paths along.
+    const first = this.#ready.length > 0 ? this.paths.firstHop(needs.avoidFirst) : null;
     const fits = (path: readonly Contact[]) =>
       path.length === this.paths.hops &&
-      !needs.avoidFirst.has((path[0] as Contact).id) &&
+      path[0]?.id === first?.id &&
       !needs.avoidExit.has((path.at(-1) as Contact).id) &&
       !path.slice(1, -1).some(({ id }) => needs.avoidSecond.has(id));
     const found = this.#ready.find(({ path }) => fits(path));

@@ -58,11 +58,18 @@ test('every pair of other nodes is as likely as any other; no node stands twice 
 test('no two of one /16 or /32 where there are others; they do where there is nobody else', () => {
   const close = Array.from({ length: 10 }, (_, index) => node(`8.0.3.${index}`));
   const close6 = Array.from({ length: 10 }, (_, index) => node(null, `2001:db8:${index}::1`));
-  const far = [node('9.1.0.1'), node(null, '2a01:db8::1'), node(null, '2001:db8:77::1')];
+  const far = [node('9.1.0.1'), node('9.2.0.1')];
+  const first6 = node(null, '2001:db8:77::1');
+  const far6 = [node(null, '2a01:db8::1'), node(null, '2a02:db8::1')];
   for (let i = 0; i < 500; i++) {
-    const path = choosePath(first, [...close, ...close6, ...far], options()) ?? [];
-    for (const [index, one] of path.entries()) {
-      for (const other of path.slice(index + 1)) assert.not.ok(nearby(one, other, 'auto'));
+    for (const path of [
+      choosePath(first, [...close, ...far], options()) ?? [],
+      choosePath(first6, [...close6, ...far6], options()) ?? [],
+    ]) {
+      assert.is(path.length, 3);
+      for (const [index, one] of path.entries()) {
+        for (const other of path.slice(index + 1)) assert.not.ok(nearby(one, other, 'auto'));
+      }
     }
   }
   assert.is(ids(choosePath(first, close, options())).length, 3);
@@ -106,6 +113,22 @@ test('with fewer other nodes paths are shorter', () => {
   assert.is(choosePath(first, [first], options({ hops: 2 })), null);
   const once = { hops: 1, avoidExit: new Set([first.id]), otherExit: true };
   assert.is(choosePath(first, [first], options(once)), null);
+});
+
+test('every hop has a family of addresses in common with the next', () => {
+  const v4 = Array.from({ length: 6 }, (_, index) => node(`9.${index}.0.1`));
+  const v6 = Array.from({ length: 6 }, (_, index) => node(null, `2a0${index}:1::1`));
+  const both = Array.from({ length: 2 }, (_, index) => node(`11.${index}.0.1`, `2a1${index}:1::1`));
+  const common = (a: Contact, b: Contact) =>
+    (a.ipv4 !== null && b.ipv4 !== null) || (a.ipv6 !== null && b.ipv6 !== null);
+  for (let i = 0; i < 500; i++) {
+    const path = choosePath(first, [...v4, ...v6, ...both], options()) ?? [];
+    assert.is(path.length, 3);
+    assert.ok(common(path[0] as Contact, path[1] as Contact));
+    assert.ok(common(path[1] as Contact, path[2] as Contact));
+  }
+  const two = choosePath(first, [...v6, ...v4], options({ hops: 2 })) ?? [];
+  assert.ok(common(two[0] as Contact, two[1] as Contact));
 });
 
 function request(more: Partial<PinnedRequest> = {}): PinnedRequest {
@@ -190,6 +213,18 @@ test('a member that cannot be resolved is passed over and kept', () => {
   const gone = request({ resolve: (contact) => (contact.id === chosen ? null : (contact as Contact)) });
   assert.is.not(pinned.choose(gone)?.id, chosen);
   assert.is(pinned.choose(request())?.id, chosen);
+});
+
+test('a member that has moved is kept as it is now', () => {
+  const pinned = new PinnedHops();
+  const chosen = pinned.choose(request()) as Contact;
+  const moved = { ...chosen, ipv4: '9.9.9.9', proof: { epoch: 4, nonce: Buffer.alloc(8, 1) } };
+  const resolve = (contact: { id: string }) =>
+    contact.id === chosen.id ? moved : (apart.find(({ id }) => id === contact.id) ?? null);
+  assert.is(pinned.choose(request({ resolve }))?.ipv4, '9.9.9.9');
+  const member = pinned.members.find(({ contact }) => contact.id === chosen.id);
+  assert.is(member?.contact.ipv4, '9.9.9.9');
+  assert.is(member?.contact.proof.epoch, 4);
 });
 
 test('pinned first hops survive a restart in a file of mode 0600; a damaged file is an error that names it', async () => {
