@@ -26,9 +26,13 @@ const NODES = 10_000;
 const CONTACTS = 200;
 const SEARCHES = 40;
 
+/** What colluders let die, to have another onion sent: nothing, or what they see will not end at an exit of theirs. */
+export type Dropping = 'nobody' | 'second' | 'first';
+
 export interface LinkingLine {
   readonly gets: number;
   readonly colluders: number;
+  readonly dropping: Dropping;
   /** Share of GETs that colluders link, and of requesters that they ever link. */
   readonly linked: number;
   readonly linkedRequesters: number;
@@ -101,6 +105,8 @@ export async function measureLinking(
   requesters: number,
   getsEach: number,
   colluders: number,
+  dropping: Dropping = 'nobody',
+  gapMs = 0,
 ): Promise<LinkingLine> {
   const random = new SeededRandom('linking');
   const nodes = makeNodes(random);
@@ -122,12 +128,21 @@ export async function measureLinking(
     const paths = new Paths({ network, pinned: new PinnedHops(), diversity: 'auto' });
     for (let i = 0; i < SEARCHES; i++) paths.pool.refresh();
     const cipher = markingCipher();
-    let firstBad = false;
-    let exitBad = false;
+    let linkedNow = false;
+    let chosen: readonly Contact[] = [];
     const legs = {
-      forward(to: Contact, _onion: Buffer, { onReply }: LegCallbacks) {
-        firstBad = bad.has(to.id);
+      forward(_to: Contact, _onion: Buffer, { onReply, onVerdict }: LegCallbacks) {
+        const [first, second, exit] = chosen.map(({ id }) => bad.has(id));
+        linkedNow ||= first === true && exit === true;
+        const dropper = dropping === 'first' ? first : dropping === 'second' && first && second;
         clock.setTimer(1, () => {
+          onVerdict('taken');
+          if (dropper && !exit) {
+            cipher.begin(Buffer.alloc(0));
+            cipher.begin(Buffer.alloc(0));
+            cipher.begin(Buffer.alloc(0));
+            return;
+          }
           const reply = { begun: true, failed: false, stored: 0 };
           const { plaintext } = encodeExitReply(reply, [content], true);
           onReply(sealReply(cipher, cipher.begin(Buffer.alloc(0))?.keys as LayerKeys, 0, plaintext));
@@ -138,20 +153,25 @@ export async function measureLinking(
       },
     } as unknown as Legs;
     const warm = new WarmPaths(paths, () => parts);
+    const choose = warm.choose.bind(warm);
+    warm.choose = (needs) => {
+      const path = choose(needs);
+      chosen = path ?? [];
+      if (path) onions += 1;
+      return path;
+    };
     const parts: LookupParts = {
       ...{ network, cipher, legs, delays: new OnionDelays(), paths, warm, open: new Set() },
       closed: () => false,
-      onFault: () => {},
-      onWorks: (path) => {
-        onions += 1;
-        exitBad ||= bad.has(path.at(-1)?.id ?? '');
-      },
+      onFault: (path, fault) => paths.onFault(path, fault),
+      onWorks: (path) => paths.onWorks(path),
     };
     let ever = false;
     for (let i = 0; i < getsEach; i++) {
-      exitBad = false;
+      linkedNow = false;
       await clock.until(privateGet(parts, owner.publicKey, () => {}));
-      if (firstBad && exitBad) {
+      await clock.advance(gapMs);
+      if (linkedNow) {
         linked += 1;
         ever = true;
       }
@@ -161,7 +181,7 @@ export async function measureLinking(
   }
   const gets = requesters * getsEach;
   return {
-    ...{ gets, colluders, linked: linked / gets, linkedRequesters: linkedRequesters / requesters },
+    ...{ gets, colluders, dropping, linked: linked / gets, linkedRequesters: linkedRequesters / requesters },
     onionsPerGet: onions / gets,
   };
 }

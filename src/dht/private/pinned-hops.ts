@@ -3,8 +3,8 @@
  *
  * With a first hop chosen anew each time, somebody who runs a fifth of the nodes would be first hop and exit at once for
  * everybody sooner or later; with a pinned one only for those whose pinned one is his.
- * Invariants: a member stays until its time is over; only failures of its own leg, several in a row, or far too many
- * onions that die behind it make us pass it over, each time for longer; another joins only where too few are up, and only one
+ * Invariants: a member stays until its time is over; only failures of its own leg, several in a row, or more onions that
+ * die behind it than others on the path could bring about make us pass it over, for a while; another joins only where too few are up, and only one
  * that has been away for a day makes room. Until the network is known well enough, one is used that is not pinned.
  * Not here: the file (pinned-store.ts), the rest of the path (path-choice.ts).
  */
@@ -17,6 +17,8 @@ export interface PinnedHop {
   readonly downUntilMs: number;
   /** Since when it has been failing without a break; 0 where it works. */
   readonly failingSinceMs: number;
+  /** Too many onions died behind it: not to be used before, while there is another. */
+  readonly distrustedUntilMs: number;
   /** Failures of its own leg in a row. */
   readonly failures: number;
 }
@@ -43,9 +45,13 @@ const LIFE_SPREAD_MS = 30 * DAY_MS;
 const PATIENCE = 3;
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 1_800_000;
-/** Onions looked back at, and how many of them may die behind a first hop. */
-const RECENT = 20;
-const MOST_DYING = 10;
+/**
+ * Onions looked back at, and how many of them may die behind a first hop. Where a fifth of the nodes let onions die to
+ * make us change first hops, 36 % do; one that itself lets die what will not end at an exit of its own loses 80 %.
+ */
+export const RECENT = 40;
+export const MOST_DYING = 24;
+const DISTRUSTED_MS = DAY_MS;
 
 export class PinnedHops {
   #members: PinnedHop[];
@@ -73,18 +79,17 @@ export class PinnedHops {
         expiresAtMs > nowMs && (failingSinceMs === 0 || nowMs - failingSinceMs < DAY_MS),
     );
     if (fresh.length < this.#members.length) this.#change(fresh);
+    const resolved = (members: readonly PinnedHop[]) =>
+      members.map(({ contact }) => resolve(contact)).filter((contact) => contact !== null);
     const up = () =>
-      this.#members
-        .filter(({ downUntilMs }) => downUntilMs <= nowMs)
-        .map(({ contact }) => resolve(contact))
-        .filter((contact) => contact !== null);
+      resolved(this.#members.filter((one) => one.downUntilMs <= nowMs && one.distrustedUntilMs <= nowMs));
     this.#keepCurrent(up());
     while (settled && up().length < PINNED_WANTED && this.#join(request));
-    const usable = up();
-    const chosen = usable.find(({ id }) => !avoid.has(id));
+    const chosen = up().find(({ id }) => !avoid.has(id));
     if (chosen) return chosen;
-    if (settled && usable[0]) return usable[0];
-    return this.#withoutPin(candidates, request);
+    // Nobody as it should be: rather one that is passed over than one that was never chosen for long.
+    const others = [...this.#members].sort((a, b) => a.downUntilMs - b.downUntilMs);
+    return (settled ? resolved(others)[0] : undefined) ?? this.#withoutPin(candidates, request);
   }
 
   /** Its own leg failed. */
@@ -110,7 +115,7 @@ export class PinnedHops {
     }
     if (recent.length < RECENT || recent.filter((one) => !one).length <= MOST_DYING) return;
     this.#recent.delete(id);
-    this.#update(id, (member) => ({ ...member, downUntilMs: nowMs + LONGEST_PAUSE_MS }));
+    this.#update(id, (member) => ({ ...member, distrustedUntilMs: nowMs + DISTRUSTED_MS }));
   }
 
   /** Members move, and prove their positions anew: what is kept must still serve after a restart. */
@@ -145,7 +150,7 @@ export class PinnedHops {
     const expiresAtMs = nowMs + LIFE_MS + randomBelow(LIFE_SPREAD_MS);
     this.#change([
       ...this.#members,
-      { contact, expiresAtMs, downUntilMs: 0, failingSinceMs: 0, failures: 0 },
+      { contact, expiresAtMs, downUntilMs: 0, distrustedUntilMs: 0, failingSinceMs: 0, failures: 0 },
     ]);
     return true;
   }

@@ -19,6 +19,7 @@ const Hop = v.object({
   contact: v.pipe(v.string(), v.regex(/^([0-9a-f]{2}){77,97}$/)),
   expiresAtMs: v.number(),
   downUntilMs: v.number(),
+  distrustedUntilMs: v.number(),
   failingSinceMs: v.number(),
   failures: v.number(),
 });

@@ -5,7 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Contact } from '../../../src/dht/contact.js';
 import { choosePath, type PathOptions } from '../../../src/dht/private/path-choice.js';
-import { PINNED_WANTED, PinnedHops, type PinnedRequest } from '../../../src/dht/private/pinned-hops.js';
+import {
+  PINNED_WANTED,
+  PinnedHops,
+  type PinnedRequest,
+  RECENT,
+} from '../../../src/dht/private/pinned-hops.js';
 import { loadPinnedHops } from '../../../src/dht/private/pinned-store.js';
 import { nearby } from '../../../src/dht/private/prefix.js';
 import { Suspects } from '../../../src/dht/private/suspects.js';
@@ -187,11 +192,37 @@ test('the set never grows without bound, whatever fails; one that is away for a 
 test('a first hop behind which most onions die is passed over', () => {
   const pinned = new PinnedHops();
   const chosen = pinned.choose(request())?.id as string;
-  for (let i = 0; i < 19; i++) pinned.noteBehind(chosen, false, NOW);
+  for (let i = 1; i < RECENT; i++) pinned.noteBehind(chosen, false, NOW);
   assert.is(pinned.choose(request())?.id, chosen);
   pinned.noteBehind(chosen, false, NOW);
   assert.is.not(pinned.choose(request())?.id, chosen);
-  assert.is(pinned.choose(request({ nowMs: NOW + 1_800_001 }))?.id, chosen);
+  pinned.noteBehind(chosen, true, NOW);
+  assert.is.not(pinned.choose(request({ nowMs: NOW + DAY_MS - 1 }))?.id, chosen);
+  assert.is(pinned.choose(request({ nowMs: NOW + DAY_MS }))?.id, chosen);
+});
+
+test('others on the path who let onions die do not make us change the first hop', () => {
+  const pinned = new PinnedHops();
+  const chosen = pinned.choose(request())?.id as string;
+  for (let i = 0; i < 3_000; i++) {
+    // A fifth of the nodes, at either place behind it.
+    pinned.noteBehind(chosen, random.fraction() > 0.36, NOW);
+    assert.is(pinned.choose(request())?.id, chosen);
+  }
+  assert.is(pinned.members.length, PINNED_WANTED);
+});
+
+test('where all members are passed over, one of them is used all the same', () => {
+  const pinned = new PinnedHops();
+  const members = new Set<string>();
+  for (let i = 0; i < 500; i++) {
+    const chosen = pinned.choose(request())?.id as string;
+    if (i < 250) members.add(chosen);
+    else assert.ok(members.has(chosen));
+    pinned.noteBehind(chosen, false, NOW);
+    if (i % 2 === 0) pinned.noteFailure(chosen, NOW);
+  }
+  assert.is(pinned.members.length, 6);
 });
 
 test('nobody is pinned before the network is known; the same one is used meanwhile', () => {
