@@ -5,7 +5,8 @@
  * there. So the pool is filled by searches for random ids, one node from each, on a schedule that no request changes;
  * until it is filled, the contact closest to a random id stands in, which is not skewed either.
  * Where the table holds all the network there is, the pool is the table.
- * Invariants: bounded; entries leave after their time; nobody is in it who has not answered us.
+ * Invariants: bounded; entries leave after their time; nobody is in it who has not answered us; one of each prefix, as
+ * far as prefixes count, so that many nodes in one place do not fill it.
  * Not here: the choice (path-choice.ts).
  */
 import type { Contact } from '../contact.js';
@@ -28,7 +29,10 @@ export class HopPool {
   readonly #entries = new Map<string, Entry>();
   #searches = 0;
 
-  constructor(readonly network: Network) {}
+  constructor(
+    readonly network: Network,
+    readonly near: (a: Contact, b: Contact) => boolean,
+  ) {}
 
   get size(): number {
     return this.#entries.size;
@@ -76,7 +80,11 @@ export class HopPool {
       width: SEARCH_WIDTH,
       onDone: (lookup) => {
         this.#searches -= 1;
-        const contact = lookup.answered(SEARCH_WIDTH).find(({ id }) => !this.#entries.has(id));
+        const isNew = (one: Contact) =>
+          ![...this.#entries.values()].some(
+            ({ contact: other }) => other.id === one.id || this.near(other, one),
+          );
+        const contact = lookup.answered(SEARCH_WIDTH).find(isNew);
         if (!contact) return;
         if (this.#entries.size >= POOL_SIZE) {
           const [oldest] = this.#entries.keys();

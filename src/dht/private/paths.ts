@@ -51,7 +51,7 @@ export class Paths {
 
   constructor(parts: PathsParts) {
     this.#o = parts;
-    this.pool = new HopPool(parts.network);
+    this.pool = new HopPool(parts.network, this.#near);
     this.#sinceMs = parts.network.now;
   }
 

@@ -146,6 +146,10 @@ class PrivateGet {
     for (const one of ended) {
       if (ended.some((other) => one.isWorseThan(other))) this.parts.paths.suspect(one.exit);
     }
+    // Some begin, and never end.
+    for (const { run, slow, answer } of this.#asked) {
+      if (slow && run.state === 'begun' && ended.length > 0) this.parts.paths.suspect(answer.exit);
+    }
     this.resolve(this.#given.size);
   }
 }

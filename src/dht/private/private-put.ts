@@ -58,7 +58,7 @@ export async function privatePut(parts: LookupParts, item: StoreItem): Promise<n
       for (const one of useless) paths.suspect(one);
       return Math.max(1, outcome.stored);
     }
-    if (claimed) paths.suspect(exit);
+    if (claimed || (!outcome.ended && outcome.fault === null)) paths.suspect(exit);
     else if (outcome.ended) useless.push(exit);
   }
   return 0;

@@ -286,6 +286,28 @@ test('a PUT whose exit stores nothing, though it says so, is found out now and t
   network.close();
 });
 
+test('an exit that begins and never ends holds a GET up for three seconds, and is passed over then', async () => {
+  const { network } = await privateNetwork('endless', 12);
+  const key = random.bytes(32);
+  await put(network, at(network, 1), key, Buffer.from('here'), 3);
+  const now = network.clock.now();
+  const holds = ({ node }: { node: DhtNode }) => node.network.parts.store.get(key, now).length > 0;
+  const { node } = network.nodes.find((entry) => !holds(entry)) as { node: DhtNode };
+  const first = firstHop(network, node);
+  for (const [index, entry] of network.nodes.entries()) {
+    if (index % 4 === 1 && index !== first && entry.node !== node) {
+      lieAsExit(entry.node, { get: () => new Promise(() => {}) });
+    }
+  }
+  for (let i = 0; i < 20; i++) {
+    const startedMs = network.clock.now();
+    assert.equal(await getAll(network, node, key), [Buffer.from('here')]);
+    assert.ok(network.clock.now() - startedMs < 7_000);
+  }
+  assert.ok(status(node).suspects > 0);
+  network.close();
+});
+
 test('replies lost and repeated: each content is given once', async () => {
   const { network } = await privateNetwork('loss', 20);
   const dice = new SeededRandom('loss of onions');
