@@ -33,7 +33,7 @@ async function getAll(network: VirtualNetwork, node: DhtNode, key: Buffer): Prom
 
 for (const size of [40, 3_000, 65_000]) {
   test(`nobody but the first hop hears of the requester, and the first hop never of the key (${size} bytes)`, async () => {
-    const { network, ciphers } = await readyNetwork(`taint ${size}`, 40);
+    const { network, ciphers } = await readyNetwork(`taint ${size}`, 26);
     const content = random.bytes(size);
     const key = random.bytes(32);
     const requester = 17;
