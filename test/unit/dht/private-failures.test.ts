@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DhtNode } from '../../../src/dht/node.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { at, firstHop, getAll, privateNetwork, put, status } from './private-scenario.js';
 import { createPseudoKey } from './pseudo-key.js';
-import { SeededRandom } from './virtual-network.js';
 
 const test = suite('dht private lookups among nodes that fail and lie');
 const random = new SeededRandom('private-failures.test');

@@ -1,7 +1,7 @@
 /** What tests of private lookups share: networks that are ready for them, requests, and what the status says. */
 import type { DhtNode } from '../../../src/dht/node.js';
+import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
 import { makePrivate } from './stand-in-onions.js';
-import { VirtualNetwork } from './virtual-network.js';
 
 export const HOUR_MS = 3_600_000;
 

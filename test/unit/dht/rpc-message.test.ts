@@ -64,7 +64,11 @@ const message: fc.Arbitrary<RpcMessage> = fc.oneof(
     size: u32,
     contentHash: bytes(32),
   }),
-  plain({ kind: fc.constant('fetch' as const), key: bytes(32) }),
+  plain({
+    kind: fc.constant('fetch' as const),
+    key: bytes(32),
+    held: fc.array(plain({ hash: bytes(32), bytes: fc.nat(0xffff_ffff) }), { maxLength: 4 }),
+  }),
   plain({ kind: fc.constant('relay' as const), token: bytes(16), onion: upTo(200) }),
   plain({ kind: fc.constant('relayed' as const), token: bytes(16), number: u32, body: upTo(200) }),
   plain({
@@ -81,7 +85,10 @@ const message: fc.Arbitrary<RpcMessage> = fc.oneof(
       'refused' as const,
     ),
   }),
-  plain({ kind: fc.constant('value' as const), content: upTo(200) }),
+  plain({
+    kind: fc.constant('part' as const),
+    ...{ hash: bytes(32), totalBytes: fc.nat(0xffff_ffff), offset: fc.nat(0xffff_ffff), bytes: upTo(200) },
+  }),
   plain({
     kind: fc.constant('found' as const),
     moreContacts: fc.boolean(),
