@@ -27,6 +27,8 @@ export interface ConnectionEvents {
   /** `violation` is a short constant for counting, `null` where the connection just ended. */
   readonly onClosed: (client: ApiConnection, violation: ViolationKind | null) => void;
   readonly onSent: () => void;
+  /** Something was sent that does not leave at once. */
+  readonly onBacklog: () => void;
 }
 
 /** Why a connection was closed by us; the key of the counters. */
@@ -80,6 +82,16 @@ export class ApiConnection {
     return this.#open;
   }
 
+  /** Whether a request of this client is in work or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
+  }
+
+  /** Bytes that wait for the client to read them. */
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
   /**
    * Queues a message. False if the connection is closed, or was closed now because the client does not
    * read. Throws RangeError if a field of the message does not fit its place: a bug of the caller.
@@ -87,16 +99,27 @@ export class ApiConnection {
   send(message: ApiMessage): boolean {
     if (!this.#open) return false;
     const bytes = encodeMessage(message);
-    if (this.#socket.writableLength + bytes.length > this.#limits.maxQueuedBytes) {
-      this.#violate(
-        'not-reading',
-        `${this.#socket.writableLength} bytes wait for a client that does not read`,
-      );
+    if (this.queuedBytes + bytes.length > this.#limits.maxQueuedBytes) {
+      this.closeUnread();
       return false;
     }
     this.#socket.write(bytes);
     this.#events.onSent();
-    return true;
+    if (this.queuedBytes > bytes.length) this.#events.onBacklog();
+    return this.#open;
+  }
+
+  /** Ends this connection because too much waits for its client to read it. */
+  closeUnread(): void {
+    this.#violate('not-reading', `${this.queuedBytes} bytes wait for a client that does not read`);
+  }
+
+  /** Ends this connection, without blame, so that another can have its place. */
+  displace(): void {
+    if (!this.#open) return;
+    this.#log.debug({ client: this.id }, 'API connection displaced');
+    this.#socket.destroy();
+    this.#finish(null);
   }
 
   /** Ends this connection because of what its client did (Spec 3.1.6: API violations); logs the reason. */

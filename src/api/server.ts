@@ -2,7 +2,10 @@
  * Role: the listening side of a module API (Spec 3.1, 3.2) for the DHT and the KX.
  *
  * Invariants: a malformed message, an unknown type and a type that this module never receives close that
- * one connection with one line in the log (Spec 3.1.6); all others go on. Tables are bounded.
+ * one connection with one line in the log (Spec 3.1.6); all others go on. Tables are bounded; where there are as many
+ * connections as may be, a new one takes the place of one that has never sent a whole message, the oldest first, else of the
+ * one whose last message is oldest, else of the one with the most requests that wait for their turn; never of one whose only
+ * request is in work.
  *
  * Not here: the meaning of any message; ERROR messages, which answer correct requests only.
  */
@@ -12,6 +15,8 @@ import { PeerError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import { ApiConnection, type ConnectionLimits, type ViolationKind } from './connection.js';
+import { FairTurns } from './fair-turns.js';
+import { openFileLimit } from './file-limit.js';
 
 export type { ApiConnection } from './connection.js';
 
@@ -30,11 +35,18 @@ export const KX_ACCEPTS: ReadonlySet<number> = new Set([
 ]);
 
 export interface ApiLimits extends ConnectionLimits {
+  /** One more takes the place of one that is idle (see ApiServer). */
   readonly maxConnections: number;
+  /** Bytes that may wait for all clients together; beyond them the one with the most is dropped. */
+  readonly maxTotalQueuedBytes: number;
+  /** Requests of all clients in work at the same time; null: each is begun when it comes. */
+  readonly maxWorking: number | null;
 }
 
 export const DEFAULT_API_LIMITS: ApiLimits = {
-  maxConnections: 256,
+  maxConnections: 1_024,
+  maxTotalQueuedBytes: 64 * 1024 * 1024,
+  maxWorking: null,
   halfMessageMs: 30_000,
   maxQueuedBytes: 4 * 1024 * 1024,
   maxInFlight: 64,
@@ -60,6 +72,8 @@ export interface ApiCounters {
   connectionsOpen: number;
   connectionsAccepted: number;
   connectionsRefused: number;
+  /** Those that had to make room. */
+  connectionsDisplaced: number;
   messagesReceived: number;
   messagesSent: number;
   /** Connections closed by us, by reason. */
@@ -71,6 +85,7 @@ export class ApiServer {
     connectionsOpen: 0,
     connectionsAccepted: 0,
     connectionsRefused: 0,
+    connectionsDisplaced: 0,
     messagesReceived: 0,
     messagesSent: 0,
     violations: { malformed: 0, 'unexpected-type': 0, 'half-message': 0, 'not-reading': 0, refused: 0 },
@@ -79,15 +94,29 @@ export class ApiServer {
   readonly #limits: ApiLimits;
   readonly #log: Logger;
   readonly #server: Server;
-  readonly #clients = new Set<ApiConnection>();
-  readonly #sockets = new Set<Socket>();
+  /** Clients that have sent no whole message yet, oldest first. */
+  readonly #silent = new Set<ApiConnection>();
+  /** The others, the one whose last message is oldest first. */
+  readonly #heard = new Set<ApiConnection>();
+  readonly #sockets = new Map<ApiConnection, Socket>();
+  readonly #turns: FairTurns<ApiConnection> | null;
   #nextId = 1;
   #full = false;
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    this.#limits = { ...DEFAULT_API_LIMITS, ...options.limits };
+    const limits = { ...DEFAULT_API_LIMITS, ...options.limits };
+    // The module needs files and sockets besides its API.
+    const mostConnections = Math.floor(openFileLimit() / 2);
+    this.#limits = { ...limits, maxConnections: Math.min(limits.maxConnections, mostConnections) };
+    this.#turns = limits.maxWorking === null ? null : new FairTurns(limits.maxWorking);
     this.#log = options.log.child({ api: options.module });
+    if (mostConnections < limits.maxConnections) {
+      this.#log.warn(
+        { connections: mostConnections },
+        'this process may open few files, so few API connections: raise its limit (ulimit -n, LimitNOFILE)',
+      );
+    }
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
@@ -110,7 +139,7 @@ export class ApiServer {
 
   /** Ends all connections and stops listening. */
   close(): Promise<void> {
-    for (const client of [...this.#clients]) client.end();
+    for (const client of [...this.#silent, ...this.#heard]) client.end();
     return new Promise((resolve) => {
       if (!this.#server.listening) {
         resolve();
@@ -121,7 +150,7 @@ export class ApiServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#sockets.size >= this.#limits.maxConnections) {
+    if (this.#sockets.size >= this.#limits.maxConnections && !this.#makeRoom()) {
       this.counters.connectionsRefused += 1;
       if (!this.#full) this.#log.warn({ max: this.#limits.maxConnections }, 'too many API connections');
       this.#full = true;
@@ -129,40 +158,88 @@ export class ApiServer {
       socket.destroy();
       return;
     }
-    this.#sockets.add(socket);
     const client = new ApiConnection(this.#nextId++, socket, {
       accepts: this.#options.accepts,
       limits: this.#limits,
       log: this.#log,
       events: {
-        onMessage: (from, message) => {
-          this.counters.messagesReceived += 1;
-          return this.#options.onMessage(from, message);
-        },
+        onMessage: (from, message) => this.#onMessage(from, message),
         onClosed: (closed, violation) => this.#onClosed(closed, violation),
         onSent: () => {
           this.counters.messagesSent += 1;
         },
+        onBacklog: () => this.#boundBacklog(),
       },
     });
+    this.#sockets.set(client, socket);
     socket.on('close', () => {
-      this.#sockets.delete(socket);
+      this.#sockets.delete(client);
       this.#full = false;
     });
-    this.#clients.add(client);
+    this.#silent.add(client);
     this.counters.connectionsAccepted += 1;
-    this.counters.connectionsOpen = this.#clients.size;
+    this.#count();
+  }
+
+  #makeRoom(): boolean {
+    const client = this.#idlest() ?? this.#turns?.greediest() ?? null;
+    if (client === null) return false;
+    client.displace();
+    this.#sockets.delete(client);
+    this.counters.connectionsDisplaced += 1;
+    return true;
+  }
+
+  #idlest(): ApiConnection | null {
+    for (const clients of [this.#silent, this.#heard]) {
+      for (const client of clients) if (!client.isBusy) return client;
+    }
+    return null;
+  }
+
+  #onMessage(client: ApiConnection, message: ApiMessage): void | Promise<void> {
+    this.counters.messagesReceived += 1;
+    this.#silent.delete(client);
+    this.#heard.delete(client);
+    this.#heard.add(client);
+    const turns = this.#turns;
+    if (turns === null) return this.#options.onMessage(client, message);
+    return new Promise((resolve, reject) => {
+      turns.add(client, async () => {
+        try {
+          resolve(await this.#options.onMessage(client, message));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #boundBacklog(): void {
+    let total = 0;
+    let worst: ApiConnection | null = null;
+    for (const client of this.#heard) {
+      total += client.queuedBytes;
+      if (worst === null || client.queuedBytes > worst.queuedBytes) worst = client;
+    }
+    if (total > this.#limits.maxTotalQueuedBytes) worst?.closeUnread();
   }
 
   #onClosed(client: ApiConnection, violation: ViolationKind | null): void {
     if (violation !== null) this.counters.violations[violation] += 1;
-    this.#clients.delete(client);
-    this.counters.connectionsOpen = this.#clients.size;
+    this.#silent.delete(client);
+    this.#heard.delete(client);
+    this.#turns?.remove(client);
+    this.#count();
     try {
       this.#options.onDisconnect?.(client);
     } catch (error) {
       this.#log.error({ err: error, client: client.id }, 'disconnect handler failed');
     }
+  }
+
+  #count(): void {
+    this.counters.connectionsOpen = this.#silent.size + this.#heard.size;
   }
 }
 

@@ -31,6 +31,8 @@ export class DhtApi {
   /** Serves one request; resolves when it is served. Never rejects for what a client or another peer does. */
   async handle(client: ApiConnection, message: ApiMessage): Promise<void> {
     if (message.type !== 'dht-put' && message.type !== 'dht-get' && message.type !== 'dht-trace') return;
+    // Nobody waits for the answer any more.
+    if (!client.isOpen && message.type !== 'dht-put') return;
     const node = await this.options.node();
     await node?.ready(JOIN_WAIT_MS);
     let served = false;

@@ -1,5 +1,6 @@
 /** Role: limits of the API server, and its clients. */
 
+import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ApiClient } from '../../../src/api/client.js';
@@ -37,33 +38,95 @@ limits('an exception in a handler is logged and closes nothing', async () => {
   client.destroy();
   await server.close();
 });
-limits('connections beyond the most are refused, and accepted again when one ends', async () => {
+limits('beyond the most connections a new one is refused while all others are in work', async () => {
+  const release: (() => void)[] = [];
   const { server, port } = await startServer(
     'dht',
-    (c) => void c.send({ type: 'dht-error', requestType: 501, key: KEY }),
-    {
-      maxConnections: 2,
+    async (client) => {
+      await new Promise<void>((resolve) => release.push(resolve));
+      client.send({ type: 'dht-error', requestType: 501, key: KEY });
     },
+    { maxConnections: 2 },
   );
-  const first = await rawClient(port);
-  const second = await rawClient(port);
-  for (const client of [first, second]) {
-    client.write(GET);
-    await readBytes(client, 40);
-  }
+  const busy = await Promise.all([rawClient(port), rawClient(port)]);
+  for (const client of busy) client.write(GET);
+  while (release.length < 2) await new Promise((resolve) => setImmediate(resolve));
   await bytesUntilEnd(await rawClient(port));
   assert.is(server.counters.connectionsRefused, 1);
-  first.end();
-  await bytesUntilEnd(first);
-  // The server may notice the end a moment after the client does.
-  for (;;) {
+  for (const resolve of release) resolve();
+  for (const client of busy) assert.is((await readBytes(client, 40)).length, 40);
+  for (const client of busy) client.destroy();
+  await server.close();
+});
+limits(
+  'a new connection takes the place of a silent one, else of the one that was heard of longest ago',
+  async () => {
+    const { server, port } = await startServer(
+      'dht',
+      (client) => void client.send({ type: 'dht-error', requestType: 501, key: KEY }),
+      { maxConnections: 3 },
+    );
+    const ask = async (client: Socket) => {
+      client.write(GET);
+      return (await readBytes(client, 40)).length;
+    };
+    const early = await rawClient(port);
+    const late = await rawClient(port);
+    for (const client of [early, late]) assert.is(await ask(client), 40);
+    const silent = await rawClient(port);
+    silent.write(GET.subarray(0, 5));
     const third = await rawClient(port);
-    third.write(GET);
-    const answer = await readBytes(third, 40);
-    third.destroy();
-    if (answer.length === 40) break;
+    assert.is(await ask(third), 40);
+    assert.equal(await bytesUntilEnd(silent), Buffer.alloc(0));
+    const fourth = await rawClient(port);
+    assert.is(await ask(fourth), 40);
+    assert.equal(await bytesUntilEnd(early), Buffer.alloc(0));
+    for (const client of [late, third, fourth]) assert.is(await ask(client), 40);
+    assert.is(server.counters.connectionsDisplaced, 2);
+    for (const client of [late, third, fourth]) client.destroy();
+    await server.close();
+  },
+);
+limits('what waits for all clients that do not read is bounded: the one with the most goes', async () => {
+  const { server, port } = await startServer(
+    'dht',
+    (client) => {
+      for (let count = 0; count < 300; count += 1) {
+        client.send({ type: 'dht-get-reply', key: KEY, content: Buffer.alloc(60_000) });
+      }
+    },
+    { maxQueuedBytes: 50_000_000, maxTotalQueuedBytes: 8_000_000 },
+  );
+  const clients = await Promise.all(Array.from({ length: 4 }, () => rawClient(port)));
+  for (const client of clients) {
+    client.pause();
+    client.write(GET);
   }
-  second.destroy();
+  while (server.counters.violations['not-reading'] === 0)
+    await new Promise((resolve) => setImmediate(resolve));
+  for (const client of clients) client.destroy();
+  await server.close();
+});
+limits('with turns, one that asks once is not kept waiting by one that asks much', async () => {
+  const order: number[] = [];
+  const { server, port } = await startServer(
+    'dht',
+    async (client) => {
+      order.push(client.id);
+      await new Promise((resolve) => setImmediate(resolve));
+      client.send({ type: 'dht-error', requestType: 501, key: KEY });
+    },
+    { maxWorking: 1 },
+  );
+  const greedy = await rawClient(port);
+  greedy.write(Buffer.concat(Array.from({ length: 60 }, () => GET)));
+  while (order.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const modest = await rawClient(port);
+  modest.write(GET);
+  assert.is((await readBytes(modest, 40)).length, 40);
+  assert.is((await readBytes(greedy, 60 * 40)).length, 60 * 40);
+  assert.ok(order.indexOf(2) > 0 && order.indexOf(2) < 60, `had its turn as number ${order.indexOf(2)}`);
+  for (const client of [greedy, modest]) client.destroy();
   await server.close();
 });
 limits('a client that does not read is dropped, others are served', async () => {

@@ -1,0 +1,81 @@
+/** Role: whose turn it is, and what a framed message takes of memory. */
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FairTurns } from '../../../src/api/fair-turns.js';
+import { readOpenFileLimit } from '../../../src/api/file-limit.js';
+
+const test = suite('fair turns');
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+async function settle(turns: FairTurns<string>): Promise<void> {
+  while (turns.waiting > 0) await nextTurn();
+  await nextTurn();
+}
+
+function recorder(turns: FairTurns<string>) {
+  const order: string[] = [];
+  const ask = (client: string, count: number) => {
+    for (let i = 0; i < count; i += 1) turns.add(client, async () => void order.push(client));
+  };
+  return { order, ask };
+}
+
+test('those that wait have their turns one after the other, each in its own order', async () => {
+  const turns = new FairTurns<string>(10);
+  const { order, ask } = recorder(turns);
+  ask('a', 4);
+  ask('b', 2);
+  ask('c', 1);
+  await settle(turns);
+  assert.is(order.join(''), 'abcabaa');
+});
+
+test('one that comes late is next, not behind all that others asked before', async () => {
+  const turns = new FairTurns<string>(10);
+  const { order, ask } = recorder(turns);
+  ask('a', 100);
+  ask('b', 100);
+  while (order.length < 50) await nextTurn();
+  ask('late', 1);
+  await settle(turns);
+  assert.ok(order.indexOf('late') < 54, `number ${order.indexOf('late')}`);
+});
+
+test('one that was away has saved up nothing', async () => {
+  const turns = new FairTurns<string>(10);
+  const { order, ask } = recorder(turns);
+  ask('a', 20);
+  await settle(turns);
+  ask('a', 10);
+  ask('b', 10);
+  await settle(turns);
+  assert.is(order.slice(20).join(''), 'ab'.repeat(10));
+});
+
+test('no more are in work than may be, and what a client that is gone waits for is forgotten', async () => {
+  const turns = new FairTurns<string>(2);
+  const release: (() => void)[] = [];
+  for (const client of ['a', 'a', 'b', 'b', 'b']) {
+    turns.add(client, () => new Promise((resolve) => release.push(resolve)));
+  }
+  for (let i = 0; i < 10; i += 1) await nextTurn();
+  assert.is(release.length, 2);
+  assert.is(turns.greediest(), 'b');
+  turns.remove('b');
+  assert.is(turns.greediest(), null);
+  for (const resolve of release.splice(0)) resolve();
+  for (let i = 0; i < 10; i += 1) await nextTurn();
+  assert.is(release.length, 1);
+  assert.is(turns.waiting, 0);
+});
+
+test('the limit of open files is read from what the system says', () => {
+  const text =
+    'Limit   Soft Limit  Hard Limit  Units\nMax open files            1024       4096       files\n';
+  assert.is(readOpenFileLimit(text), 1024);
+  assert.is(readOpenFileLimit(text.replace('1024', 'unlimited')), Number.POSITIVE_INFINITY);
+  assert.is(readOpenFileLimit(''), Number.POSITIVE_INFINITY);
+});
+
+test.run();
