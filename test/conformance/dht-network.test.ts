@@ -70,11 +70,21 @@ async function startPeer(directory: string, index: number): Promise<Peer> {
   return { daemon: await startDht(config, log, searchPuzzle), identity, overlayHost, api };
 }
 
+/** Resolves once the peer has its position and has found the others: on a busy machine that takes a while. */
+async function joined({ daemon }: Peer): Promise<void> {
+  for (;;) {
+    const { node } = daemon.status() as { node: { state: string; contacts?: number } };
+    if (node.state === 'joined' && (node.contacts ?? 0) >= COUNT - 1) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 const peer = (context: Context, index: number) => context.peers[index] as Peer;
 
 test.before(async (context) => {
   context.directory = await mkdtemp(join(tmpdir(), 'peer-dht-'));
   for (let i = 0; i < COUNT; i++) context.peers.push(await startPeer(context.directory, i));
+  await Promise.all(context.peers.map(joined));
 });
 
 test.after(async (context) => {
