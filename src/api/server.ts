@@ -4,7 +4,7 @@
  * Invariants: a malformed message, an unknown type and a type that this module never receives close that
  * one connection with one line in the log (Spec 3.1.6); all others go on. Tables are bounded; where there are as many
  * connections as may be, a new one takes the place of one that has never sent a whole message, the oldest first, else of the
- * one whose last message is oldest, else of the one with the most requests that wait for their turn; never of one whose only
+ * one with the most requests that wait for their turn, else of the one whose last message is oldest; never of one whose only
  * request is in work.
  *
  * Not here: the meaning of any message; ERROR messages, which answer correct requests only.
@@ -182,19 +182,16 @@ export class ApiServer {
   }
 
   #makeRoom(): boolean {
-    const client = this.#idlest() ?? this.#turns?.greediest() ?? null;
+    const idle = (clients: Iterable<ApiConnection>) => {
+      for (const client of clients) if (!client.isBusy) return client;
+      return null;
+    };
+    const client = idle(this.#silent) ?? this.#turns?.greediest() ?? idle(this.#heard);
     if (client === null) return false;
     client.displace();
     this.#sockets.delete(client);
     this.counters.connectionsDisplaced += 1;
     return true;
-  }
-
-  #idlest(): ApiConnection | null {
-    for (const clients of [this.#silent, this.#heard]) {
-      for (const client of clients) if (!client.isBusy) return client;
-    }
-    return null;
   }
 
   #onMessage(client: ApiConnection, message: ApiMessage): void | Promise<void> {

@@ -29,7 +29,7 @@ import { TcpTransport } from './tcp-transport.js';
 import { UdpTransport } from './udp-transport.js';
 
 /** API requests in work at the same time; each is a search with several requests of its own. */
-const MAX_WORKING = 256;
+const MAX_WORKING = 64;
 const RENEWAL_CHECK_MS = 1_800_000;
 /** Certificates live 30 days; a node with an older one is replaced. */
 const RENEW_AFTER_MS = 20 * 86_400_000;

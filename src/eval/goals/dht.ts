@@ -1,5 +1,6 @@
 /** Role: the goals of the DHT: `npm run goals -- dht`. Not here: the goals themselves, a file each. */
 
+import { apiGoal } from './dht-api.js';
 import { churnGoal } from './dht-churn.js';
 import { colludersGoal } from './dht-colluders.js';
 import { frozenGoal } from './dht-frozen.js';
@@ -17,4 +18,5 @@ export const dhtGoals: readonly Goal[] = [
   junkGoal,
   privateGoal,
   traceGoal,
+  apiGoal,
 ];

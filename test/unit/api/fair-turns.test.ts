@@ -21,25 +21,25 @@ function recorder(turns: FairTurns<string>) {
   return { order, ask };
 }
 
-test('those that wait have their turns one after the other, each in its own order', async () => {
+test('those that ask for little are not kept waiting by those that ask for much, and these are not starved', async () => {
   const turns = new FairTurns<string>(10);
   const { order, ask } = recorder(turns);
   ask('a', 4);
   ask('b', 2);
   ask('c', 1);
   await settle(turns);
-  assert.is(order.join(''), 'abcabaa');
+  assert.is(order.join(''), 'cababaa');
 });
 
-test('one that comes late is next, not behind all that others asked before', async () => {
+test('one that comes late is among the next two, however many others wait', async () => {
   const turns = new FairTurns<string>(10);
   const { order, ask } = recorder(turns);
-  ask('a', 100);
-  ask('b', 100);
+  for (let i = 0; i < 300; i += 1) ask(`greedy ${i}`, 20);
   while (order.length < 50) await nextTurn();
+  const before = order.length;
   ask('late', 1);
   await settle(turns);
-  assert.ok(order.indexOf('late') < 54, `number ${order.indexOf('late')}`);
+  assert.ok(order.indexOf('late') < before + 3, `number ${order.indexOf('late') - before}`);
 });
 
 test('one that was away has saved up nothing', async () => {
@@ -50,7 +50,8 @@ test('one that was away has saved up nothing', async () => {
   ask('a', 10);
   ask('b', 10);
   await settle(turns);
-  assert.is(order.slice(20).join(''), 'ab'.repeat(10));
+  const half = order.slice(20, 30);
+  assert.ok(half.filter((client) => client === 'b').length >= 5, half.join(''));
 });
 
 test('no more are in work than may be, and what a client that is gone waits for is forgotten', async () => {
