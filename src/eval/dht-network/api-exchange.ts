@@ -14,6 +14,9 @@ export const ERROR_BYTES = 40;
 const ANSWER_MS = 10_000;
 const RETRY_MS = 50;
 
+/** Why a GET gave nothing: an ERROR, no answer in time, a connection that was closed or could not be made. */
+export type Miss = 'error' | 'late' | 'closed';
+
 /** One client with a connection that lasts; one GET at a time. */
 export class LastingClient {
   #settle: (message: ApiMessage) => void = () => {};
@@ -30,31 +33,31 @@ export class LastingClient {
     return this.client.isOpen;
   }
 
-  /** Milliseconds to the content, null where none came. */
-  get(key: Buffer): Promise<number | null> {
+  /** Milliseconds to the content. */
+  get(key: Buffer): Promise<number | Miss> {
     const started = performance.now();
     return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(null), ANSWER_MS);
+      const timer = setTimeout(() => resolve('late'), ANSWER_MS);
       this.#settle = (message) => {
         clearTimeout(timer);
-        resolve(message.type === 'dht-get-reply' ? performance.now() - started : null);
+        resolve(message.type === 'dht-get-reply' ? performance.now() - started : 'error');
       };
-      void this.client.closed.then(() => resolve(null));
+      void this.client.closed.then(() => resolve('closed'));
       this.client.send({ type: 'dht-get', key });
     });
   }
 }
 
-/** A GET on a connection of its own: milliseconds from before it is made to the content, null where none came. */
-export async function getOnce(endpoint: ApiEndpoint, key: Buffer): Promise<number | null> {
+/** A GET on a connection of its own: milliseconds from before it is made to the content. */
+export async function getOnce(endpoint: ApiEndpoint, key: Buffer): Promise<number | Miss> {
   const started = performance.now();
   try {
     const client = await LastingClient.connect(endpoint);
     const answered = await client.get(key);
     client.client.close();
-    return answered === null ? null : performance.now() - started;
+    return typeof answered === 'number' ? performance.now() - started : answered;
   } catch {
-    return null;
+    return 'closed';
   }
 }
 

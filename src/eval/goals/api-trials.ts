@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MAX_CONTENT_BYTES } from '../../wire/dht.js';
 import type { AttackResults } from '../dht-network/api-attacker.js';
-import { getOnce, LastingClient, putUntilFound } from '../dht-network/api-exchange.js';
+import { getOnce, LastingClient, type Miss, putUntilFound } from '../dht-network/api-exchange.js';
 import { fuzzApi } from '../dht-network/api-fuzz.js';
 import { checkLimits } from '../dht-network/api-limits.js';
 import { type DhtDaemon, DhtDaemons, residentBytes } from '../dht-network/daemons.js';
@@ -94,9 +94,9 @@ async function getMany(
   keys: readonly Buffer[],
   count: number,
   over: () => boolean = () => false,
-): Promise<(number | null)[]> {
-  const times: (number | null)[] = [];
-  const work = async (get: (key: Buffer) => Promise<number | null>) => {
+): Promise<(number | Miss)[]> {
+  const times: (number | Miss)[] = [];
+  const work = async (get: (key: Buffer) => Promise<number | Miss>) => {
     while (times.length < count && !over()) {
       times.push(await get(keys[randomInt(keys.length)] as Buffer));
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import type { Miss } from '../dht-network/api-exchange.js';
 import { quantile } from '../quantile.js';
 import type { ApiResults } from './api-results.js';
 import { ATTACK_CONNECTIONS, DAEMONS, FUZZED_MESSAGES, LARGE_GETS } from './api-scale.js';
@@ -47,8 +48,8 @@ export function judgeApi(results: ApiResults): Outcome {
     fuzzed.messages >= FUZZED_MESSAGES &&
     fuzzed.wrong === 0 &&
     alive;
-  const told = ({ p50, p99, missed, count }: Latencies) =>
-    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count - missed} of ${count} answered)`;
+  const told = ({ p50, p99, missed, count, why }: Latencies) =>
+    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count - missed} of ${count} answered${why})`;
   return {
     passed,
     figure: [
@@ -65,16 +66,23 @@ export function judgeApi(results: ApiResults): Outcome {
 interface Latencies {
   readonly count: number;
   readonly missed: number;
+  /** Of the missed ones. */
+  readonly why: string;
   readonly p50: number;
   readonly p99: number;
 }
 
 /** One that was not answered took for ever. */
-function latencies(times: readonly (number | null)[]): Latencies {
-  const all = times.map((time) => time ?? Number.POSITIVE_INFINITY);
+function latencies(times: readonly (number | Miss)[]): Latencies {
+  const all = times.map((time) => (typeof time === 'number' ? time : Number.POSITIVE_INFINITY));
+  const misses = times.filter((time) => typeof time !== 'number');
+  const kinds = [...new Set(misses)].map(
+    (kind) => `, ${misses.filter((one) => one === kind).length} ${kind}`,
+  );
   return {
     count: times.length,
-    missed: times.filter((time) => time === null).length,
+    missed: misses.length,
+    why: kinds.join(''),
     p50: quantile(all, 0.5),
     p99: quantile(all, 0.99),
   };
