@@ -3,9 +3,9 @@
  *
  * Invariants: a malformed message, an unknown type and a type that this module never receives close that
  * one connection with one line in the log (Spec 3.1.6); all others go on. Tables are bounded; where there are as many
- * connections as may be, a new one takes the place of one that has never sent a whole message, the oldest first, else of the
- * one with the most requests that wait for their turn, else of the one whose last message is oldest; never of one whose only
- * request is in work.
+ * connections as may be, a new one takes the place of one that has been silent from its beginning, else of the one with the
+ * most requests that wait for their turn, else of one that has been idle (makeRoom); never of one whose only request is in
+ * work.
  *
  * Not here: the meaning of any message; ERROR messages, which answer correct requests only.
  */
@@ -52,6 +52,11 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxInFlight: 64,
 };
 
+/** How long a new connection may be silent before it has to make room ahead of all others. */
+const PATIENCE_MS = 1_000;
+/** How long one that has sent messages may be idle before it has to make room ahead of new ones. */
+const LONG_IDLE_MS = 30_000;
+
 export interface ApiServerOptions {
   readonly module: 'dht' | 'kx';
   readonly host: string;
@@ -94,10 +99,10 @@ export class ApiServer {
   readonly #limits: ApiLimits;
   readonly #log: Logger;
   readonly #server: Server;
-  /** Clients that have sent no whole message yet, oldest first. */
-  readonly #silent = new Set<ApiConnection>();
-  /** The others, the one whose last message is oldest first. */
-  readonly #heard = new Set<ApiConnection>();
+  /** Clients that have sent no whole message yet, and since when, oldest first. */
+  readonly #silent = new Map<ApiConnection, number>();
+  /** The others and when their last message came, oldest first. */
+  readonly #heard = new Map<ApiConnection, number>();
   readonly #sockets = new Map<ApiConnection, Socket>();
   readonly #turns: FairTurns<ApiConnection> | null;
   #nextId = 1;
@@ -139,7 +144,7 @@ export class ApiServer {
 
   /** Ends all connections and stops listening. */
   close(): Promise<void> {
-    for (const client of [...this.#silent, ...this.#heard]) client.end();
+    for (const client of [...this.#silent.keys(), ...this.#heard.keys()]) client.end();
     return new Promise((resolve) => {
       if (!this.#server.listening) {
         resolve();
@@ -176,17 +181,18 @@ export class ApiServer {
       this.#sockets.delete(client);
       this.#full = false;
     });
-    this.#silent.add(client);
+    this.#silent.set(client, performance.now());
     this.counters.connectionsAccepted += 1;
     this.#count();
   }
 
   #makeRoom(): boolean {
-    const idle = (clients: Iterable<ApiConnection>) => {
-      for (const client of clients) if (!client.isBusy) return client;
-      return null;
-    };
-    const client = idle(this.#silent) ?? this.#turns?.greediest() ?? idle(this.#heard);
+    const client =
+      idleFor(this.#silent, PATIENCE_MS) ??
+      this.#turns?.greediest() ??
+      idleFor(this.#heard, LONG_IDLE_MS) ??
+      idleFor(this.#silent, 0) ??
+      idleFor(this.#heard, 0);
     if (client === null) return false;
     client.displace();
     this.#sockets.delete(client);
@@ -198,7 +204,7 @@ export class ApiServer {
     this.counters.messagesReceived += 1;
     this.#silent.delete(client);
     this.#heard.delete(client);
-    this.#heard.add(client);
+    this.#heard.set(client, performance.now());
     const turns = this.#turns;
     if (turns === null) return this.#options.onMessage(client, message);
     return new Promise((resolve, reject) => {
@@ -215,7 +221,7 @@ export class ApiServer {
   #boundBacklog(): void {
     let total = 0;
     let worst: ApiConnection | null = null;
-    for (const client of this.#heard) {
+    for (const client of this.#heard.keys()) {
       total += client.queuedBytes;
       if (worst === null || client.queuedBytes > worst.queuedBytes) worst = client;
     }
@@ -238,6 +244,16 @@ export class ApiServer {
   #count(): void {
     this.counters.connectionsOpen = this.#silent.size + this.#heard.size;
   }
+}
+
+/** Of clients in the order of their times, the first that has been idle for `ms` and has nothing in work. */
+function idleFor(clients: ReadonlyMap<ApiConnection, number>, ms: number): ApiConnection | null {
+  const before = performance.now() - ms;
+  for (const [client, since] of clients) {
+    if (since > before) return null;
+    if (!client.isBusy) return client;
+  }
+  return null;
 }
 
 function listenError(error: NodeJS.ErrnoException, module: string, host: string, port: number): PeerError {
