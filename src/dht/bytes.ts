@@ -48,6 +48,18 @@ export class ByteReader {
     return bytes;
   }
 
+  /** The next bytes as text of one character each: a key for maps. */
+  latin1(length: number): string {
+    const at = this.#pass(length);
+    return this.buffer.toString('latin1', at, at + length);
+  }
+
+  /** The next byte, which is not passed. */
+  peek(): number {
+    if (this.left < 1) throw MALFORMED;
+    return this.buffer[this.#offset] as number;
+  }
+
   u8(): number {
     return this.buffer[this.#pass(1)] as number;
   }
@@ -105,6 +117,12 @@ export class ByteWriter {
   raw(bytes: Buffer): this {
     const at = this.#grow(bytes.length);
     bytes.copy(this.#bytes, at);
+    return this;
+  }
+  /** Text of one character a byte. */
+  latin1(text: string): this {
+    const at = this.#grow(text.length);
+    this.#bytes.write(text, at, 'latin1');
     return this;
   }
   zeros(count: number): this {

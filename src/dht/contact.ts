@@ -8,7 +8,8 @@
  * (docs/decisions/0022).
  */
 import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from './address.js';
-import type { ByteReader, ByteWriter } from './bytes.js';
+import { BoundedMap } from './bounded-map.js';
+import { type ByteReader, type ByteWriter, lasting } from './bytes.js';
 import type { Endpoint } from './environment.js';
 import type { PositionProof } from './position.js';
 
@@ -29,6 +30,14 @@ export interface Contact {
 /** A contact as read from bytes, its position still unverified. */
 export type UnverifiedContact = Omit<Contact, 'position'>;
 
+/**
+ * Contacts by their bytes as text. The same few thousand come in thousands of answers a second: each is read once, not
+ * changed by anybody, and the same object for all nodes of this process.
+ */
+const contacts = new BoundedMap<string, UnverifiedContact>(4_096);
+/** The bytes of contacts, as text. */
+const texts = new WeakMap<UnverifiedContact, string>();
+
 const HAS_IPV4 = 1;
 const HAS_IPV6 = 2;
 
@@ -38,27 +47,53 @@ export function contactBytes(contact: UnverifiedContact): number {
 }
 
 export function writeContact(writer: ByteWriter, contact: UnverifiedContact): void {
-  const v4 = contact.ipv4 === null ? null : ipv4Bytes(contact.ipv4);
-  const v6 = contact.ipv6 === null ? null : ipv6Bytes(contact.ipv6);
-  writer.u8((v4 ? HAS_IPV4 : 0) | (v6 ? HAS_IPV6 : 0));
-  writer.raw(contact.identity).raw(contact.key);
-  writer.u16(contact.proof.epoch).raw(contact.proof.nonce).u16(contact.port);
-  if (v4) writer.raw(v4);
-  if (v6) writer.raw(v6);
+  let text = texts.get(contact);
+  if (text === undefined) {
+    text = encode(contact).toString('latin1');
+    texts.set(contact, text);
+  }
+  writer.latin1(text);
 }
 
-/** Reads one contact; its buffers are copies. Throws the reader's Malformed. */
+function encode(contact: UnverifiedContact): Buffer {
+  const v4 = contact.ipv4 === null ? null : ipv4Bytes(contact.ipv4);
+  const v6 = contact.ipv6 === null ? null : ipv6Bytes(contact.ipv6);
+  const { epoch, nonce } = contact.proof;
+  const numbers = Buffer.allocUnsafe(4);
+  numbers.writeUInt16BE(epoch, 0);
+  numbers.writeUInt16BE(contact.port, 2);
+  return Buffer.concat([
+    Buffer.of((v4 ? HAS_IPV4 : 0) | (v6 ? HAS_IPV6 : 0)),
+    ...[contact.identity, contact.key, numbers.subarray(0, 2), nonce, numbers.subarray(2)],
+    ...(v4 ? [v4] : []),
+    ...(v6 ? [v6] : []),
+  ]);
+}
+
+/** Reads one contact, always the same object for the same bytes as long as it is kept. Throws the reader's Malformed. */
 export function readContact(reader: ByteReader): UnverifiedContact {
-  const flags = reader.u8();
+  const flags = reader.peek();
   if (flags > (HAS_IPV4 | HAS_IPV6)) reader.fail();
-  const identity = reader.lasting(32);
-  const key = reader.lasting(32);
-  const proof = { epoch: reader.u16(), nonce: reader.lasting(8) };
-  const port = reader.u16();
-  if (port === 0) reader.fail();
-  const ipv4 = flags & HAS_IPV4 ? ipv4Text(reader.take(4)) : null;
-  const ipv6 = flags & HAS_IPV6 ? ipv6Text(reader.take(16)) : null;
-  return { id: identity.toString('hex'), identity, key, proof, port, ipv4, ipv6 };
+  const text = reader.latin1(77 + (flags & HAS_IPV4 ? 4 : 0) + (flags & HAS_IPV6 ? 16 : 0));
+  const known = contacts.get(text);
+  if (known) return known;
+  const contact = decode(flags, Buffer.from(text, 'latin1'));
+  if (contact.port === 0) reader.fail();
+  contacts.set(text, contact);
+  texts.set(contact, text);
+  return contact;
+}
+
+function decode(flags: number, bytes: Buffer): UnverifiedContact {
+  const identity = lasting(bytes.subarray(1, 33));
+  const proof = { epoch: bytes.readUInt16BE(65), nonce: lasting(bytes.subarray(67, 75)) };
+  const ipv4 = flags & HAS_IPV4 ? ipv4Text(bytes.subarray(77)) : null;
+  const ipv6 = flags & HAS_IPV6 ? ipv6Text(bytes.subarray(flags & HAS_IPV4 ? 81 : 77)) : null;
+  return {
+    id: identity.toString('hex'),
+    ...{ identity, key: lasting(bytes.subarray(33, 65)), proof },
+    ...{ port: bytes.readUInt16BE(75), ipv4, ipv6 },
+  };
 }
 
 /** The contact with the addresses filled in from where its datagram came, if it named none itself. */

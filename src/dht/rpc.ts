@@ -6,7 +6,7 @@
  * sessions only; every table is bounded; no exception leaves `handleDatagram`.
  * Not here: what requests mean (node.ts), the streams for large contents (bulk.ts), hellos (hello.ts).
  */
-import { endpointKey, sourceKey } from './address.js';
+import { sourceKey } from './address.js';
 import { BoundedMap } from './bounded-map.js';
 import type { CertifiedKeys } from './certified-keys.js';
 import { type Contact, contactEndpoint, type UnverifiedContact, withSource } from './contact.js';
@@ -368,7 +368,8 @@ export class Rpc {
     const { requestId, message } = framed;
     if (isRequest(message)) {
       // A session belongs to the endpoint that made it; elsewhere its answers would be somebody's flood.
-      if (endpointKey(from) !== endpointKey(session.endpoint)) {
+      const { endpoint } = session;
+      if (from.host !== endpoint.host || from.port !== endpoint.port) {
         counters.add('dropForged');
         return;
       }
