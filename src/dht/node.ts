@@ -5,12 +5,10 @@
  * Invariants: only contacts that completed a round trip with us enter the table; no exception leaves
  * `handleDatagram` or `handleStream`. Not here: sockets (udp-transport.ts, tcp-transport.ts), API (api.ts), files.
  */
-import { endpointOf } from './address.js';
 import { Bootstrap } from './bootstrap.js';
-import { BoundedMap } from './bounded-map.js';
 import { Bulk } from './bulk.js';
 import { CertifiedKeys } from './certified-keys.js';
-import { type Contact, contactEndpoint, type UnverifiedContact } from './contact.js';
+import type { Contact, UnverifiedContact } from './contact.js';
 import { Counters } from './counters.js';
 import { decodeDatagram, welcomeDatagram } from './datagram.js';
 import { idInBucket } from './distance.js';
@@ -26,7 +24,6 @@ import type {
 } from './environment.js';
 import { getContents } from './get.js';
 import { K, Network, THOROUGH } from './network.js';
-import { verifyPosition } from './position.js';
 import type { DirectLookups } from './private/exit.js';
 import type { OnionCipher } from './private/onion-cipher.js';
 import { type OwnPrivacy, PrivateLookups } from './private/private-lookups.js';
@@ -41,6 +38,7 @@ import type { SecureChannel } from './secure-channel.js';
 import { Service } from './service.js';
 import { ContentStore, type StoreLimits } from './store.js';
 import { type TraceHop, tracePath } from './trace.js';
+import { verifyContact } from './verified-contact.js';
 
 export interface DhtNodeOptions {
   readonly clock: Clock;
@@ -81,7 +79,6 @@ export class DhtNode {
   readonly privateLookups: PrivateLookups | null;
   readonly #o: DhtNodeOptions;
   readonly #bootstrap: Bootstrap;
-  readonly #positions = new BoundedMap<string, Buffer>(4096);
   readonly #dialBacks = new Set<string>();
   readonly #helloLimit = new RateLimit(HELLOS_PER_SECOND, HELLOS_PER_SECOND * 2);
   readonly #waiting = new Set<() => void>();
@@ -306,17 +303,7 @@ export class DhtNode {
 
   #verify(contact: UnverifiedContact): Contact | null {
     if (this.#o.verify) return this.#o.verify(contact);
-    const endpoint = contactEndpoint(contact, () => true);
-    if (!endpoint || !plausible(contact)) return null;
-    const { epoch, nonce } = contact.proof;
-    const cacheKey = `${contact.id}${epoch}.${nonce.toString('hex')}`;
-    let position: Buffer | null = this.#positions.get(cacheKey) ?? null;
-    if (!position) {
-      position = verifyPosition(contact.identity, contact.proof, this.network.now / 1000, this.#o.puzzleBits);
-      if (!position) return null;
-      this.#positions.set(cacheKey, position);
-    }
-    return { ...contact, position };
+    return verifyContact(contact, this.network.now / 1000, this.#o.puzzleBits);
   }
 
   /** The first contact has answered: search for ourselves, then for all distances, and we are part of the network. */
@@ -370,17 +357,4 @@ export class DhtNode {
       if (this.#state !== 'closed') this.#scheduleUpkeep();
     });
   }
-}
-
-/** Whether the addresses are such as a single host can have. */
-function plausible(contact: UnverifiedContact): boolean {
-  if (contact.ipv4 !== null) {
-    const first = Number(contact.ipv4.split('.', 1)[0]);
-    if (first === 0 || first >= 224) return false;
-  }
-  if (contact.ipv6 !== null) {
-    const endpoint = endpointOf(contact.ipv6, contact.port);
-    if (endpoint?.family !== 6 || endpoint.host === '::' || /^ff/i.test(endpoint.host)) return false;
-  }
-  return true;
 }
