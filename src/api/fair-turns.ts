@@ -25,9 +25,9 @@ interface Line {
 }
 
 /** A turn of the event loop that takes longer shows that the process is busy. */
-const LONG_TURN_MS = 4;
+const LONG_TURN_MS = 2;
 /** Requests in work at the same time all the same. */
-const FEW = 6;
+const FEW = 3;
 
 export class FairTurns<Client> {
   /** Clients that wait. */
