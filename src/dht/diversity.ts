@@ -28,6 +28,12 @@ interface Prefixes {
   readonly wide: string;
 }
 
+/** Prefixes once worked out, where private addresses count too and where not: they depend on the contact alone, so one memory serves all. */
+const known = {
+  strict: new WeakMap<Contact, readonly Prefixes[]>(),
+  lenient: new WeakMap<Contact, readonly Prefixes[]>(),
+};
+
 /** Counts peers by prefix and says who would be one too many. */
 export class PrefixCount {
   readonly #counts = new Map<string, number>();
@@ -51,8 +57,6 @@ export class PrefixCount {
 }
 
 export class Diversity {
-  readonly #known = new WeakMap<Contact, readonly Prefixes[]>();
-
   /** @param mode `off`: no caps; `auto`: none for private addresses and small networks; `on`: always */
   constructor(
     readonly mode: 'auto' | 'on' | 'off',
@@ -77,10 +81,11 @@ export class Diversity {
   }
 
   #prefixesOf(contact: Contact): readonly Prefixes[] {
-    let prefixes = this.#known.get(contact);
+    const memory = this.mode === 'on' ? known.strict : known.lenient;
+    let prefixes = memory.get(contact);
     if (!prefixes) {
       prefixes = [contact.ipv4, contact.ipv6].flatMap((host) => (host === null ? [] : this.#ofHost(host)));
-      this.#known.set(contact, prefixes);
+      memory.set(contact, prefixes);
     }
     return prefixes;
   }
