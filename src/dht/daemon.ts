@@ -97,6 +97,9 @@ class DhtDaemon implements Daemon {
     this.#pinned = await loadPinnedHops(this.config.stateDir, (err) =>
       this.log.error({ err }, 'the pinned first hops could not be written'),
     );
+    if (!this.dht.privateLookups) {
+      this.log.warn('PRIVATE_LOOKUPS = no: GET and PUT show this peer to the nodes that serve them');
+    }
     const own = await ownAddresses(this.dht.overlayHosts, this.dht.overlayPort);
     const kx = await kxAddress(this.config.kx, own);
     try {

@@ -101,7 +101,7 @@ export class DhtNode {
     const roundTrips = new RoundTrips();
     const service = new Service({
       ...{ clock, table, store, kx: options.kx },
-      onLeg: (from, request) => this.privateLookups?.handle(from, request) ?? 'refused',
+      onLeg: (from, request, via) => this.privateLookups?.handle(from, request, via) ?? 'refused',
     });
     const verify = (contact: UnverifiedContact) => this.#verify(contact);
     const shared = { clock, random, channel, certified, counters: this.counters, self: () => self, verify };
@@ -109,8 +109,7 @@ export class DhtNode {
       ...shared,
       transport: datagrams,
       roundTrips,
-      onRequest: (from, inSession, request, budget) =>
-        service.answerDatagram(from, inSession, request, budget),
+      onRequest: (...asked) => service.answerDatagram(...asked),
       onAlive: (contact) => this.#onAlive(contact),
       onCaller: (contact) => this.#dialBack(contact),
     });

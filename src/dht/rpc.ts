@@ -61,6 +61,7 @@ export interface RpcOptions {
     inSession: boolean,
     request: RpcRequest,
     budget: number,
+    endpoint: Endpoint,
   ) => RpcAnswer | null;
   /** A contact completed a round trip with us. */
   readonly onAlive: (contact: Contact) => void;
@@ -75,6 +76,8 @@ interface Pending {
   readonly request: RpcRequest;
   readonly callbacks: RpcCallbacks;
   readonly attempts: number;
+  /** Sent to where the peer was heard from, which proves nothing about the address it announces. */
+  readonly back: boolean;
   readonly handshakes: number[];
   attempt: number;
   sentAtMs: number;
@@ -110,9 +113,19 @@ export class Rpc {
     return this.#pending.size;
   }
 
-  /** Sends a request; exactly one of the callbacks is called, later. @param attempts how often it is sent at most */
-  request(contact: Contact, request: RpcRequest, callbacks: RpcCallbacks, attempts = 2): void {
-    const endpoint = contactEndpoint(contact, (family) => this.#o.transport.reaches(family));
+  /**
+   * Sends a request; exactly one of the callbacks is called, later.
+   * @param attempts how often it is sent at most
+   * @param via where the contact was heard from, instead of the address it announces
+   */
+  request(
+    contact: Contact,
+    request: RpcRequest,
+    callbacks: RpcCallbacks,
+    attempts = 2,
+    via: Endpoint | null = null,
+  ): void {
+    const endpoint = via ?? contactEndpoint(contact, (family) => this.#o.transport.reaches(family));
     if (this.#closed || !endpoint || this.#pending.size >= MAX_PENDING) {
       const reason = this.#closed ? 'closed' : endpoint ? 'too-many' : 'unreachable';
       this.#o.clock.setTimer(0, () => callbacks.onFailure(reason));
@@ -127,6 +140,7 @@ export class Rpc {
       request,
       callbacks,
       attempts,
+      back: via !== null,
       handshakes: [],
       attempt: 0,
       sentAtMs: 0,
@@ -230,7 +244,7 @@ export class Rpc {
     const { clock, roundTrips, counters, onAlive } = this.#o;
     if (pending.attempt === 0) roundTrips.sample(pending.contact.id, clock.now() - pending.sentAtMs);
     counters.add('requestsAnswered');
-    onAlive(pending.contact);
+    if (!pending.back) onAlive(pending.contact);
     pending.callbacks.onAnswer(answer, inHandshake);
   }
 
@@ -267,7 +281,7 @@ export class Rpc {
     }
 
     const budget = RECEPTION_CAPACITY - 1 - (first.holdsCertificate ? 0 : CERTIFICATE_BYTES);
-    const answer = this.#answer(contact, false, framed.requestId, framed.message, budget);
+    const answer = this.#answer(contact, from, false, framed.requestId, framed.message, budget);
     if (!answer) return;
     const certificate = first.holdsCertificate ? null : channel.certificate;
     const { message, keys } = reception.reply(encodeSecond({ certificate, answer }));
@@ -377,7 +391,7 @@ export class Rpc {
         counters.add('dropRateLimited');
         return;
       }
-      const answer = this.#answer(session.contact, true, requestId, message, SEALED_CAPACITY);
+      const answer = this.#answer(session.contact, from, true, requestId, message, SEALED_CAPACITY);
       if (answer) this.#send(session.endpoint, this.sessions.seal(session, answer));
       return;
     }
@@ -391,12 +405,13 @@ export class Rpc {
 
   #answer(
     from: Contact,
+    endpoint: Endpoint,
     inSession: boolean,
     requestId: number,
     request: RpcRequest,
     budget: number,
   ): Buffer | null {
-    const message = this.#o.onRequest(from, inSession, request, budget);
+    const message = this.#o.onRequest(from, inSession, request, budget, endpoint);
     if (!message) return null;
     const encoded = encodeRpc({ requestId, message });
     if (encoded.length > budget) return null;

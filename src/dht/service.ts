@@ -5,7 +5,7 @@
  * out past its expiry. Not here: authentication (rpc.ts, bulk.ts), limits on rates.
  */
 import type { Contact } from './contact.js';
-import type { Clock } from './environment.js';
+import type { Clock, Endpoint } from './environment.js';
 import { K } from './network.js';
 import type { RoutingTable } from './routing-table.js';
 import {
@@ -45,12 +45,21 @@ export class Service {
       /** Where our KX module can be reached (Spec 3.1.5). */
       readonly kx: KxAddress;
       /** Legs of onions (private/legs.ts). */
-      readonly onLeg: (from: Contact, request: LegRequest) => TakenVerdict;
+      readonly onLeg: (from: Contact, request: LegRequest, via: Endpoint | null) => TakenVerdict;
     },
   ) {}
 
-  /** One answer of at most `budget` bytes, or null for a request that datagrams do not serve. */
-  answerDatagram(from: Contact, inSession: boolean, request: RpcRequest, budget: number): RpcAnswer | null {
+  /**
+   * One answer of at most `budget` bytes, or null for a request that datagrams do not serve.
+   * @param via where the request came from
+   */
+  answerDatagram(
+    from: Contact,
+    inSession: boolean,
+    request: RpcRequest,
+    budget: number,
+    via: Endpoint,
+  ): RpcAnswer | null {
     switch (request.kind) {
       case 'ping':
         return { kind: 'pong' };
@@ -61,7 +70,7 @@ export class Service {
         return inSession ? this.#keep(from, request) : REFUSED;
       case 'relay':
       case 'relayed':
-        return { kind: 'taken', verdict: inSession ? this.parts.onLeg(from, request) : 'refused' };
+        return { kind: 'taken', verdict: inSession ? this.parts.onLeg(from, request, via) : 'refused' };
       case 'fetch':
         return null;
     }
@@ -79,7 +88,7 @@ export class Service {
     }
     if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
     if (request.kind === 'relay' || request.kind === 'relayed')
-      return [{ kind: 'taken', verdict: this.parts.onLeg(from, request) }];
+      return [{ kind: 'taken', verdict: this.parts.onLeg(from, request, null) }];
     return [{ kind: 'end' }];
   }
 

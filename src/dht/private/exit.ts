@@ -5,12 +5,11 @@
  * back; at most WINDOW replies are unacknowledged, so that many small contents share a reply and a slow way back holds
  * little. Not here: layers and legs (relay.ts), how a lookup goes (get.ts, put.ts).
  */
-import type { Contact } from '../contact.js';
 import type { Network } from '../network.js';
 import { RateLimit } from '../rate-limit.js';
 import type { StoreItem, TakenVerdict } from '../rpc-message.js';
 import { decodeExitRequest, encodeExitReply } from './exit-message.js';
-import type { Legs } from './legs.js';
+import type { Legs, WayBack } from './legs.js';
 import { sealReply } from './onion.js';
 import type { LayerKeys, OnionCipher } from './onion-cipher.js';
 
@@ -53,7 +52,7 @@ export class Exit {
     return this.#running;
   }
 
-  serve(from: Contact, token: Buffer, keys: LayerKeys, payload: Buffer): TakenVerdict {
+  serve(back: WayBack, keys: LayerKeys, payload: Buffer): TakenVerdict {
     const { network, direct } = this.#o;
     const { counters } = network.parts;
     const request = decodeExitRequest(payload);
@@ -64,14 +63,14 @@ export class Exit {
     const room =
       request.kind === 'probe' ||
       (this.#running < MAX_LOOKUPS &&
-        this.#ofSource.allow(from.id, network.now) &&
+        this.#ofSource.allow(back.to.id, network.now) &&
         this.#ofAll.allow(ALL, network.now));
     if (!room) {
       counters.add('dropOnionLimit');
       return 'busy';
     }
     counters.add('onionsServed');
-    const replies = new ReplyLine(this.#o, from, token, keys);
+    const replies = new ReplyLine(this.#o, back, keys);
     if (request.kind === 'probe') {
       replies.end(0);
       return 'taken';
@@ -108,8 +107,7 @@ class ReplyLine {
 
   constructor(
     readonly parts: ExitParts,
-    readonly to: Contact,
-    readonly token: Buffer,
+    readonly back: WayBack,
     readonly keys: LayerKeys,
   ) {
     // Its acknowledgement of the leg goes first; then the requester learns that the onion is here.
@@ -151,7 +149,7 @@ class ReplyLine {
     this.#unacknowledged += 1;
     const sealed = sealReply(cipher, this.keys, this.#index, plaintext);
     this.#index += 1;
-    legs().backward(this.to, this.token, sealed, (arrived) => {
+    legs().backward(this.back, sealed, (arrived) => {
       this.#unacknowledged -= 1;
       if (!arrived) this.#over = true;
       this.#pump();

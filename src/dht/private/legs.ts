@@ -10,10 +10,10 @@
  */
 import type { Contact } from '../contact.js';
 import { SEALED_CAPACITY } from '../datagram.js';
-import type { TimerHandle } from '../environment.js';
+import type { Endpoint, TimerHandle } from '../environment.js';
 import type { Network } from '../network.js';
 import { ReplayWindow } from '../replay-window.js';
-import { LEG_TOKEN_BYTES, RPC_HEADER_BYTES, type TakenVerdict } from '../rpc-message.js';
+import { LEG_TOKEN_BYTES, RPC_HEADER_BYTES, type RpcAnswer, type TakenVerdict } from '../rpc-message.js';
 import type { LegRequest } from '../service.js';
 import { isOnionSize, isReplySize, type Reply } from './onion.js';
 
@@ -22,6 +22,7 @@ export const MAX_LEGS = 12_288;
 const IDLE_MS = 30_000;
 const LIFE_MS = 60_000;
 const SWEEP_MS = 5_000;
+const ATTEMPTS = 2;
 /** What may come back on one leg: many times what a key may hold. */
 export const MAX_LEG_BYTES = 4 << 20;
 
@@ -29,6 +30,14 @@ export interface LegCallbacks {
   onReply(reply: Reply): void;
   /** The next node has the onion, or has not: null where it did not answer. Comes once, unless the leg ends before. */
   onVerdict(verdict: TakenVerdict | null): void;
+}
+
+/** Where the replies to an onion go. */
+export interface WayBack {
+  readonly to: Contact;
+  /** Where the onion came from, which may be open to us though no address that the node announces is; null for streams. */
+  readonly via: Endpoint | null;
+  readonly token: Buffer;
 }
 
 interface Leg {
@@ -45,7 +54,7 @@ interface Leg {
 export interface LegsParts {
   readonly network: Network;
   /** An onion has come, with one of the known sizes. */
-  readonly onOnion: (from: Contact, token: Buffer, onion: Buffer) => TakenVerdict;
+  readonly onOnion: (back: WayBack, onion: Buffer) => TakenVerdict;
 }
 
 export class Legs {
@@ -78,20 +87,19 @@ export class Legs {
   }
 
   /** Sends a reply back. `onDone` tells whether it has arrived. */
-  backward(to: Contact, token: Buffer, reply: Reply, onDone: (arrived: boolean) => void): void {
+  backward({ to, via, token }: WayBack, reply: Reply, onDone: (arrived: boolean) => void): void {
     const { number, body } = reply;
-    this.#send(to, { kind: 'relayed', token, number, body }, body.length + 4, (verdict) =>
-      onDone(verdict === 'taken'),
-    );
+    const request = { kind: 'relayed', token, number, body } as const;
+    this.#send(to, request, body.length + 4, (verdict) => onDone(verdict === 'taken'), via);
   }
 
   /** Takes what another node sends. */
-  handle(from: Contact, request: LegRequest): TakenVerdict {
+  handle(from: Contact, request: LegRequest, via: Endpoint | null): TakenVerdict {
     const { counters } = this.parts.network.parts;
     if (this.#closed) return 'refused';
     if (request.kind === 'relay') {
       if (isOnionSize(request.onion.length)) {
-        return this.parts.onOnion(from, request.token, request.onion);
+        return this.parts.onOnion({ to: from, via, token: request.token }, request.onion);
       }
       counters.add('dropOnion');
       return 'refused';
@@ -125,6 +133,7 @@ export class Legs {
     request: LegRequest,
     bytes: number,
     onVerdict: (verdict: TakenVerdict | null) => void,
+    via: Endpoint | null = null,
   ): void {
     const { rpc, bulk } = this.parts.network.parts;
     let over = false;
@@ -134,10 +143,12 @@ export class Legs {
       onVerdict(verdict);
     };
     const fits = bytes + LEG_TOKEN_BYTES + RPC_HEADER_BYTES <= SEALED_CAPACITY;
-    (fits ? rpc : bulk).request(to, request, {
-      onAnswer: (answer) => end(answer.kind === 'taken' ? answer.verdict : null),
+    const callbacks = {
+      onAnswer: (answer: RpcAnswer) => end(answer.kind === 'taken' ? answer.verdict : null),
       onFailure: () => end(null),
-    });
+    };
+    if (fits) rpc.request(to, request, callbacks, ATTEMPTS, via);
+    else bulk.request(to, request, callbacks);
   }
 
   #forgetOld(): void {

@@ -7,7 +7,7 @@
  */
 import type { Diversity } from '../../config/config.js';
 import type { Contact } from '../contact.js';
-import type { TimerHandle } from '../environment.js';
+import type { Endpoint, TimerHandle } from '../environment.js';
 import type { Network } from '../network.js';
 import type { StoreItem, TakenVerdict } from '../rpc-message.js';
 import type { LegRequest } from '../service.js';
@@ -68,7 +68,7 @@ export class PrivateLookups implements DirectLookups {
     this.relay = new Relay({ network, cipher, legs, exit: this.#exit });
     this.legs = new Legs({
       network,
-      onOnion: (from, token, onion) => this.relay.onOnion(from, token, onion),
+      onOnion: (back, onion) => this.relay.onOnion(back, onion),
     });
     const paths = own && new Paths({ network, pinned: own.pinned, diversity: own.diversity });
     this.paths = paths;
@@ -106,8 +106,8 @@ export class PrivateLookups implements DirectLookups {
   }
 
   /** Legs of onions from other nodes. */
-  handle(from: Contact, request: LegRequest): TakenVerdict {
-    return this.legs.handle(from, request);
+  handle(from: Contact, request: LegRequest, via: Endpoint | null): TakenVerdict {
+    return this.legs.handle(from, request, via);
   }
 
   async get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {

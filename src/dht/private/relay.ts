@@ -13,7 +13,7 @@ import { RateLimit } from '../rate-limit.js';
 import type { TakenVerdict } from '../rpc-message.js';
 import type { Exit } from './exit.js';
 import { encodeExitReply } from './exit-message.js';
-import type { Legs } from './legs.js';
+import type { Legs, WayBack } from './legs.js';
 import { coverReply, ONION_BYTES, type Peeled, peelOnion, sealReply } from './onion.js';
 import { EPHEMERAL_BYTES, type LayerKeys, type OnionCipher } from './onion-cipher.js';
 import { SeenOnions } from './seen-onions.js';
@@ -58,10 +58,11 @@ export class Relay {
     return { passages: this.#passages.size, seen: this.#seen.size };
   }
 
-  onOnion(from: Contact, token: Buffer, onion: Buffer): TakenVerdict {
+  onOnion(back: WayBack, onion: Buffer): TakenVerdict {
     const { network, cipher, exit } = this.#o;
     const now = network.now;
     this.#forgetOld(now);
+    const { to: from, token } = back;
     const id = from.id + token.toString('latin1');
     if (this.#passages.has(id)) return 'taken';
     const room =
@@ -76,9 +77,7 @@ export class Relay {
     if (seen === 'stale') return this.#drop('dropOnionStale');
     if (seen === 'replayed') return this.#drop('dropOnionReplayed');
     const verdict =
-      peeled.kind === 'exit'
-        ? exit.serve(from, token, peeled.keys, peeled.payload)
-        : this.#pass(from, token, peeled);
+      peeled.kind === 'exit' ? exit.serve(back, peeled.keys, peeled.payload) : this.#pass(back, peeled);
     if (verdict === 'taken') {
       this.#passages.set(id, { source: from.id, sinceMs: now });
       this.#bySource.set(from.id, (this.#bySource.get(from.id) ?? 0) + 1);
@@ -91,22 +90,22 @@ export class Relay {
     return verdict;
   }
 
-  #pass(from: Contact, token: Buffer, peeled: Peeled & { kind: 'forward' }): TakenVerdict {
+  #pass(back: WayBack, peeled: Peeled & { kind: 'forward' }): TakenVerdict {
     const { network, cipher, legs } = this.#o;
     const { self, counters } = network.parts;
     const { keys } = peeled;
     const next = this.#reach(peeled.next);
-    if (!next || next.id === self.id || next.id === from.id) return this.#drop('dropOnion');
+    if (!next || next.id === self.id || next.id === back.to.id) return this.#drop('dropOnion');
     const end = legs().forward(next, peeled.onion, {
       onReply: (reply) => {
         const covered = coverReply(cipher, keys, reply);
-        if (covered) legs().backward(from, token, covered, () => {});
+        if (covered) legs().backward(back, covered, () => {});
         else counters.add('dropReply');
       },
       onVerdict: (verdict) => {
         if (verdict === 'taken') return;
         end?.();
-        this.#tellFailure(from, token, keys);
+        this.#tellFailure(back, keys);
       },
     });
     if (!end) return this.#drop('dropOnionLimit', 'busy');
@@ -123,10 +122,10 @@ export class Relay {
     return known?.key.equals(next.key) ? known : verified;
   }
 
-  #tellFailure(from: Contact, token: Buffer, keys: LayerKeys): void {
+  #tellFailure(back: WayBack, keys: LayerKeys): void {
     const { cipher, legs } = this.#o;
     const { plaintext } = encodeExitReply({ begun: false, failed: true, stored: 0 }, [], true);
-    legs().backward(from, token, sealReply(cipher, keys, 0, plaintext), () => {});
+    legs().backward(back, sealReply(cipher, keys, 0, plaintext), () => {});
   }
 
   #forgetOld(now: number): void {

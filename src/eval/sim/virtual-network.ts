@@ -40,6 +40,8 @@ export class VirtualNetwork {
   readonly delayMs = ONE_WAY_MS;
   readonly #internet = new VirtualInternet(this.clock, new EvenPaths(ONE_WAY_MS));
 
+  /** What further nodes announce instead of where they are: as behind a NAT. */
+  announced: string | null = null;
   /** Gives further nodes their part in private lookups. */
   onions: (key: Buffer, random: Random) => DhtNodeOptions['onions'] | undefined = () => undefined;
 
@@ -60,7 +62,8 @@ export class VirtualNetwork {
     const random = new SeededRandom(`node ${index} ${this.seed}`);
     const honest = standInContact(random, endpoint, this.clock.now() / 1000);
     const { identity, key, proof } = honest;
-    const self = lies === 'position' ? { ...honest, proof: { ...proof, epoch: proof.epoch - 3 } } : honest;
+    const shown = this.announced === null ? honest : { ...honest, ipv4: this.announced };
+    const self = lies === 'position' ? { ...shown, proof: { ...proof, epoch: proof.epoch - 3 } } : shown;
     const certified = lies === 'identity' ? random.bytes(32) : identity;
     const host = this.#internet.attach(endpoint, ORIGIN);
     const first = this.nodes[0];

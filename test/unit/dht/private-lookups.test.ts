@@ -144,6 +144,24 @@ test('many requests at once are all served', async () => {
   network.close();
 });
 
+test('a node that announces an address which is not open to others still looks up, through what it opened itself', async () => {
+  const { network } = await privateNetwork('nat', 12);
+  network.announced = '10.99.0.1';
+  const { node } = network.add();
+  await network.clock.until(node.ready(60_000));
+  await network.clock.advance(70_000);
+  const key = random.bytes(32);
+  const content = random.bytes(200);
+  assert.is(await put(network, node, key, content, 3), 3);
+  assert.equal(await getAll(network, node, key), [content]);
+  assert.is(status(node).failed, 0);
+  const { id } = node.network.parts.self;
+  for (const { node: other } of network.nodes.slice(0, 12)) {
+    assert.not.ok(other.network.parts.table.contacts().some((contact) => contact.id === id));
+  }
+  network.close();
+});
+
 test('a node that closes ends its requests', async () => {
   const { network } = await privateNetwork('close', 6);
   const node = at(network, 3);
