@@ -45,6 +45,9 @@ const FILL_MS = 2_000;
 const REFRESH_MS = 120_000;
 /** How often it is looked whether enough paths are ready. */
 const WARM_MS = 5_000;
+/** So long after its start a node that knows too few others waits for more before it takes a shorter path. */
+const GATHERING_MS = 5_000;
+const GATHERING_STEP_MS = 200;
 
 export class PrivateLookups implements DirectLookups {
   readonly legs: Legs;
@@ -57,11 +60,13 @@ export class PrivateLookups implements DirectLookups {
   readonly #open = new Set<() => void>();
   readonly #counts = { gets: 0, puts: 0, found: 0, stored: 0 };
   readonly #timers: (TimerHandle | null)[] = [null, null];
+  readonly #sinceMs: number;
   #warned: string | null = null;
   #closed = false;
 
   constructor(parts: PrivateLookupsParts) {
     this.#o = parts;
+    this.#sinceMs = parts.network.now;
     const { network, cipher, direct, own } = parts;
     const legs = () => this.legs;
     this.#exit = new Exit({ network, cipher, direct, legs });
@@ -112,7 +117,7 @@ export class PrivateLookups implements DirectLookups {
 
   async get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {
     if (this.#closed) return 0;
-    const lookups = this.#ready();
+    const lookups = await this.#ready();
     if (!lookups) return this.#o.direct.get(key, onContent);
     this.#counts.gets += 1;
     const found = await privateGet(lookups, key, onContent);
@@ -122,7 +127,7 @@ export class PrivateLookups implements DirectLookups {
 
   async put(item: StoreItem): Promise<number> {
     if (this.#closed) return 0;
-    const lookups = this.#ready();
+    const lookups = await this.#ready();
     if (!lookups) return this.#o.direct.put(item);
     this.#counts.puts += 1;
     const stored = await privatePut(lookups, item);
@@ -159,9 +164,14 @@ export class PrivateLookups implements DirectLookups {
   }
 
   /** What private requests need; null where they go directly: not wanted, or nobody else is there. */
-  #ready(): LookupParts | null {
+  async #ready(): Promise<LookupParts | null> {
     const { paths } = this;
     if (!paths || !this.#lookups || !this.#o.own) return null;
+    const { network } = this.#o;
+    const few = () => paths.hops > 0 && paths.hops < MAX_HOPS;
+    while (few() && network.now - this.#sinceMs < GATHERING_MS && !this.#closed) {
+      await new Promise<void>((resolve) => network.parts.clock.setTimer(GATHERING_STEP_MS, resolve));
+    }
     const { hops } = paths;
     if (hops >= MAX_HOPS) this.#warned = null;
     else if (this.#warned === null) {

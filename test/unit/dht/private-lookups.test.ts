@@ -122,6 +122,25 @@ for (const [others, hops] of [
   });
 }
 
+test('a node that has only just met the first others waits for more before it takes a shorter path', async () => {
+  const network = new VirtualNetwork('early');
+  const { warnings } = makePrivate(network);
+  network.add();
+  const { node } = network.add();
+  await network.clock.until(node.ready(60_000));
+  const stored = node.lookups.put({
+    ...{ key: random.bytes(32), content: Buffer.from('x'), replication: 2, ttlMs: HOUR_MS },
+  });
+  await network.clock.advance(500);
+  assert.is(status(node).onions, 0);
+  network.add();
+  network.add();
+  assert.is(await network.clock.until(stored), 2);
+  assert.equal(warnings, []);
+  assert.is(status(node).hops, 3);
+  network.close();
+});
+
 test('a node alone answers from its own store', async () => {
   const { network, warnings } = await privateNetwork('alone', 1);
   const key = random.bytes(32);
