@@ -4,8 +4,8 @@
  * With a first hop chosen anew each time, somebody who runs a fifth of the nodes would be first hop and exit at once for
  * everybody sooner or later; with a pinned one only for those whose pinned one is his.
  * Invariants: a member stays until its time is over; only failures of its own leg, several in a row, or more onions that
- * die behind it than others on the path could bring about make us pass it over, for a while; another joins only where too few are up, and only one
- * that has been away for a day makes room. Until the network is known well enough, one is used that is not pinned.
+ * die behind it than others on the path could bring about make us pass it over, for a while; another joins only where
+ * too few are up, and only one that has been away for a day, while another was there, makes room. Until the network is known well enough, one is used that is not pinned.
  * Not here: the file (pinned-store.ts), the rest of the path (path-choice.ts).
  */
 import type { Contact, UnverifiedContact } from '../contact.js';
@@ -43,6 +43,8 @@ const LIFE_MS = 30 * DAY_MS;
 const LIFE_SPREAD_MS = 30 * DAY_MS;
 /** Failures in a row that are taken for bad luck. */
 const PATIENCE = 3;
+/** What one that is away for a day has at least. */
+const GONE_FAILURES = 10;
 const FIRST_PAUSE_MS = 30_000;
 const LONGEST_PAUSE_MS = 1_800_000;
 /**
@@ -74,10 +76,11 @@ export class PinnedHops {
   /** The first hop to use now, or null where nobody is known. */
   choose(request: PinnedRequest): Contact | null {
     const { candidates, settled, avoid, resolve, nowMs } = request;
-    const fresh = this.#members.filter(
-      ({ expiresAtMs, failingSinceMs }) =>
-        expiresAtMs > nowMs && (failingSinceMs === 0 || nowMs - failingSinceMs < DAY_MS),
-    );
+    // Where none works it is our own connection that is gone, and whoever cut it must not make us choose anew.
+    const online = this.#members.some(({ failures }) => failures === 0);
+    const gone = (one: PinnedHop) =>
+      online && one.failures >= GONE_FAILURES && nowMs - one.failingSinceMs >= DAY_MS;
+    const fresh = this.#members.filter((one) => one.expiresAtMs > nowMs && !gone(one));
     if (fresh.length < this.#members.length) this.#change(fresh);
     const resolved = (members: readonly PinnedHop[]) =>
       members.map(({ contact }) => resolve(contact)).filter((contact) => contact !== null);

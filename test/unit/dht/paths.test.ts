@@ -176,17 +176,32 @@ test('it is passed over only after several failures in a row of its own leg, and
   assert.is(pinned.choose(request())?.id, chosen, 'a success counts');
 });
 
-test('the set never grows without bound, whatever fails; one that is away for a day makes room', () => {
+test('the set never grows without bound, whatever fails; an outage of our own, however long, changes no pin', () => {
   const pinned = new PinnedHops();
-  for (let i = 0; i < 200; i++) {
-    const chosen = pinned.choose(request({ nowMs: NOW + i }));
-    if (chosen) pinned.noteFailure(chosen.id, NOW + i);
+  for (let minute = 0; minute < 3 * 1_440; minute += 5) {
+    const nowMs = NOW + minute * 60_000;
+    const chosen = pinned.choose(request({ nowMs }));
+    if (chosen) pinned.noteFailure(chosen.id, nowMs);
   }
-  assert.ok(pinned.members.length <= 6);
-  assert.ok(pinned.members.every(({ failures }) => failures > 0));
-  pinned.choose(request({ nowMs: NOW + DAY_MS + 1_000 }));
-  assert.is(pinned.members.length, PINNED_WANTED);
-  assert.ok(pinned.members.every(({ failures }) => failures === 0));
+  assert.is(pinned.members.length, 6);
+  assert.ok(pinned.members.every(({ failures }) => failures > 10));
+  const first = pinned.members[0]?.contact.id;
+  const later = request({ nowMs: NOW + 4 * DAY_MS });
+  assert.is(pinned.choose(later)?.id, first);
+  assert.is(pinned.members.length, 6);
+});
+
+test('one that is away for a day while another works makes room', () => {
+  const pinned = new PinnedHops();
+  const away = pinned.choose(request())?.id as string;
+  for (let minute = 0; minute <= 1_445; minute += 5) {
+    const nowMs = NOW + minute * 60_000;
+    const chosen = pinned.choose(request({ nowMs }))?.id as string;
+    if (chosen === away) pinned.noteFailure(chosen, nowMs);
+    else pinned.noteBehind(chosen, true, nowMs);
+    if (minute < 1_400) assert.ok(pinned.members.some(({ contact }) => contact.id === away));
+  }
+  assert.not.ok(pinned.members.some(({ contact }) => contact.id === away));
 });
 
 test('a first hop behind which most onions die is passed over', () => {
