@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,11 +31,32 @@ import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { sodiumOnionCipher } from '../../../src/dht/private/sodium-onion-cipher.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { createNoiseKeyPair } from '../../../src/identity/noise.js';
+import { createNoiseKeyPair, noiseKeyPairOf } from '../../../src/identity/noise.js';
 import { standInOnionCipher } from './stand-in-onions.js';
 
 const test = suite('dht onions');
 const random = new SeededRandom('onion.test');
 const SLOT = 7;
+
+interface Vectors {
+  readonly slot: number;
+  readonly request: { readonly key: string };
+  readonly hops: readonly {
+    readonly secretKey: string;
+    readonly publicKey: string;
+    readonly identity: string;
+    readonly epoch: number;
+    readonly nonce: string;
+    readonly port: number;
+    readonly ipv4: string | null;
+    readonly ipv6: string | null;
+    readonly onion: string;
+  }[];
+  readonly reply: {
+    readonly content: string;
+    readonly legs: readonly { readonly number: number; readonly body: string }[];
+  };
+}
 
 interface Hop {
   readonly contact: Contact;
@@ -171,6 +193,40 @@ function commonBlocks(a: Buffer, b: Buffer): number {
   }
   return count;
 }
+
+test('vectors: an onion as each hop gets it, and a reply on its way back', () => {
+  const url = new URL('../../../../test/vectors/dht-onions.json', import.meta.url);
+  const vectors = JSON.parse(readFileSync(url, 'utf8')) as Vectors;
+  const hex = (text: string) => Buffer.from(text, 'hex');
+  const ciphers = vectors.hops.map((one) => sodiumOnionCipher(noiseKeyPairOf(hex(one.secretKey))));
+  const peeled = vectors.hops.map((one, index) =>
+    peelOnion(ciphers[index] as OnionCipher, hex(one.onion)),
+  ) as Peeled[];
+  for (const [index, one] of peeled.entries()) {
+    assert.is(one.slot, vectors.slot);
+    const next = vectors.hops[index + 1];
+    if (one.kind === 'exit') {
+      assert.equal(decodeExitRequest(one.payload), { kind: 'get', key: hex(vectors.request.key) });
+      continue;
+    }
+    assert.is(one.onion.toString('hex'), next?.onion);
+    assert.is(one.next.id, next?.identity);
+    assert.is(one.next.key.toString('hex'), next?.publicKey);
+    assert.equal([one.next.ipv4, one.next.ipv6, one.next.port], [next?.ipv4, next?.ipv6, next?.port]);
+    assert.equal(one.next.proof, { epoch: next?.epoch, nonce: hex(next?.nonce ?? '') });
+  }
+  const legs = vectors.reply.legs.map(({ number, body }) => ({ number, body: hex(body) }));
+  for (const index of [0, 1]) {
+    const { keys } = peeled[index] as Peeled;
+    assert.equal(coverReply(ciphers[index] as OnionCipher, keys, legs[index + 1] as Reply), legs[index]);
+  }
+  const layers = peeled.map(({ keys }) => keys);
+  const opened = openReply(ciphers[0] as OnionCipher, layers, legs[0] as Reply);
+  assert.is(opened?.hop, 2);
+  assert.equal(decodeExitReply(opened?.plaintext as Buffer), {
+    ...{ begun: true, end: true, failed: false, stored: 0, contents: [hex(vectors.reply.content)] },
+  });
+});
 
 test('an onion for a key that is none, for no hop, for too many, or with too much is not made', () => {
   const hops = [0, 1, 2].map((index) => hop(index, true));
