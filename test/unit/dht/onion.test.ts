@@ -30,7 +30,6 @@ import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-ciph
 import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { sodiumOnionCipher } from '../../../src/dht/private/sodium-onion-cipher.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
-import { createNoiseKeyPair } from '../../../src/identity/noise.js';
 import { createNoiseKeyPair, noiseKeyPairOf } from '../../../src/identity/noise.js';
 import { standInOnionCipher } from './stand-in-onions.js';
 
