@@ -41,6 +41,11 @@ const texts = new WeakMap<UnverifiedContact, string>();
 const HAS_IPV4 = 1;
 const HAS_IPV6 = 2;
 
+/** Whether both would be reached in the same way. */
+export function sameAddress(a: UnverifiedContact, b: UnverifiedContact): boolean {
+  return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6 && a.port === b.port && a.key.equals(b.key);
+}
+
 /** Bytes that the contact takes in a message. */
 export function contactBytes(contact: UnverifiedContact): number {
   return 77 + (contact.ipv4 ? 4 : 0) + (contact.ipv6 ? 16 : 0);

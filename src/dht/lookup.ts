@@ -6,12 +6,12 @@
  * asked next. So each node that answers gets the same small say in where the search goes, and colluders that name
  * only each other use up their own share, never that of honest nodes (docs/decisions/0071).
  * Invariants: at most ALPHA requests (THOROUGH_ALPHA then) are waited for at a time; one that takes longer than its
- * hedge time no longer counts, so a silent node never holds up the search; every contact is asked once; candidates and
+ * hedge time no longer counts, so a silent node never holds up the search; every contact is asked once at an address; candidates and
  * requests are bounded. `onSettled` comes once, when the `width` closest nodes that are not slow have answered;
  * `onDone` comes once, after it, when nothing that could still matter is outstanding.
  * Not here: how a node is asked (network.ts), values, timers' clock.
  */
-import type { Contact } from './contact.js';
+import { type Contact, sameAddress } from './contact.js';
 import { compareDistance } from './distance.js';
 import type { Diversity, PrefixCount } from './diversity.js';
 
@@ -21,6 +21,7 @@ const THOROUGH_ALPHA = 16;
 const ROOTS_A_STEP = 16;
 const MAX_REQUESTS = 320;
 const MAX_CANDIDATES = 1024;
+const MAX_ELSEWHERE = 3;
 
 /** How the lookup talks to the world. */
 export interface LookupEnvironment {
@@ -39,7 +40,9 @@ export interface AskCallbacks {
 type State = 'new' | 'asked' | 'slow' | 'answered' | 'failed';
 
 interface Candidate {
-  readonly contact: Contact;
+  contact: Contact;
+  /** Where others say it is: asked there if it does not answer, for whoever told of it first may have lied. */
+  readonly elsewhere: Contact[];
   /** Who told us of it first; null for those from our own table. */
   readonly parent: Candidate | null;
   cost: number;
@@ -145,9 +148,10 @@ export class Lookup {
       const known = this.#byId.get(contact.id);
       if (known) {
         known.cost = Math.min(known.cost, cost(index));
+        this.#noteElsewhere(known, contact);
         return;
       }
-      const candidate: Candidate = { contact, parent, state: 'new', cost: cost(index) };
+      const candidate: Candidate = { contact, elsewhere: [], parent, state: 'new', cost: cost(index) };
       this.#byId.set(contact.id, candidate);
       let low = 0;
       let high = this.#candidates.length;
@@ -166,6 +170,24 @@ export class Lookup {
       this.#candidates.pop();
       this.#byId.delete(last.contact.id);
     }
+  }
+
+  #noteElsewhere(candidate: Candidate, contact: Contact): void {
+    const { elsewhere, state } = candidate;
+    if (elsewhere.length === MAX_ELSEWHERE || state === 'answered') return;
+    const told = [candidate.contact, ...elsewhere].some((other) => sameAddress(other, contact));
+    if (told || !contact.position.equals(candidate.contact.position)) return;
+    elsewhere.push(contact);
+    if (state === 'failed') this.#askElsewhere(candidate);
+  }
+
+  /** False where nobody has told of another address. */
+  #askElsewhere(candidate: Candidate): boolean {
+    const next = candidate.elsewhere.shift();
+    if (!next) return false;
+    candidate.contact = next;
+    candidate.state = 'new';
+    return true;
   }
 
   #pump(): void {
@@ -218,7 +240,7 @@ export class Lookup {
       this.#pump();
     });
     const ended = (state: 'answered' | 'failed') => {
-      candidate.state = state;
+      if (state === 'answered' || !this.#askElsewhere(candidate)) candidate.state = state;
       cancelHedge();
       stopWaiting();
       this.#outstanding -= 1;

@@ -5,7 +5,7 @@
  * replicator.ts), the assembly (node.ts).
  */
 import type { Bulk } from './bulk.js';
-import type { Contact, UnverifiedContact } from './contact.js';
+import { type Contact, sameAddress, type UnverifiedContact } from './contact.js';
 import type { Counters } from './counters.js';
 import { SEALED_CAPACITY } from './datagram.js';
 import { compareDistance } from './distance.js';
@@ -76,7 +76,10 @@ export class Network {
         onAnswer: callbacks.onAnswer,
         onFailure: (reason) => {
           const gone = reason === 'timeout' || reason === 'wrong-identity';
-          if (gone && table.failed(contact, clock.now())) onLost(contact);
+          // Who is not at an address that others tell of may well be where we know it.
+          const known = table.get(contact);
+          const here = known !== null && sameAddress(known, contact);
+          if (gone && here && table.failed(contact, clock.now())) onLost(contact);
           callbacks.onFailure(reason);
         },
       },

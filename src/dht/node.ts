@@ -8,7 +8,7 @@
 import { Bootstrap } from './bootstrap.js';
 import { Bulk } from './bulk.js';
 import { CertifiedKeys } from './certified-keys.js';
-import type { Contact, UnverifiedContact } from './contact.js';
+import { type Contact, sameAddress, type UnverifiedContact } from './contact.js';
 import { Counters } from './counters.js';
 import { decodeDatagram, welcomeDatagram } from './datagram.js';
 import { idInBucket } from './distance.js';
@@ -80,6 +80,8 @@ export class DhtNode {
   readonly #o: DhtNodeOptions;
   readonly #bootstrap: Bootstrap;
   readonly #dialBacks = new Set<string>();
+  /** Contacts that told us of their address themselves. */
+  readonly #ofThemselves = new WeakSet<Contact>();
   readonly #helloLimit = new RateLimit(HELLOS_PER_SECOND, HELLOS_PER_SECOND * 2);
   readonly #waiting = new Set<() => void>();
   #state: JoinState = 'joining';
@@ -274,7 +276,7 @@ export class DhtNode {
 
   #onAlive(contact: Contact): void {
     const { table } = this.network.parts;
-    const result = table.offer(contact, this.network.now);
+    const result = table.offer(contact, this.network.now, this.#ofThemselves.has(contact));
     if (result.outcome === 'added') {
       if (this.#state === 'joining') this.#join();
       this.replicator.contactAdded(contact);
@@ -288,9 +290,9 @@ export class DhtNode {
   /** Somebody called us: they enter the table only once they have answered at the address they gave. */
   #dialBack(contact: Contact): void {
     const known = this.network.parts.table.get(contact);
-    const moved =
-      !known || known.port !== contact.port || known.ipv4 !== contact.ipv4 || known.ipv6 !== contact.ipv6;
-    if (moved || !known.key.equals(contact.key)) this.#ping(contact);
+    if (known && sameAddress(known, contact)) return;
+    this.#ofThemselves.add(contact);
+    this.#ping(contact);
   }
 
   #ping(contact: Contact): void {

@@ -6,7 +6,7 @@
  * that was heard of longest ago has been pinged in vain). Not here: sending that ping.
  * `admits` is the hook for prefix caps.
  */
-import type { Contact } from './contact.js';
+import { type Contact, sameAddress } from './contact.js';
 import { compareDistance, ID_BITS, sharedPrefixBits } from './distance.js';
 
 export const BUCKET_SIZE = 20;
@@ -50,14 +50,20 @@ export class RoutingTable {
     return this.#bucket(contact)?.entries.find((entry) => entry.contact.id === contact.id)?.contact ?? null;
   }
 
-  /** Takes a contact that has just answered us. */
-  offer(contact: Contact, nowMs: number): OfferResult {
+  /**
+   * Takes a contact that has just answered us. One that we know elsewhere counts there until it fails there, for a liar
+   * could have told us of it at an address where he passes its datagrams on.
+   * @param ofItself it told us of this address itself
+   */
+  offer(contact: Contact, nowMs: number, ofItself = false): OfferResult {
     const bits = sharedPrefixBits(this.position, contact.position);
     if (bits === ID_BITS || contact.id === this.ownId) return { outcome: 'refused' };
     const bucket = this.#buckets[bits] ?? { entries: [], candidates: [] };
     this.#buckets[bits] = bucket;
     const index = bucket.entries.findIndex((entry) => entry.contact.id === contact.id);
     if (index >= 0) {
+      const { contact: known, failures } = bucket.entries[index] as Entry;
+      if (!ofItself && failures === 0 && !sameAddress(known, contact)) return { outcome: 'refused' };
       bucket.entries.splice(index, 1);
       bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
       return { outcome: 'refreshed' };

@@ -132,6 +132,21 @@ test('colluders who name ever new colluders get no more than their share of the 
   assert.ok(world.asked.length <= 320, `${world.asked.length} requests`);
 });
 
+test('a wrong address told first does not hide a node whose right one is told later', () => {
+  const [near, far] = contactsAt(1, 100) as [Contact, Contact];
+  const wrong = { ...near, ipv4: '10.9.9.9' };
+  const liar = contactAt(50);
+  const world = new World((contact) => {
+    if (contact === liar) return [wrong];
+    if (contact === far) return [near];
+    return contact === wrong ? 'silent' : [];
+  });
+  const lookup = world.lookup([liar, far]);
+  world.waiting.get(wrong.id)?.onFailed();
+  assert.equal(world.log, ['settled', 'done']);
+  assert.ok(lookup.answered(1)[0] === near);
+});
+
 test('contacts of one prefix do not crowd out the others among the closest', () => {
   const crowd = Array.from({ length: 30 }, (_, index) => contactAt(index + 1, `203.0.113.${index}`));
   const others = [7, 8, 9].map((net) => contactAt(1_000 + net, `198.51.${net}.1`));

@@ -78,6 +78,20 @@ test('a full bucket keeps its old contacts; a newcomer enters only when the olde
   assert.is(table.size, BUCKET_SIZE);
 });
 
+test('a contact stays where we know it, unless it says itself that it has moved, or fails there', () => {
+  const table = new RoutingTable(own, 'self');
+  const contact = inBucket(3);
+  const elsewhere = { ...contact, ipv4: '10.9.9.9' };
+  table.offer(contact, 0);
+  assert.is(table.offer(elsewhere, 1).outcome, 'refused');
+  assert.is(table.get(contact), contact);
+  assert.is(table.offer(elsewhere, 2, true).outcome, 'refreshed');
+  assert.is(table.get(contact), elsewhere);
+  table.failed(elsewhere, 3);
+  assert.is(table.offer(contact, 4).outcome, 'refreshed');
+  assert.is(table.get(contact), contact);
+});
+
 test('without a candidate a contact goes only after two failures in a row', () => {
   const table = new RoutingTable(own, 'self');
   const contact = inBucket(1);
