@@ -5,11 +5,21 @@ import { churn } from './scenarios/churn.js';
 import { colluders } from './scenarios/colluders.js';
 import { footprint } from './scenarios/footprint.js';
 import { junk } from './scenarios/junk.js';
+import { privateLookups } from './scenarios/private.js';
 import { reach } from './scenarios/reach.js';
 import { sybils } from './scenarios/sybils.js';
 import { trace } from './scenarios/trace.js';
 
-export const SCENARIOS: readonly Scenario[] = [colluders, sybils, churn, reach, junk, trace, footprint];
+export const SCENARIOS: readonly Scenario[] = [
+  colluders,
+  sybils,
+  churn,
+  reach,
+  junk,
+  privateLookups,
+  trace,
+  footprint,
+];
 
 /** Errors: 'usage', saying what there is. */
 export function findScenario(name: string | undefined): Scenario {

@@ -10,6 +10,7 @@ import { ipv4Bytes } from '../../dht/address.js';
 import type { Contact } from '../../dht/contact.js';
 import type { Endpoint } from '../../dht/environment.js';
 import { DhtNode } from '../../dht/node.js';
+import { PinnedHops } from '../../dht/private/pinned-hops.js';
 import { AddressPlan } from './address-plan.js';
 import { colludingAnswers, type Malice } from './collusion.js';
 import { type Answers, HostileNode } from './hostile-node.js';
@@ -20,10 +21,12 @@ import { SeededRandom } from './seeded-random.js';
 import { fillTable } from './settled-table.js';
 import { standInChannel } from './stand-in-channel.js';
 import { standInContact } from './stand-in-contact.js';
+import { standInOnionCipher } from './stand-in-onion-cipher.js';
 import { VirtualClock } from './virtual-clock.js';
 import { type Place, type VirtualHost, VirtualInternet } from './virtual-internet.js';
 
 const OVERLAY_PORT = 3000;
+const LOOKUPS_AS_EVERYBODY = { diversity: 'auto', warn: () => {} } as const;
 const KX_PORT = 3001;
 /** Hosts for each /16. */
 const HOSTS_A_PROVIDER = 4;
@@ -78,10 +81,20 @@ export class Simulation {
     return this.#roster.add(position ? { ...contact, position } : contact);
   }
 
-  /** An honest node; it starts with `settle`, `join` or by hand. */
-  addHonest(contact = this.newContact(), place?: Place): HonestPeer {
+  /**
+   * An honest node; it starts with `settle`, `join` or by hand.
+   * @param privacy whether it relays onions of others, or also makes its own lookups through them
+   */
+  addHonest(
+    contact = this.newContact(),
+    place?: Place,
+    privacy: 'none' | 'relays' | 'private' = 'none',
+  ): HonestPeer {
     const { host, random, channel } = this.#equip(contact, place);
+    const own = privacy === 'private' ? { pinned: new PinnedHops(), ...LOOKUPS_AS_EVERYBODY } : null;
+    const onions = { cipher: standInOnionCipher(contact.key, random), own };
     const node = new DhtNode({
+      ...(privacy === 'none' ? {} : { onions }),
       ...{ clock: this.clock, random, channel, datagrams: host, streams: host },
       self: contact,
       kx: kxOf(contact),

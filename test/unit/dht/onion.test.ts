@@ -30,8 +30,8 @@ import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-ciph
 import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { sodiumOnionCipher } from '../../../src/dht/private/sodium-onion-cipher.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
 import { createNoiseKeyPair, noiseKeyPairOf } from '../../../src/identity/noise.js';
-import { standInOnionCipher } from './stand-in-onions.js';
 
 const test = suite('dht onions');
 const random = new SeededRandom('onion.test');

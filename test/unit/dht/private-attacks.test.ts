@@ -12,8 +12,8 @@ import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/pri
 import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
 import { decodeRpc } from '../../../src/dht/rpc-message.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
 import type { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
-import { standInOnionCipher } from './stand-in-onions.js';
 import { readyNetwork, watch, withoutContacts } from './watched-network.js';
 
 const test = suite('dht private lookups under attack');
