@@ -1,27 +1,34 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { judgePrivate } from '../../../src/eval/goals/dht-private.js';
+import { judgeHidden, judgeTimes } from '../../../src/eval/goals/dht-private.js';
 
 const test = suite('goal of private lookups');
 const linking = {
-  ...{ part: 'linking' as const, gets: 100_000, colluders: 0.2 },
+  ...{ part: 'linking' as const, gets: 100_000 },
   ...{ linked: 0.0432, linkedRequesters: 0.2, onionsPerGet: 1.1 },
 };
-const latency = {
-  ...{ part: 'latency' as const, nodes: 100, gets: 100, directP50Ms: 40, privateP50Ms: 100 },
-  ...{ roundTripMs: 20, tainted: 0, strangers: 0 },
+const taint = { part: 'latency' as const, gets: 100, tainted: 0, strangers: 0 };
+const times = {
+  ...{ gets: 1_000, privateFoundPercent: 100, directMsP50: 200, privateMsP50: 440 },
+  ...{ directMsP99: 500, privateMsP99: 1_500 },
 };
 
-test('every part counts, and a missing one too', () => {
-  assert.ok(judgePrivate([linking, latency]).passed);
-  assert.not(judgePrivate([linking]).passed);
-  assert.not(judgePrivate([latency]).passed);
-  assert.not(judgePrivate([{ ...linking, linked: 0.0441 }, latency]).passed);
-  assert.not(judgePrivate([{ ...linking, gets: 99_999 }, latency]).passed);
-  assert.not(judgePrivate([linking, { ...latency, tainted: 1 }]).passed);
-  assert.not(judgePrivate([linking, { ...latency, strangers: 1 }]).passed);
-  assert.not(judgePrivate([linking, { ...latency, privateP50Ms: 107 }]).passed);
-  assert.not(judgePrivate([linking, { ...latency, gets: 0 }]).passed);
+test('what is hidden: every part counts, and a missing one too', () => {
+  assert.ok(judgeHidden([linking, taint]).passed);
+  assert.not(judgeHidden([linking]).passed);
+  assert.not(judgeHidden([taint]).passed);
+  assert.not(judgeHidden([{ ...linking, linked: 0.0441 }, taint]).passed);
+  assert.not(judgeHidden([{ ...linking, gets: 99_999 }, taint]).passed);
+  assert.not(judgeHidden([linking, { ...taint, tainted: 1 }]).passed);
+  assert.not(judgeHidden([linking, { ...taint, strangers: 1 }]).passed);
+  assert.not(judgeHidden([linking, { ...taint, gets: 0 }]).passed);
+});
+
+test('how long it takes: twice and a fifth is the most, and it must find what is there', () => {
+  assert.ok(judgeTimes(times).passed);
+  assert.not(judgeTimes({ ...times, privateMsP50: 441 }).passed);
+  assert.not(judgeTimes({ ...times, privateFoundPercent: 98.9 }).passed);
+  assert.match(judgeTimes(times).figure, /2\.20 × the direct/);
 });
 
 test.run();
