@@ -10,7 +10,7 @@ import type { PositionIndex } from './position-index.js';
 import type { SeededRandom } from './seeded-random.js';
 
 /** The contacts have been heard of within this time, those offered first longest ago. */
-const HEARD_WITHIN_MS = 240_000;
+const HEARD_WITHIN_MS = 120_000;
 /** Draws for one bucket, also such as are refused. */
 const MAX_DRAWS = 20 * BUCKET_SIZE;
 

@@ -33,7 +33,7 @@ export const reach = scenario({
   summary: 'how long GETs take in a large network without churn, over lossy paths',
   defaults: {
     nodes: 100_000,
-    values: 500,
+    values: 200,
     gets: 2_000,
     askers: 200,
     getsPerSecond: 50,
