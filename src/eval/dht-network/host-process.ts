@@ -12,6 +12,9 @@ import type { HostAnswers, HostRequest } from './host-messages.js';
 
 type Settle = (message: { result?: unknown; error?: string }) => void;
 
+/** Garbage can be collected, and room for new garbage is small, so that what is resident is what nodes hold. */
+const COLLECTABLE = ['--expose-gc', '--max-semi-space-size=2'];
+
 export class HostProcess {
   readonly #child: ChildProcess;
   #settle: Settle | null = null;
@@ -20,7 +23,7 @@ export class HostProcess {
   /** @param program a compiled module that calls serveHost */
   constructor(program: string, options: { readonly collectable?: boolean } = {}) {
     this.#child = fork(program, [], {
-      execArgv: options.collectable ? ['--expose-gc'] : [],
+      execArgv: options.collectable ? COLLECTABLE : [],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });

@@ -1,7 +1,7 @@
 /**
  * Role: what many DHT nodes are made of: for each an identity with hostkey, certified key and position, in one file.
  *
- * Invariants: certificates and positions are valid for at least a day, the positions by an easier puzzle than the network's; the file is made anew where they are not. The
+ * Invariants: certificates and positions are valid for at least HORIZON_SECONDS, the positions by an easier puzzle than the network's; those that are not are made anew. The
  * hostkeys share primes (hostkey-pool.ts), so nothing here is secret.
  *
  * Not here: the nodes (dht-host.ts).
@@ -13,12 +13,14 @@ import { join } from 'node:path';
 import { epochAt, puzzlePrefix, verifyPosition } from '../../dht/position.js';
 import { searchPuzzle } from '../../engine/puzzle.js';
 import { issueCertificate, verifyCertificate } from '../../identity/certificate.js';
+import type { Hostkey } from '../../identity/hostkey.js';
 import { createNoiseKeyPair, type NoiseKeyPair, noiseKeyPairOf } from '../../identity/noise.js';
 import { writePrivateFile } from '../../private-files.js';
 import { pooledHostkeys } from '../hostkey-pool.js';
 
-const DAY_SECONDS = 86_400;
-const LIFETIME_SECONDS = 30 * DAY_SECONDS;
+const LIFETIME_SECONDS = 30 * 86_400;
+/** No longer than a position is good beyond its epoch, so that a new one always is. */
+const HORIZON_SECONDS = 3_000;
 const ATTEMPTS = 2 ** 32 - 1;
 /** Checking costs the same whatever the puzzle; five hundred real ones would take ten minutes. */
 export const BENCH_PUZZLE_BITS = 12;
@@ -40,31 +42,34 @@ interface Kept {
   readonly nonce: string;
 }
 
-/** `count` identities, made (half a second of a core each) where the directory has not so many that are valid. */
+/** `count` identities; those that the directory has not, or that do not hold any more, are made first. */
 export async function loadDhtIdentities(directory: string, count: number): Promise<DhtIdentity[]> {
   const path = join(directory, 'dht-identities.json');
   const nowSeconds = Math.floor(Date.now() / 1000);
   const kept = await readKept(path);
-  const valid = kept.flatMap((one) => identityOf(one, nowSeconds));
-  if (valid.length >= count) return valid.slice(0, count);
-  const hostkeys = await pooledHostkeys(join(directory, 'primes.txt'), count);
-  const made: Kept[] = [];
-  for (const hostkey of hostkeys) {
-    const { publicKey, secretKey } = createNoiseKeyPair();
-    const expiry = nowSeconds + LIFETIME_SECONDS;
-    const certificate = await issueCertificate(hostkey, 'dht', publicKey, expiry);
-    const epoch = epochAt(hostkey.identity, nowSeconds);
-    const nonce = await solve(hostkey.identity, epoch);
-    made.push({
-      identity: hostkey.identity.toString('base64'),
-      secretKey: secretKey.toString('base64'),
-      certificate: certificate.toString('base64'),
-      epoch,
-      nonce: nonce.toString('base64'),
-    });
+  const isValid = (one: Kept | undefined) => one !== undefined && identityOf(one, nowSeconds).length > 0;
+  if (kept.length < count || !kept.slice(0, count).every(isValid)) {
+    const hostkeys = await pooledHostkeys(join(directory, 'primes.txt'), count);
+    for (const [index, hostkey] of hostkeys.entries()) {
+      if (!isValid(kept[index])) kept[index] = await make(hostkey, nowSeconds);
+    }
+    await writePrivateFile(path, JSON.stringify(kept));
   }
-  await writePrivateFile(path, JSON.stringify(made));
-  return made.flatMap((one) => identityOf(one, nowSeconds));
+  return kept.slice(0, count).flatMap((one) => identityOf(one, nowSeconds));
+}
+
+async function make(hostkey: Hostkey, nowSeconds: number): Promise<Kept> {
+  const { publicKey, secretKey } = createNoiseKeyPair();
+  const certificate = await issueCertificate(hostkey, 'dht', publicKey, nowSeconds + LIFETIME_SECONDS);
+  const epoch = epochAt(hostkey.identity, nowSeconds);
+  const nonce = await solve(hostkey.identity, epoch);
+  return {
+    identity: hostkey.identity.toString('base64'),
+    secretKey: secretKey.toString('base64'),
+    certificate: certificate.toString('base64'),
+    epoch,
+    nonce: nonce.toString('base64'),
+  };
 }
 
 async function readKept(path: string): Promise<Kept[]> {
@@ -75,16 +80,16 @@ async function readKept(path: string): Promise<Kept[]> {
   }
 }
 
-/** None where it holds for less than a day longer. */
+/** None where it does not hold for as long as a measurement takes. */
 function identityOf(kept: Kept, nowSeconds: number): DhtIdentity[] {
   const bytes = (text: string) => Buffer.from(text, 'base64');
   const identity = bytes(kept.identity);
   const proof = { epoch: kept.epoch, nonce: bytes(kept.nonce) };
   const certificate = bytes(kept.certificate);
-  const position = verifyPosition(identity, proof, nowSeconds + DAY_SECONDS, BENCH_PUZZLE_BITS);
+  const position = verifyPosition(identity, proof, nowSeconds + HORIZON_SECONDS, BENCH_PUZZLE_BITS);
   if (position === null || verifyPosition(identity, proof, nowSeconds, BENCH_PUZZLE_BITS) === null) return [];
   try {
-    verifyCertificate(certificate, 'dht', nowSeconds + DAY_SECONDS);
+    verifyCertificate(certificate, 'dht', nowSeconds + HORIZON_SECONDS);
   } catch {
     return [];
   }
