@@ -1,5 +1,6 @@
 /**
- * A map with a hard bound: inserting beyond it drops the entry that was used longest ago.
+ * A map with a hard bound: inserting beyond it drops the entry that was used longest ago. Uses while it is less than half
+ * full do not count: nothing is in danger then, and keeping order costs time and doubles the room that a Map takes.
  *
  * Invariant: never more than `limit` entries; `onEvict` sees each entry that was pushed out, not deleted ones.
  */
@@ -18,7 +19,7 @@ export class BoundedMap<K, V> {
   /** The value, which counts as used now. */
   get(key: K): V | undefined {
     const value = this.#entries.get(key);
-    if (value === undefined) return undefined;
+    if (value === undefined || this.#entries.size * 2 < this.limit) return value;
     this.#entries.delete(key);
     this.#entries.set(key, value);
     return value;
@@ -30,8 +31,8 @@ export class BoundedMap<K, V> {
   }
 
   set(key: K, value: V): void {
-    this.#entries.delete(key);
-    if (this.#entries.size >= this.limit) {
+    if (this.#entries.size * 2 >= this.limit) this.#entries.delete(key);
+    if (!this.#entries.has(key) && this.#entries.size >= this.limit) {
       const oldest = this.#entries.entries().next().value;
       if (oldest) {
         this.#entries.delete(oldest[0]);
@@ -43,6 +44,11 @@ export class BoundedMap<K, V> {
 
   delete(key: K): boolean {
     return this.#entries.delete(key);
+  }
+
+  /** The entry that would be dropped first. */
+  oldest(): readonly [K, V] | undefined {
+    return this.#entries.entries().next().value;
   }
 
   values(): IterableIterator<V> {

@@ -6,6 +6,9 @@ interface Bucket {
   at: number;
 }
 
+/** Buckets that are looked at for each new one. */
+const LOOKED_AT = 4;
+
 export class RateLimit {
   readonly #buckets: BoundedMap<string, Bucket>;
 
@@ -22,6 +25,7 @@ export class RateLimit {
   allow(source: string, nowMs: number): boolean {
     let bucket = this.#buckets.get(source);
     if (!bucket) {
+      this.#forgetFull(nowMs);
       bucket = { tokens: this.burst, at: nowMs };
       this.#buckets.set(source, bucket);
     }
@@ -33,5 +37,17 @@ export class RateLimit {
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
+  }
+
+  /** A bucket that is full again says no more than none. */
+  #forgetFull(nowMs: number): void {
+    for (let count = 0; count < LOOKED_AT; count++) {
+      const oldest = this.#buckets.oldest();
+      if (!oldest) return;
+      const [source, bucket] = oldest;
+      this.#buckets.delete(source);
+      const gained = ((nowMs - bucket.at) / 1000) * this.perSecond;
+      if (bucket.tokens + gained < this.burst) this.#buckets.set(source, bucket);
+    }
   }
 }

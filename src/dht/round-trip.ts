@@ -37,7 +37,9 @@ export class RoundTrips {
   sample(peer: string, milliseconds: number): void {
     // Clocks are set and machines sleep: neither may spoil the estimates for long.
     const sampleMs = clamp(milliseconds, 0, MAX_TIMEOUT_MS);
-    this.#peers.set(peer, update(this.#peers.peek(peer), sampleMs));
+    const known = this.#peers.get(peer);
+    if (known) Object.assign(known, update(known, sampleMs));
+    else this.#peers.set(peer, update(undefined, sampleMs));
     this.#all = update(this.#all, sampleMs);
   }
 

@@ -149,6 +149,13 @@ test('a rate limit gives each source its burst and then its rate', () => {
   assert.is(taken('a', 100_000, 20), 5);
 });
 
+test('a rate limit remembers who has used up what, whatever new sources come', () => {
+  const limit = new RateLimit(10, 5);
+  for (let i = 0; i < 5; i++) assert.ok(limit.allow('greedy', 0));
+  for (let i = 0; i < 500; i++) limit.allow(`other ${i}`, i / 100);
+  assert.not(limit.allow('greedy', 10));
+});
+
 test('timeouts follow the measured round trips and grow with each attempt', () => {
   const trips = new RoundTrips();
   const before = trips.timeoutMs('x', 0);
