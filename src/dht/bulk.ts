@@ -33,6 +33,14 @@ const TOTAL_MS = 60_000;
 const MAX_STREAM_BYTES = 200_000;
 const MAX_SERVED = 256;
 const MAX_SERVED_A_SOURCE = 64;
+/** What each request may be answered with; anything else ends the stream as a failure. */
+const ANSWERS: Readonly<Partial<Record<RpcRequest['kind'], readonly RpcAnswer['kind'][]>>> = {
+  fetch: ['part', 'end'],
+  store: ['stored'],
+  offer: ['stored'],
+  relay: ['taken'],
+  relayed: ['taken'],
+};
 const NO_HEADER = Buffer.alloc(0);
 
 export interface BulkOptions {
@@ -134,7 +142,8 @@ export class Bulk {
           return true;
         }
         const message = sealed.open(body);
-        if (!message || isRequest(message) || finished) return false;
+        if (!message || isRequest(message) || finished || !ANSWERS[request.kind]?.includes(message.kind))
+          return false;
         finished = message.kind === 'stored' || message.kind === 'taken' || message.kind === 'end';
         callbacks.onAnswer(message);
         if (finished) stream.end();
@@ -238,12 +247,20 @@ export class Bulk {
       if (closed) return;
       timer = clock.setTimer(transferring() ? TRANSFER_MS : IDLE_MS, () => stream.destroy());
     };
+    const take = (body: Buffer) => {
+      try {
+        return onFrame(body);
+      } catch {
+        counters.add('internalErrors');
+        return false;
+      }
+    };
     timer = clock.setTimer(IDLE_MS, () => stream.destroy());
     stream.start({
       onData: (bytes) => {
         received += bytes.length;
         const frames = received > MAX_STREAM_BYTES ? null : reader.push(bytes);
-        if (!frames?.every((body) => onFrame(body))) {
+        if (!frames?.every((body) => take(body))) {
           counters.add('dropMalformed');
           stream.destroy();
         }

@@ -1,97 +1,128 @@
 /**
  * Fetches contents that do not fit into answers: once for each set of contents that nodes say they hold, from another
- * holder where the first is slow or fails, and from where the last stream broke off.
+ * holder where the first is slow or fails, and from where its last stream broke off.
  *
- * Invariant: bounded numbers of sets and fetches. Not here: parts (partial-contents.ts), streams (bulk.ts).
+ * Invariants: what one holder sends spoils nothing of another's; a set is complete only when everything that its digest
+ * says was there; no waiting beyond FETCHING_MS; bounded numbers of sets and fetches.
+ * Not here: parts (partial-contents.ts), streams (bulk.ts).
  */
 import type { Contact } from './contact.js';
+import type { TimerHandle } from './environment.js';
 import type { Network } from './network.js';
 import { PartialContents } from './partial-contents.js';
-import { KEY_BYTES } from './store.js';
+import { digestOf } from './store.js';
 
 /** When another holder of a set is asked as well. */
 const FETCH_HEDGE_MS = 400;
-/** Different sets that one GET fetches at most. */
-const MAX_SETS = 24;
-/** Fetches of one set, also where each brings a little more. */
-const MAX_FETCHES = 40;
-/** All contents of a key, and as much again that had to be fetched anew. */
-const MAX_SET_BYTES = 2 * KEY_BYTES;
-/** No fetch begins later than that after the first. */
-const FETCHING_MS = 120_000;
+/** Different sets that are fetched at a time, and all in all. */
+const MAX_RUNNING_SETS = 24;
+const MAX_SETS = 320;
+/** Fetches from one holder, also where each brings a little more. */
+const MAX_FETCHES = 8;
+/** After the first: what is not here then does not come. */
+const FETCHING_MS = 20_000;
+
+/** A node that holds a set, and what has come from it. */
+interface Holder {
+  readonly contact: Contact;
+  readonly parts: PartialContents;
+  fetches: number;
+}
 
 interface ContentSet {
-  readonly holders: Contact[];
+  readonly digest: string;
+  readonly holders: Holder[];
   next: number;
   running: number;
   complete: boolean;
-  bytes: number;
 }
 
 export class ContentFetches {
   readonly #sets = new Map<string, ContentSet>();
-  readonly #parts: PartialContents;
-  #begunAtMs: number | null = null;
+  /** Contents that are here, by hash, with their lengths. */
+  readonly #whole = new Map<string, number>();
+  #timer: TimerHandle | null = null;
+  #over = false;
 
-  /** @param onIdle called whenever no fetch is running any more */
+  /** @param onIdle called whenever no fetch is waited for any more */
   constructor(
     readonly network: Network,
     readonly key: Buffer,
-    onContent: (content: Buffer) => void,
+    readonly onContent: (content: Buffer) => void,
     readonly onIdle: () => void,
-  ) {
-    this.#parts = new PartialContents(onContent);
-  }
+  ) {}
 
   get running(): boolean {
-    return [...this.#sets.values()].some((set) => !set.complete && set.running > 0);
+    return !this.#over && [...this.#sets.values()].some((set) => !set.complete && set.running > 0);
   }
 
   /** A node holds contents with this digest that it could not send. */
-  noteHolder(contact: Contact, digest: Buffer | null): void {
-    const id = digest?.toString('latin1') ?? contact.id;
-    const set = this.#sets.get(id) ?? { holders: [], next: 0, running: 0, complete: false, bytes: 0 };
+  noteHolder(contact: Contact, digest: Buffer): void {
+    const id = digest.toString('latin1');
+    const set = this.#sets.get(id) ?? { digest: id, holders: [], next: 0, running: 0, complete: false };
     if (!this.#sets.has(id) && this.#sets.size >= MAX_SETS) return;
     this.#sets.set(id, set);
-    set.holders.push(contact);
+    const parts = new PartialContents(this.#whole, this.onContent);
+    set.holders.push({ contact, parts, fetches: 0 });
     if (set.running === 0) this.#fetchNext(set);
+  }
+
+  #begin(): void {
+    const { clock } = this.network.parts;
+    this.#timer ??= clock.setTimer(FETCHING_MS, () => {
+      this.#over = true;
+      this.onIdle();
+    });
+  }
+
+  /** Whatever set has not had its turn. */
+  #fetchOthers(): void {
+    for (const set of this.#sets.values()) if (set.running === 0) this.#fetchNext(set);
   }
 
   #fetchNext(set: ContentSet): void {
     const holder = set.holders[set.next];
-    this.#begunAtMs ??= this.network.now;
-    const late = this.network.now - this.#begunAtMs > FETCHING_MS;
-    const spent = late || set.next >= MAX_FETCHES || set.bytes > MAX_SET_BYTES;
-    if (!holder || set.complete || spent) return;
+    if (!holder || set.complete || this.#over) return;
+    const busy = [...this.#sets.values()].filter(({ running }) => running > 0);
+    if (set.running === 0 && busy.length >= MAX_RUNNING_SETS) return;
+    this.#begin();
     set.next += 1;
+    holder.fetches += 1;
     set.running += 1;
     const { clock, bulk } = this.network.parts;
     const hedge = clock.setTimer(FETCH_HEDGE_MS, () => this.#fetchNext(set));
+    const announced = new Map<string, Buffer>();
     let progress = false;
-    let spoiled = false;
-    const ended = (whole: boolean) => {
+    const ended = () => {
       clock.clearTimer(hedge);
       set.running -= 1;
-      if (whole && !spoiled) set.complete = true;
-      // A slow holder is asked again for the rest, and so is one whose part was not what another had begun.
-      else if (progress) set.holders.push(holder);
+      const all = [...announced.values()];
+      const here = all.every((hash) => this.#whole.has(hash.toString('latin1')));
+      if (here && digestOf(all)?.toString('latin1') === set.digest) set.complete = true;
+      // A slow holder is asked again for the rest.
+      else if (progress && holder.fetches < MAX_FETCHES) set.holders.push(holder);
       if (!set.complete && set.running === 0) this.#fetchNext(set);
-      if (!this.running) this.onIdle();
+      this.#fetchOthers();
+      if (!this.running) this.#idle();
     };
     bulk.request(
-      holder,
-      { kind: 'fetch', key: this.key, held: this.#parts.held() },
+      holder.contact,
+      { kind: 'fetch', key: this.key, held: holder.parts.held() },
       {
         onAnswer: (answer) => {
-          if (answer.kind === 'end') ended(true);
-          if (answer.kind !== 'part' || set.bytes > MAX_SET_BYTES) return;
-          set.bytes += answer.bytes.length;
-          const outcome = this.#parts.add(answer);
-          if (outcome !== 'ignored') progress = true;
-          if (outcome === 'spoiled') spoiled = true;
+          if (answer.kind === 'end') ended();
+          if (answer.kind !== 'part' || this.#over) return;
+          announced.set(answer.hash.toString('latin1'), answer.hash);
+          if (holder.parts.add(answer) !== 'ignored') progress = true;
         },
-        onFailure: () => ended(false),
+        onFailure: ended,
       },
     );
+  }
+
+  #idle(): void {
+    if (this.#timer) this.network.parts.clock.clearTimer(this.#timer);
+    this.#timer = null;
+    this.onIdle();
   }
 }

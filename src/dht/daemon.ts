@@ -220,6 +220,7 @@ class DhtDaemon implements Daemon {
     // Names that do not resolve yet may still be other peers.
     const alone =
       others.length === 0 && this.dht.hostlist.every(({ host }) => own.bind.some((b) => b.host === host));
+    if (this.#closed) return;
     this.#node = node;
     this.#nodeEpoch = found.proof.epoch;
     this.#nodeSinceMs = Date.now();

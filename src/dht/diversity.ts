@@ -3,8 +3,8 @@
  * identities has them in few prefixes.
  *
  * A peer counts under its /24 and its /16 (IPv4) or its /48 and its /32 (IPv6). Invariants: no caps for private and
- * loopback addresses unless `strict`; none while few peers are known, so small networks work. Not here: what the caps
- * are for (routing-table.ts, lookup.ts).
+ * loopback addresses unless `strict`; none while the peers known are in few prefixes, so small networks and those of one
+ * provider work. Not here: what the caps are for (routing-table.ts, lookup.ts).
  */
 import { isPrivateAddress } from '../private-address.js';
 import { ipv6Bytes } from './address.js';
@@ -20,8 +20,14 @@ export interface PrefixCaps {
 
 /** Of the 20 in a bucket, a replica set or among the closest of a search. */
 export const SET_CAPS: PrefixCaps = { narrow: 1, wide: 3 };
-/** With fewer contacts than that, there may not be enough prefixes. */
-const SMALL_NETWORK = 60;
+/** With fewer /16 (/32) than that among the contacts known, caps would leave too few to choose from. */
+const FEWEST_PREFIXES = 20;
+
+/** Whom this node knows: its routing table. */
+export interface KnownContacts {
+  readonly size: number;
+  contacts(): readonly Contact[];
+}
 
 interface Prefixes {
   readonly narrow: string;
@@ -57,34 +63,50 @@ export class PrefixCount {
 }
 
 export class Diversity {
-  /** @param mode `off`: no caps; `auto`: none for private addresses and small networks; `on`: always */
+  #countedSize = -1;
+  #wide = 0;
+
+  /** @param mode `off`: no caps; `auto`: none for private addresses and in few prefixes; `on`: always */
   constructor(
     readonly mode: 'auto' | 'on' | 'off',
-    readonly contactsKnown: () => number,
+    readonly known: KnownContacts,
   ) {}
 
   /** A new count under the caps that hold now. */
   count(caps: PrefixCaps = SET_CAPS): PrefixCount {
-    const counts = this.mode === 'on' || (this.mode === 'auto' && this.contactsKnown() >= SMALL_NETWORK);
+    const counts = this.mode === 'on' || (this.mode === 'auto' && this.#widePrefixes() >= FEWEST_PREFIXES);
     return new PrefixCount(caps, counts ? (contact) => this.#prefixesOf(contact) : () => []);
   }
 
-  /** The first `count` contacts that the caps let stand together, in their order. */
+  /** The first `count` contacts that the caps let stand together, in their order; where these are too few, others behind them. */
   select(contacts: readonly Contact[], count: number): Contact[] {
     const counted = this.count();
     const selected: Contact[] = [];
+    const others: Contact[] = [];
     for (const contact of contacts) {
       if (selected.length >= count) break;
-      if (counted.admit(contact)) selected.push(contact);
+      (counted.admit(contact) ? selected : others).push(contact);
     }
-    return selected;
+    return selected.length < count ? [...selected, ...others].slice(0, count) : selected;
+  }
+
+  /** Counted anew when contacts have come or gone. */
+  #widePrefixes(): number {
+    if (this.known.size !== this.#countedSize) {
+      const contacts = this.known.contacts();
+      this.#wide = new Set(contacts.flatMap((one) => this.#prefixesOf(one).map(({ wide }) => wide))).size;
+      this.#countedSize = this.known.size;
+    }
+    return this.#wide;
   }
 
   #prefixesOf(contact: Contact): readonly Prefixes[] {
     const memory = this.mode === 'on' ? known.strict : known.lenient;
     let prefixes = memory.get(contact);
     if (!prefixes) {
-      prefixes = [contact.ipv4, contact.ipv6].flatMap((host) => (host === null ? [] : this.#ofHost(host)));
+      // The family it is reached by: the other one could be anybody's.
+      const host = contact.ipv4 ?? contact.ipv6;
+      prefixes = host === null ? [] : this.#ofHost(host);
       memory.set(contact, prefixes);
     }
     return prefixes;

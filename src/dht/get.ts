@@ -12,7 +12,7 @@ import { decodeSignedValue } from '../identity/signed-value.js';
 import { ContentFetches } from './content-fetches.js';
 import { K, type Network, THOROUGH } from './network.js';
 import type { FoundAnswer } from './rpc-message.js';
-import { contentHash, MAX_CONTENT_BYTES } from './store.js';
+import { contentHash, digestOf, MAX_CONTENT_BYTES } from './store.js';
 
 const AGREEING = 3;
 
@@ -27,7 +27,9 @@ class Agreement {
   }
 
   /** Where the key can sign, only holders that give a signed value count. */
-  noteHolder({ values }: FoundAnswer, digest: Buffer, nowMs: number): void {
+  noteHolder({ values, moreValues }: FoundAnswer, digest: Buffer, nowMs: number): void {
+    const told = () => digestOf(values.map(contentHash));
+    if (!moreValues && !told()?.equals(digest)) return;
     const nowSeconds = Math.floor(nowMs / 1000);
     const proves = (value: Buffer) => decodeSignedValue(value, this.key, nowSeconds) !== null;
     if (this.#canSign && !values.some(proves)) return;

@@ -21,7 +21,8 @@ const THOROUGH_ALPHA = 16;
 const ROOTS_A_STEP = 16;
 const MAX_REQUESTS = 320;
 const MAX_CANDIDATES = 1024;
-const MAX_ELSEWHERE = 3;
+/** Addresses of one node that are remembered. */
+const MAX_TOLD = 8;
 
 /** How the lookup talks to the world. */
 export interface LookupEnvironment {
@@ -41,8 +42,8 @@ type State = 'new' | 'asked' | 'slow' | 'answered' | 'failed';
 
 interface Candidate {
   contact: Contact;
-  /** Where others say it is: asked there if it does not answer, for whoever told of it first may have lied. */
-  readonly elsewhere: Contact[];
+  /** Everywhere it was told to be, in this order: asked there if it does not answer, for whoever told first may have lied. */
+  readonly told: Contact[];
   /** Who told us of it first; null for those from our own table. */
   readonly parent: Candidate | null;
   cost: number;
@@ -143,15 +144,18 @@ export class Lookup {
 
   #merge(contacts: readonly Contact[], parent: Candidate | null, cost: (index: number) => number): void {
     const { target, ownId } = this.options;
+    const ids = new Set<string>();
     contacts.forEach((contact, index) => {
-      if (contact.id === ownId) return;
+      // An answer tells of a node once.
+      if (contact.id === ownId || ids.has(contact.id)) return;
+      ids.add(contact.id);
       const known = this.#byId.get(contact.id);
       if (known) {
         known.cost = Math.min(known.cost, cost(index));
         this.#noteElsewhere(known, contact);
         return;
       }
-      const candidate: Candidate = { contact, elsewhere: [], parent, state: 'new', cost: cost(index) };
+      const candidate: Candidate = { contact, told: [contact], parent, state: 'new', cost: cost(index) };
       this.#byId.set(contact.id, candidate);
       let low = 0;
       let high = this.#candidates.length;
@@ -163,27 +167,27 @@ export class Lookup {
       }
       this.#candidates.splice(low, 0, candidate);
     });
-    // Only the far end is cut, and only what was never asked.
-    while (this.#candidates.length > MAX_CANDIDATES) {
-      const last = this.#candidates.at(-1) as Candidate;
-      if (last.state !== 'new') break;
-      this.#candidates.pop();
-      this.#byId.delete(last.contact.id);
+    // From the far end, and only what was never asked.
+    for (let at = this.#candidates.length - 1; at >= 0 && this.#candidates.length > MAX_CANDIDATES; at--) {
+      const { state, contact } = this.#candidates[at] as Candidate;
+      if (state !== 'new') continue;
+      this.#candidates.splice(at, 1);
+      this.#byId.delete(contact.id);
     }
   }
 
   #noteElsewhere(candidate: Candidate, contact: Contact): void {
-    const { elsewhere, state } = candidate;
-    if (elsewhere.length === MAX_ELSEWHERE || state === 'answered') return;
-    const told = [candidate.contact, ...elsewhere].some((other) => sameAddress(other, contact));
-    if (told || !contact.position.equals(candidate.contact.position)) return;
-    elsewhere.push(contact);
+    const { told, state } = candidate;
+    if (told.length === MAX_TOLD || state === 'answered') return;
+    if (told.some((other) => sameAddress(other, contact))) return;
+    if (!contact.position.equals(candidate.contact.position)) return;
+    told.push(contact);
     if (state === 'failed') this.#askElsewhere(candidate);
   }
 
   /** False where nobody has told of another address. */
   #askElsewhere(candidate: Candidate): boolean {
-    const next = candidate.elsewhere.shift();
+    const next = candidate.told[candidate.told.indexOf(candidate.contact) + 1];
     if (!next) return false;
     candidate.contact = next;
     candidate.state = 'new';

@@ -1,8 +1,8 @@
 /**
  * What the parts of a node share: the table, the store, and ways to ask one contact or to search for many.
  *
- * Invariant: every failed request is told to the table. Not here: what is asked for and why (operations.ts,
- * replicator.ts), the assembly (node.ts).
+ * Invariant: every failed request is told to the table. Not here: what is asked for and why (get.ts, put.ts,
+ * trace.ts, replicator.ts), the assembly (node.ts).
  */
 import type { Bulk } from './bulk.js';
 import { type Contact, sameAddress, type UnverifiedContact } from './contact.js';
@@ -68,7 +68,7 @@ export class Network {
   }
 
   request(contact: Contact, request: RpcRequest, callbacks: RpcCallbacks, attempts?: number): void {
-    const { rpc, table, clock, onLost } = this.parts;
+    const { rpc, table, onLost } = this.parts;
     rpc.request(
       contact,
       request,
@@ -79,7 +79,7 @@ export class Network {
           // Who is not at an address that others tell of may well be where we know it.
           const known = table.get(contact);
           const here = known !== null && sameAddress(known, contact);
-          if (gone && here && table.failed(contact, clock.now())) onLost(contact);
+          if (gone && here && table.failed(contact)) onLost(contact);
           callbacks.onFailure(reason);
         },
       },
@@ -149,9 +149,14 @@ export class Network {
       });
       return;
     }
+    let over = false;
+    const verdict = (one: StoreVerdict | null) => {
+      if (!over) onVerdict(one);
+      over = true;
+    };
     this.parts.bulk.request(contact, request, {
-      onAnswer: (answer) => onVerdict(answer.kind === 'stored' ? answer.verdict : null),
-      onFailure: () => onVerdict(null),
+      onAnswer: (answer) => verdict(answer.kind === 'stored' ? answer.verdict : null),
+      onFailure: () => verdict(null),
     });
   }
 

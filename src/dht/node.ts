@@ -12,7 +12,7 @@ import { type Contact, sameAddress, type UnverifiedContact } from './contact.js'
 import { Counters } from './counters.js';
 import { decodeDatagram, welcomeDatagram } from './datagram.js';
 import { idInBucket } from './distance.js';
-import { Diversity } from './diversity.js';
+import { Diversity, type KnownContacts } from './diversity.js';
 import type {
   ByteStream,
   Clock,
@@ -92,8 +92,14 @@ export class DhtNode {
   constructor(options: DhtNodeOptions) {
     this.#o = options;
     const { clock, random, channel, self, datagrams } = options;
-    const diversity: Diversity = new Diversity(options.diversity ?? 'auto', () => table.size);
-    const table = new RoutingTable(self.position, self.id, (contact, bucket) => {
+    const known: KnownContacts = {
+      get size() {
+        return table.size;
+      },
+      contacts: () => table.contacts(),
+    };
+    const diversity = new Diversity(options.diversity ?? 'auto', known);
+    const table: RoutingTable = new RoutingTable(self.position, self.id, (contact, bucket) => {
       const count = diversity.count();
       for (const one of bucket) count.admit(one);
       return count.admit(contact);
@@ -299,7 +305,9 @@ export class DhtNode {
     if (this.#dialBacks.has(contact.id) || this.#dialBacks.size >= MAX_DIAL_BACKS) return;
     this.#dialBacks.add(contact.id);
     const over = () => this.#dialBacks.delete(contact.id);
-    this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over });
+    // One attempt: the address may be somebody's who never asked.
+    const attempts = this.#ofThemselves.has(contact) ? 1 : undefined;
+    this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over }, attempts);
   }
 
   #verify(contact: UnverifiedContact): Contact | null {
@@ -349,6 +357,9 @@ export class DhtNode {
     const { clock, random } = this.#o;
     this.#upkeep = clock.setTimer(UPKEEP_MS * (0.75 + random.fraction() / 2), () => {
       const { table } = this.network.parts;
+      // A proof ends with its epoch, also where its owner still answers.
+      for (const gone of table.prune((contact) => this.#verify(contact) !== null))
+        this.replicator.contactLost(gone);
       for (const contact of table.stale(this.network.now - STALE_MS).slice(0, PINGS_A_ROUND))
         this.#ping(contact);
       if (this.network.now - this.#refreshedAtMs > REFRESH_MS) {

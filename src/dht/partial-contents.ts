@@ -1,21 +1,16 @@
 /**
- * Contents that arrive in parts, over one stream or several, and may go on where another stream broke off.
+ * Contents that one holder sends in parts, over one stream or several that go on where the last broke off.
  *
  * Invariants: a content is given out only if its hash is the one its parts were announced with, and once; parts are
  * taken in order only; bounded in number and size. Not here: streams, who is asked (content-fetches.ts).
  */
 import type { ContentPart, HeldPart } from './rpc-message.js';
-import { contentHash, MAX_CONTENT_BYTES } from './store.js';
-
-/** As many contents as a key can have at one node and some more; the rest is not begun. */
-const MAX_CONTENTS = 1_200;
-/** All contents of a key at one node, and as much again of others. */
-const MAX_BYTES = 262_144;
+import { contentHash, KEY_BYTES, MAX_CONTENT_BYTES, MAX_CONTENTS_A_KEY } from './store.js';
 
 interface Partial {
   readonly hash: Buffer;
   readonly totalBytes: number;
-  chunks: Buffer[];
+  readonly chunks: Buffer[];
   bytes: number;
 }
 
@@ -23,58 +18,46 @@ export type PartOutcome = 'taken' | 'complete' | 'spoiled' | 'ignored';
 
 export class PartialContents {
   readonly #contents = new Map<string, Partial>();
+  /** All that this holder has sent: an honest one has no more for a key. */
   #bytes = 0;
 
-  constructor(readonly onContent: (content: Buffer) => void) {}
+  /** @param whole contents that are here, from any holder: hash as latin1, length */
+  constructor(
+    readonly whole: Map<string, number>,
+    readonly onContent: (content: Buffer) => void,
+  ) {}
 
   /** What need not be sent (again). */
   held(): HeldPart[] {
-    return [...this.#contents.values()]
-      .filter(({ bytes }) => bytes > 0)
-      .map(({ hash, bytes }) => ({ hash, bytes }));
+    const whole = [...this.whole].map(([id, bytes]) => ({ hash: Buffer.from(id, 'latin1'), bytes }));
+    const begun = [...this.#contents.values()].map(({ hash, bytes }) => ({ hash, bytes }));
+    return [...whole, ...begun].filter(({ bytes }) => bytes > 0).slice(0, MAX_CONTENTS_A_KEY);
   }
 
   /** `spoiled`: all parts were here and the hash was another, so it begins anew. */
   add({ hash, totalBytes, offset, bytes }: ContentPart): PartOutcome {
     const id = hash.toString('latin1');
-    let content = this.#contents.get(id);
-    if (!content) {
-      if (totalBytes > MAX_CONTENT_BYTES || this.#contents.size >= MAX_CONTENTS) return 'ignored';
-      content = { hash, totalBytes, chunks: [], bytes: 0 };
-      this.#contents.set(id, content);
-    }
+    if (this.whole.has(id) || totalBytes > MAX_CONTENT_BYTES) return 'ignored';
+    const content = this.#contents.get(id) ?? { hash, totalBytes, chunks: [], bytes: 0 };
     const behind = content.bytes - offset;
-    const wanted = content.bytes < totalBytes || totalBytes === 0;
-    if (totalBytes !== content.totalBytes || behind < 0 || !wanted) return 'ignored';
-    const fresh = bytes.subarray(behind, behind + content.totalBytes - content.bytes);
+    if (totalBytes !== content.totalBytes || behind < 0) return 'ignored';
+    const fresh = bytes.subarray(behind, behind + totalBytes - content.bytes);
     if (fresh.length === 0 && totalBytes > 0) return 'ignored';
-    this.#makeRoom(fresh.length, id);
+    const tooMuch = this.#bytes + fresh.length > 2 * KEY_BYTES || this.#contents.size >= MAX_CONTENTS_A_KEY;
+    if (tooMuch) return 'ignored';
+    this.#contents.set(id, content);
     content.chunks.push(fresh);
     content.bytes += fresh.length;
     this.#bytes += fresh.length;
     return content.bytes < totalBytes ? 'taken' : this.#finish(id, content);
   }
 
-  /** Whoever begins contents and does not end them holds up nobody else's: what was begun first gives way. */
-  #makeRoom(bytes: number, without: string): void {
-    for (const [id, { chunks, bytes: held }] of this.#contents) {
-      if (this.#bytes + bytes <= MAX_BYTES) return;
-      if (id === without || chunks.length === 0) continue;
-      this.#contents.delete(id);
-      this.#bytes -= held;
-    }
-  }
-
-  #finish(id: string, content: Partial): PartOutcome {
-    const whole = Buffer.concat(content.chunks);
-    this.#bytes -= content.bytes;
-    // What is complete stays known, so that it is not sent again, but takes no more room.
-    content.chunks = [];
-    if (contentHash(whole).equals(content.hash)) {
-      this.onContent(whole);
-      return 'complete';
-    }
+  #finish(id: string, { hash, chunks }: Partial): PartOutcome {
     this.#contents.delete(id);
-    return 'spoiled';
+    const content = Buffer.concat(chunks);
+    if (!contentHash(content).equals(hash)) return 'spoiled';
+    this.whole.set(id, content.length);
+    this.onContent(content);
+    return 'complete';
   }
 }

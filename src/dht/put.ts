@@ -4,10 +4,16 @@
  * A node that refuses, does not answer, or does not give out what it took is replaced by the next closest. Not here: keeping replicas alive later
  * (replicator.ts), the API.
  */
+import { decodeSignedValue } from '../identity/signed-value.js';
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
 import { K, type Network, THOROUGH } from './network.js';
 import type { RpcRequest, StoreItem } from './rpc-message.js';
+
+/** Nodes that are tried for each replica that is wanted. */
+const TRIED_EACH = 3;
+/** Fits into any answer in a session, whatever else is in it. */
+const SIGNED_IN_AN_ANSWER = 1_200;
 
 /** Resolves with the number of nodes that hold the content now, this one included. Never rejects. */
 export function putContent(network: Network, item: StoreItem): Promise<number> {
@@ -15,6 +21,11 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
     const { self, store } = network.parts;
     const tried = new Set<string>();
     const startedAtMs = network.now;
+    const mostTried = TRIED_EACH * item.replication + K;
+    const comesFirst =
+      item.content.length <= SIGNED_IN_AN_ANSWER &&
+      decodeSignedValue(item.content, item.key, Math.floor(startedAtMs / 1000)) !== null;
+    let stale = false;
     let stored = 0;
     let waiting = 0;
     let searching = true;
@@ -26,7 +37,7 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       // Every verdict may change who is next, so the list is made anew: the r closest that did not fail us.
       const order = network.closestWithSelf(item.key, lookup.answered(), Number.POSITIVE_INFINITY);
       for (const contact of order) {
-        if (stored + waiting >= item.replication) break;
+        if (stale || stored + waiting >= item.replication || tried.size >= mostTried) break;
         if (!tried.has(contact.id)) storeAt(contact, lookup);
       }
       finishWhenIdle();
@@ -41,6 +52,8 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       }
       waiting += 1;
       network.storeAt(contact, left, (verdict) => {
+        // Who has a newer version is right: this one must not go to others who do not know better.
+        if (verdict === 'stale') stale = true;
         if (verdict === 'stored') readBack(contact, lookup);
         else ended(false, lookup);
       });
@@ -50,14 +63,14 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       if (held) stored += 1;
       advance(lookup);
     };
-    /** What does not fit into an answer is taken on trust. */
+    /** A signed value that fits is the first one in an answer; what does not fit is taken on trust. */
     const readBack = (contact: Contact, lookup: Lookup) => {
       const request: RpcRequest = { kind: 'find', key: item.key, wantValues: true, wantKx: false };
       network.request(contact, request, {
         onAnswer: (answer) => {
           const held =
             answer.kind === 'found' &&
-            (answer.moreValues || answer.values.some((value) => value.equals(item.content)));
+            ((answer.moreValues && !comesFirst) || answer.values.some((value) => value.equals(item.content)));
           if (!held) network.parts.counters.add('replicasNotHeld');
           ended(held, lookup);
         },
@@ -75,7 +88,7 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
         searching = false;
         // Nodes that were slow or found late, and turned out to be among the closest, get it in addition.
         for (const contact of network.closestWithSelf(item.key, lookup.answered(), item.replication)) {
-          if (!tried.has(contact.id)) storeAt(contact, lookup);
+          if (!stale && !tried.has(contact.id)) storeAt(contact, lookup);
         }
         advance(lookup);
       },

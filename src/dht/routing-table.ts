@@ -23,7 +23,7 @@ interface Entry {
 interface Bucket {
   /** Heard of longest ago first. */
   entries: Entry[];
-  candidates: Contact[];
+  candidates: Entry[];
 }
 
 export type OfferResult =
@@ -65,46 +65,55 @@ export class RoutingTable {
       const { contact: known, failures } = bucket.entries[index] as Entry;
       if (!ofItself && failures === 0 && !sameAddress(known, contact)) return { outcome: 'refused' };
       bucket.entries.splice(index, 1);
+      const moved = !sameAddress(known, contact);
+      if (moved && !this.admits(contact, contactsOf(bucket))) {
+        this.#size -= 1;
+        return { outcome: 'refused' };
+      }
       bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
       return { outcome: 'refreshed' };
     }
-    if (
-      !this.admits(
-        contact,
-        bucket.entries.map((entry) => entry.contact),
-      )
-    ) {
-      return { outcome: 'refused' };
-    }
+    if (!this.admits(contact, contactsOf(bucket))) return { outcome: 'refused' };
     if (bucket.entries.length < BUCKET_SIZE) {
       bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
       this.#size += 1;
       return { outcome: 'added' };
     }
-    bucket.candidates = bucket.candidates.filter((candidate) => candidate.id !== contact.id);
-    bucket.candidates.push(contact);
+    bucket.candidates = bucket.candidates.filter((candidate) => candidate.contact.id !== contact.id);
+    bucket.candidates.push({ contact, lastSeenMs: nowMs, failures: 0 });
     if (bucket.candidates.length > MAX_CANDIDATES) bucket.candidates.shift();
     const { contact: oldest, lastSeenMs } = bucket.entries[0] as Entry;
     return { outcome: 'waiting', oldest, heardMs: lastSeenMs };
   }
 
   /** A request to the contact failed for good. True where it left the table; a candidate may have taken its place. */
-  failed(contact: Contact, nowMs: number): boolean {
+  failed(contact: Contact): boolean {
     const bucket = this.#bucket(contact);
     const index = bucket?.entries.findIndex((entry) => entry.contact.id === contact.id) ?? -1;
     if (!bucket || index < 0) return false;
     const entry = bucket.entries[index] as Entry;
     entry.failures += 1;
-    if (entry.failures < MAX_FAILURES && bucket.candidates.length === 0) return false;
+    const others = contactsOf(bucket).filter((one) => one.id !== contact.id);
+    const at = bucket.candidates.findLastIndex((candidate) => this.admits(candidate.contact, others));
+    if (entry.failures < MAX_FAILURES && at < 0) return false;
     bucket.entries.splice(index, 1);
-    this.#size -= 1;
-    const left = bucket.entries.map((one) => one.contact);
-    const next = bucket.candidates.pop();
-    if (next && this.admits(next, left)) {
-      bucket.entries.push({ contact: next, lastSeenMs: nowMs, failures: 0 });
-      this.#size += 1;
-    }
+    const [next] = at < 0 ? [] : bucket.candidates.splice(at, 1);
+    if (next) bucket.entries.push(next);
+    else this.#size -= 1;
     return true;
+  }
+
+  /** Takes out whoever is not `valid` any more; gives them. */
+  prune(valid: (contact: Contact) => boolean): Contact[] {
+    const gone: Contact[] = [];
+    for (const bucket of this.#buckets) {
+      if (!bucket) continue;
+      bucket.candidates = bucket.candidates.filter(({ contact }) => valid(contact));
+      gone.push(...contactsOf(bucket).filter((contact) => !valid(contact)));
+      bucket.entries = bucket.entries.filter(({ contact }) => valid(contact));
+    }
+    this.#size -= gone.length;
+    return gone;
   }
 
   /** Up to `count` contacts, closest to `target` first. */
@@ -152,4 +161,8 @@ export class RoutingTable {
   #bucket(contact: Contact): Bucket | undefined {
     return this.#buckets[sharedPrefixBits(this.position, contact.position)];
   }
+}
+
+function contactsOf(bucket: Bucket): Contact[] {
+  return bucket.entries.map((entry) => entry.contact);
 }

@@ -19,11 +19,12 @@ import { type ContentStore, MAX_TTL_MS } from './store.js';
 
 /** So that what is slow to arrive is known to be on its way, and not lost when it stops. */
 const PART_BYTES = 8192;
+const NOTHING = Buffer.alloc(0);
 
-/** What is left of a content behind its first `held` bytes. */
+/** What is left of a content behind its first `held` bytes; an empty part where that is nothing, so that it is known to be here. */
 function partsOf(hash: Buffer, content: Buffer, held: number): RpcAnswer[] {
   const totalBytes = content.length;
-  if (totalBytes === 0) return [{ kind: 'part', hash, totalBytes, offset: 0, bytes: content }];
+  if (held >= totalBytes) return [{ kind: 'part', hash, totalBytes, offset: totalBytes, bytes: NOTHING }];
   const parts: RpcAnswer[] = [];
   for (let offset = held; offset < totalBytes; offset += PART_BYTES) {
     const bytes = content.subarray(offset, offset + PART_BYTES);

@@ -16,7 +16,7 @@ export const KEY_BYTES = 65_536;
 export const MAX_TTL_MS = 43_200_000;
 /** What one API message can carry (Spec 3.1.1). */
 export const MAX_CONTENT_BYTES = 65_491;
-const MAX_CONTENTS_A_KEY = 1024;
+export const MAX_CONTENTS_A_KEY = 1024;
 /** A life that would become longer by less than this does not: that much comes from being handed on, again and again. */
 const DRIFT_MS = 2_000;
 /** What an entry costs besides its content, for the bounds over all and for each sender. */
@@ -56,6 +56,14 @@ export function contentHash(content: Buffer): Buffer {
 }
 
 const extended = (heldMs: number, newMs: number) => (newMs - heldMs > DRIFT_MS ? newMs : heldMs);
+
+/** 16 bytes that are equal for equal sets of contents, told by their hashes; null for none. */
+export function digestOf(hashes: readonly Buffer[]): Buffer | null {
+  if (hashes.length === 0) return null;
+  const hash = createHash('sha256');
+  for (const one of [...hashes].sort(Buffer.compare)) hash.update(one);
+  return hash.digest().subarray(0, 16);
+}
 
 const cost = (entry: StoredContent) => entry.content.length + ENTRY_OVERHEAD_BYTES;
 
@@ -128,13 +136,9 @@ export class ContentStore {
     );
   }
 
-  /** 16 bytes that are equal for equal sets of contents; null for none. */
+  /** See {@link digestOf}. */
   digest(key: Buffer, nowMs: number): Buffer | null {
-    const hashes = this.get(key, nowMs).map((entry) => entry.hash);
-    if (hashes.length === 0) return null;
-    const hash = createHash('sha256');
-    for (const one of hashes.sort(Buffer.compare)) hash.update(one);
-    return hash.digest().subarray(0, 16);
+    return digestOf(this.get(key, nowMs).map((entry) => entry.hash));
   }
 
   /** Removes what has expired, everywhere. */

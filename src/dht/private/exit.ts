@@ -18,6 +18,8 @@ const LOOKUPS_PER_SECOND = 20;
 const LOOKUP_BURST = 200;
 const ALL_PER_SECOND = 40;
 const ALL_BURST = 400;
+/** The longest that a lookup for somebody else may take, in milliseconds. */
+const LIFE_MS = 60_000;
 export const MAX_LOOKUPS = 128;
 const WINDOW = 4;
 /** Several times what a key may hold (Spec 3.1: 64 KB). */
@@ -54,7 +56,7 @@ export class Exit {
 
   serve(back: WayBack, keys: LayerKeys, payload: Buffer): TakenVerdict {
     const { network, direct } = this.#o;
-    const { counters } = network.parts;
+    const { counters, clock } = network.parts;
     const request = decodeExitRequest(payload);
     if (!request) {
       counters.add('dropOnion');
@@ -76,10 +78,16 @@ export class Exit {
       return 'taken';
     }
     this.#running += 1;
+    let running = true;
     const end = (stored: number) => {
+      if (!running) return;
+      running = false;
+      clock.clearTimer(timer);
       this.#running -= 1;
       replies.end(stored);
     };
+    // Whatever keeps a lookup from its end keeps no place here, and nobody waits for it so long.
+    const timer = clock.setTimer(LIFE_MS, () => end(0));
     if (request.kind === 'put') {
       const { key, ttlMs, replication, content } = request;
       void direct.put({ key, ttlMs, replication, content }).then(end, () => end(0));

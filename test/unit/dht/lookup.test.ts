@@ -40,7 +40,7 @@ class World {
         start: sorted,
         ownId: 'self',
         thorough: () => options.thorough ?? 0,
-        diversity: new Diversity(options.caps ?? 'off', () => 1_000),
+        diversity: new Diversity(options.caps ?? 'off', { size: 0, contacts: () => [] }),
         onSettled: () => this.log.push('settled'),
         onDone: () => this.log.push('done'),
       },

@@ -73,7 +73,7 @@ test('a full bucket keeps its old contacts; a newcomer enters only when the olde
   table.offer(old[0] as Contact, 101);
   const next = table.offer(inBucket(3), 102);
   if (next.outcome === 'waiting') assert.is(next.oldest.id, old[1]?.id);
-  assert.ok(table.failed(old[1] as Contact, 103));
+  assert.ok(table.failed(old[1] as Contact));
   assert.is(table.get(old[1] as Contact), null);
   assert.is(table.size, BUCKET_SIZE);
 });
@@ -87,7 +87,7 @@ test('a contact stays where we know it, unless it says itself that it has moved,
   assert.is(table.get(contact), contact);
   assert.is(table.offer(elsewhere, 2, true).outcome, 'refreshed');
   assert.is(table.get(contact), elsewhere);
-  table.failed(elsewhere, 3);
+  table.failed(elsewhere);
   assert.is(table.offer(contact, 4).outcome, 'refreshed');
   assert.is(table.get(contact), contact);
 });
@@ -96,10 +96,10 @@ test('without a candidate a contact goes only after two failures in a row', () =
   const table = new RoutingTable(own, 'self');
   const contact = inBucket(1);
   table.offer(contact, 0);
-  assert.not.ok(table.failed(contact, 1));
+  assert.not.ok(table.failed(contact));
   table.offer(contact, 2);
-  assert.not.ok(table.failed(contact, 3));
-  assert.ok(table.failed(contact, 4));
+  assert.not.ok(table.failed(contact));
+  assert.ok(table.failed(contact));
   assert.is(table.size, 0);
 });
 
