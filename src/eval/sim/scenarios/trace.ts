@@ -17,7 +17,7 @@ export const trace = scenario({
     odds: 2,
     traces: 100_000,
     askers: 400,
-    tracesPerSecond: 2_000,
+    tracesPerSecond: 500,
     lossPercent: 1,
   },
   async run(parameters, seed, tell) {
@@ -49,7 +49,7 @@ export const trace = scenario({
       lengths.push(path.length);
       hops += path.length;
       badHops += path.filter((hop) => bad.has(hop.identity.toString('latin1'))).length;
-      if (done % 10_000 === 9_999) tell(`${done + 1} traces, ${rounded(percent(malicious, done + 1), 2)} %`);
+      if (done % 2_000 === 1_999) tell(`${done + 1} traces, ${rounded(percent(malicious, done + 1), 2)} %`);
     });
     return {
       nodes,
