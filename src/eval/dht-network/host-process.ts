@@ -13,7 +13,7 @@ import type { HostAnswers, HostRequest } from './host-messages.js';
 type Settle = (message: { result?: unknown; error?: string }) => void;
 
 /** Garbage can be collected, and room for new garbage is small, so that what is resident is what nodes hold. */
-const COLLECTABLE = ['--expose-gc', '--max-semi-space-size=2'];
+const COLLECTABLE = ['--expose-gc', '--compact-on-every-full-gc', '--max-semi-space-size=2'];
 
 export class HostProcess {
   readonly #child: ChildProcess;
