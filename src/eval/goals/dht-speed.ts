@@ -34,7 +34,7 @@ export const speedGoal: Goal = {
   area: 'dht',
   number: 1,
   title: `GET of ${VALUE_BYTES} bytes: p50 at most hyperdht's, p99 at most ${MOST_P99_SHARE} × its p99, at least ${LEAST_RATE_SHARE} × as many a second at ${AT_ONCE} at once; at most ${MOST_NODE_BYTES / 1000} KB a node`,
-  sampleSize: `${HOSTS * NODES_EACH} nodes each in ${HOSTS} processes; ${VALUES} values at ${REPLICATION} nodes, half of ours signed; ${ROUNDS} rounds in turn of ${GETS_IN_TURN} GETs one at a time and ${GETS_AT_ONCE} at ${AT_ONCE} at once, first value that holds; without private lookups; memory of ${MEMORY_NODES} nodes in one process`,
+  sampleSize: `${HOSTS * NODES_EACH} nodes each in ${HOSTS} processes; ${VALUES} values at ${REPLICATION} nodes, half of ours signed; ${ROUNDS} rounds in turn of ${GETS_IN_TURN} GETs one at a time and ${GETS_AT_ONCE} at ${AT_ONCE} at once, first value that holds; without private lookups; resident memory of ${MEMORY_NODES} nodes in one process, which share the contacts they read, after a compacting collection, beyond what the process had before`,
   run,
 };
 

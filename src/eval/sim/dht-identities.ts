@@ -1,8 +1,8 @@
 /**
  * Role: what many DHT nodes are made of: for each an identity with hostkey, certified key and position, in one file.
  *
- * Invariants: certificates and positions are valid for at least HORIZON_SECONDS, the positions by an easier puzzle than the network's; those that are not are made anew. The
- * hostkeys share primes (hostkey-pool.ts), so nothing here is secret.
+ * Invariants: certificates and positions are valid for at least HORIZON_SECONDS, the positions by an easier puzzle than the
+ * network's; those that are not are made anew. The hostkeys share primes (hostkey-pool.ts), so nothing here is secret.
  *
  * Not here: the nodes (dht-host.ts).
  */
