@@ -305,9 +305,7 @@ export class DhtNode {
     if (this.#dialBacks.has(contact.id) || this.#dialBacks.size >= MAX_DIAL_BACKS) return;
     this.#dialBacks.add(contact.id);
     const over = () => this.#dialBacks.delete(contact.id);
-    // One attempt: the address may be somebody's who never asked.
-    const attempts = this.#ofThemselves.has(contact) ? 1 : undefined;
-    this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over }, attempts);
+    this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over });
   }
 
   #verify(contact: UnverifiedContact): Contact | null {
