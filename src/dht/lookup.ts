@@ -8,7 +8,8 @@
  * Invariants: at most ALPHA requests (THOROUGH_ALPHA then) are waited for at a time; one that takes longer than its
  * hedge time no longer counts, so a silent node never holds up the search; every contact is asked once at an address; candidates and
  * requests are bounded. `onSettled` comes once, when the `width` closest nodes that are not slow have answered;
- * `onDone` comes once, after it, when nothing that could still matter is outstanding.
+ * `onExplored` once, when that holds at the end of the thorough part too; `onDone` once, when nothing that could still
+ * matter is outstanding, slow nodes included.
  * Not here: how a node is asked (network.ts), values, timers' clock.
  */
 import { type Contact, sameAddress } from './contact.js';
@@ -61,6 +62,7 @@ export interface LookupOptions {
   readonly thorough: () => number;
   readonly diversity: Diversity;
   readonly onSettled: (lookup: Lookup) => void;
+  readonly onExplored: (lookup: Lookup) => void;
   readonly onDone: (lookup: Lookup) => void;
 }
 
@@ -75,6 +77,7 @@ export class Lookup {
   #asked = 0;
   #state: 'running' | 'settled' | 'done' = 'running';
   #enough = false;
+  #explored = false;
   #maxCost = 0;
   #pumping = false;
 
@@ -265,17 +268,27 @@ export class Lookup {
     });
   }
 
+  #closestAnswered(): boolean {
+    return this.#closestLive().every(({ state }) => state === 'answered');
+  }
+
   #conclude(): void {
     if (this.#pumping) return;
     if (this.#state === 'running') {
       const ended = this.#enough || (this.#asked >= MAX_REQUESTS && this.#outstanding === 0);
-      if (!ended && !this.#closestLive().every(({ state }) => state === 'answered')) return;
+      if (!ended && !this.#closestAnswered()) return;
       this.#state = 'settled';
       this.#maxCost = this.options.thorough();
       this.options.onSettled(this);
       this.#pump();
     }
-    if (this.#state === 'settled' && (this.#enough || this.#outstanding === 0)) {
+    if (this.#state !== 'settled') return;
+    // Without anybody who is waited for, nobody was left to ask (pump).
+    if (!this.#explored && this.#active === 0 && this.#closestAnswered()) {
+      this.#explored = true;
+      this.options.onExplored(this);
+    }
+    if (this.#enough || this.#outstanding === 0) {
       this.#state = 'done';
       this.options.onDone(this);
     }

@@ -57,6 +57,7 @@ export interface SearchOptions {
   /** Called for each answer. @param last no fuller one follows from this node */
   readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => void;
   readonly onSettled?: (lookup: Lookup) => void;
+  readonly onExplored?: (lookup: Lookup) => void;
   readonly onDone: (lookup: Lookup) => void;
 }
 
@@ -99,6 +100,7 @@ export class Network {
         ownId: self.id,
         ...{ thorough, diversity },
         onSettled: options.onSettled ?? (() => {}),
+        onExplored: options.onExplored ?? (() => {}),
         onDone: options.onDone,
       },
       {

@@ -7,7 +7,7 @@
 import { ipv4Bytes, ipv6Bytes } from './address.js';
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
-import { K, type Network, THOROUGH } from './network.js';
+import { type Network, THOROUGH } from './network.js';
 import type { KxAddress } from './rpc-message.js';
 
 const TRACE_WIDTH = 8;
@@ -21,8 +21,6 @@ export interface TraceHop {
 export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | null> {
   return new Promise((resolve) => {
     const kxOf = new Map<string, KxAddress>();
-    // Who knows few others knows all of them, and cannot be led astray: then nobody who is slow is waited for.
-    const thorough = network.parts.table.size >= 2 * K;
     let replied = false;
     const reply = (lookup: Lookup, last: boolean) => {
       const target = lookup.answered().find((contact) => kxOf.has(contact.id));
@@ -42,10 +40,9 @@ export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | n
       onFound: (contact, found) => {
         if (found.kx) kxOf.set(contact.id, withAddresses(found.kx, contact));
       },
-      thorough: () => (thorough ? THOROUGH.some : 0),
-      onSettled: (lookup) => {
-        if (!thorough) reply(lookup, false);
-      },
+      thorough: () => THOROUGH.some,
+      // Whoever is slow by then is not waited for.
+      onExplored: (lookup) => reply(lookup, false),
       onDone: (lookup) => reply(lookup, true),
     });
   });

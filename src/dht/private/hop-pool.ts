@@ -10,7 +10,7 @@
  * Not here: the choice (path-choice.ts).
  */
 import type { Contact } from '../contact.js';
-import type { Network } from '../network.js';
+import { type Network, THOROUGH } from '../network.js';
 
 const POOL_SIZE = 32;
 /** As many as make a choice worth the name. */
@@ -78,6 +78,7 @@ export class HopPool {
     this.network.search({
       target: random.bytes(32),
       width: SEARCH_WIDTH,
+      thorough: () => THOROUGH.some,
       onDone: (lookup) => {
         this.#searches -= 1;
         const isNew = (one: Contact) =>

@@ -42,6 +42,7 @@ class World {
         thorough: () => options.thorough ?? 0,
         diversity: new Diversity(options.caps ?? 'off', { size: 0, contacts: () => [] }),
         onSettled: () => this.log.push('settled'),
+        onExplored: () => this.log.push('explored'),
         onDone: () => this.log.push('done'),
       },
       {
@@ -70,7 +71,7 @@ test('it ends with the closest nodes and asks none twice', () => {
   const middle = contactsAt(100, 200, 300);
   const world = new World((contact) => (middle.includes(contact) ? near : [...near, ...middle]));
   const lookup = world.lookup(middle);
-  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.log, ['settled', 'explored', 'done']);
   assert.equal(lookup.answered(3), near.slice(0, 3));
   assert.is(new Set(world.asked).size, world.asked.length);
   assert.equal(lookup.pathTo(near[0] as Contact).length, 2);
@@ -82,11 +83,11 @@ test('a silent node holds up nothing: after its hedge time the next is asked, an
   const lookup = world.lookup([a, b, c, d]);
   assert.equal(world.log, []);
   world.hedges.get(a.id)?.();
-  assert.equal(world.log, ['settled']);
+  assert.equal(world.log, ['settled', 'explored']);
   assert.equal(lookup.answered(), [b, c, d]);
   world.waiting.get(a.id)?.onContacts([]);
   world.waiting.get(a.id)?.onEnd();
-  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.log, ['settled', 'explored', 'done']);
   assert.equal(lookup.answered(1), [a]);
 });
 
@@ -114,7 +115,7 @@ test('colluders close to the target hide it from a plain lookup, not from a thor
   assert.not.ok(plain.asked.includes(honest));
   const thorough = new World(answers);
   const lookup = thorough.lookup(start, { thorough: 5 });
-  assert.equal(thorough.log, ['settled', 'done']);
+  assert.equal(thorough.log, ['settled', 'explored', 'done']);
   assert.equal(lookup.answered(3), closest);
 });
 
@@ -127,7 +128,7 @@ test('colluders who name ever new colluders get no more than their share of the 
     return contact === near ? [] : Array.from({ length: 16 }, () => contactAt(far--));
   });
   const lookup = world.lookup([...contactsAt(10, 11, 12, 13), ...honest], { thorough: 5 });
-  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.log, ['settled', 'explored', 'done']);
   assert.is(lookup.answered(1)[0], near);
   assert.ok(world.asked.length <= 320, `${world.asked.length} requests`);
 });
@@ -143,7 +144,7 @@ test('a wrong address told first does not hide a node whose right one is told la
   });
   const lookup = world.lookup([liar, far]);
   world.waiting.get(wrong.id)?.onFailed();
-  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.log, ['settled', 'explored', 'done']);
   assert.ok(lookup.answered(1)[0] === near);
 });
 
@@ -152,7 +153,7 @@ test('contacts of one prefix do not crowd out the others among the closest', () 
   const others = [7, 8, 9].map((net) => contactAt(1_000 + net, `198.51.${net}.1`));
   const world = new World(() => []);
   const lookup = world.lookup([...crowd, ...others], { caps: 'on' });
-  assert.equal(world.log, ['settled', 'done']);
+  assert.equal(world.log, ['settled', 'explored', 'done']);
   assert.equal(world.asked.filter((contact) => crowd.includes(contact)).length, 1);
   assert.equal(lookup.answered().length, 3);
 });
