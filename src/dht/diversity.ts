@@ -6,9 +6,8 @@
  * loopback addresses unless `strict`; none while the peers known are in few prefixes, so small networks and those of one
  * provider work. Not here: what the caps are for (routing-table.ts, lookup.ts).
  */
-import { isPrivateAddress } from '../private-address.js';
-import { ipv6Bytes } from './address.js';
 import type { Contact } from './contact.js';
+import { type Prefixes, prefixesOf } from './prefixes.js';
 
 /** Most peers of one prefix. */
 export interface PrefixCaps {
@@ -28,17 +27,6 @@ export interface KnownContacts {
   readonly size: number;
   contacts(): readonly Contact[];
 }
-
-interface Prefixes {
-  readonly narrow: string;
-  readonly wide: string;
-}
-
-/** Prefixes once worked out, where private addresses count too and where not: they depend on the contact alone, so one memory serves all. */
-const known = {
-  strict: new WeakMap<Contact, readonly Prefixes[]>(),
-  lenient: new WeakMap<Contact, readonly Prefixes[]>(),
-};
 
 /** Counts peers by prefix and says who would be one too many. */
 export class PrefixCount {
@@ -100,25 +88,9 @@ export class Diversity {
     return this.#wide;
   }
 
+  /** The prefixes of the address it is reached by: the other one could be anybody's. */
   #prefixesOf(contact: Contact): readonly Prefixes[] {
-    const memory = this.mode === 'on' ? known.strict : known.lenient;
-    let prefixes = memory.get(contact);
-    if (!prefixes) {
-      // The family it is reached by: the other one could be anybody's.
-      const host = contact.ipv4 ?? contact.ipv6;
-      prefixes = host === null ? [] : this.#ofHost(host);
-      memory.set(contact, prefixes);
-    }
-    return prefixes;
-  }
-
-  #ofHost(host: string): Prefixes[] {
-    if (this.mode !== 'on' && isPrivateAddress(host)) return [];
-    if (!host.includes(':')) {
-      const parts = host.split('.');
-      return [{ narrow: parts.slice(0, 3).join('.'), wide: parts.slice(0, 2).join('.') }];
-    }
-    const hex = ipv6Bytes(host)?.toString('hex') ?? '';
-    return [{ narrow: hex.slice(0, 12), wide: hex.slice(0, 8) }];
+    const reached = contact.ipv4 !== null ? 4 : 6;
+    return prefixesOf(contact, this.mode === 'on').filter(({ family }) => family === reached);
   }
 }

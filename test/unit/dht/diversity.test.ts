@@ -44,6 +44,14 @@ test('IPv6 counts by /48 and /32, whatever its text form; who has both families 
   assert.equal(diversity.select([both, same24, six, same48, other], 3), [both, six, other]);
 });
 
+test('an IPv6 address beside a private IPv4 one, by which the peer is reached, counts for nobody', () => {
+  const diversity = new Diversity('auto', knows(40));
+  const honest = contact(null, '2001:db8:1::1');
+  const claims = contact('10.0.0.1', '2001:db8:1::2');
+  assert.equal(diversity.select([claims, honest], 2), [claims, honest]);
+  assert.equal(diversity.select([claims, honest, contact(null, '2001:db8:1::3')], 2), [claims, honest]);
+});
+
 test('private addresses and networks of few prefixes have no caps unless they are configured', () => {
   const home = [contact('10.0.0.1'), contact('10.0.0.2'), contact(null, 'fd00::1'), contact(null, 'fd00::2')];
   const open = [contact('203.0.113.1'), contact('203.0.113.2'), contact('198.51.100.1')];
