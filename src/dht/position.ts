@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { lasting } from './bytes.js';
 
-/** Leading zero bits: 2^PUZZLE_BITS hashes on average, 1.2 s of a core with SHA instructions. A constant of the network. */
+/** Leading zero bits: 2^PUZZLE_BITS hashes on average, 1.1 s of a core with SHA instructions. A constant of the network. */
 export const PUZZLE_BITS = 24;
 export const EPOCH_SECONDS = 30 * 86_400;
 /** A proof is still (or already) good this long beyond its epoch, because clocks differ. */
