@@ -25,7 +25,7 @@ export interface Candidate {
 const MAX_PEERS = 256;
 const MAX_AGE_MS = 10 * 60_000;
 const REFRESH_AFTER_MS = 60_000;
-/** Traces of one refill; more until there are enough peers. */
+/** Traces of one refill; more until there are twice the peers that are wanted, so that some may fail. */
 const TRACES = 3;
 const MAX_TRACES = 12;
 const TRACE_TIMEOUT_MS = 5_000;
@@ -79,7 +79,7 @@ export class PeerPool {
 
   async #fill(wanted: number): Promise<void> {
     for (let trace = 0; trace < MAX_TRACES; trace += 1) {
-      if (trace >= TRACES && this.#entries.size >= wanted) break;
+      if (trace >= TRACES && this.#entries.size >= 2 * wanted) break;
       await this.#trace();
     }
     this.#refilledAt = Date.now();

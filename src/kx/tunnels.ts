@@ -355,8 +355,19 @@ export class Tunnels {
   #suspectBroken(tunnel: Tunnel, failure: KxFailure): void {
     // The exchange point itself has forgotten the tunnel: no relay did that.
     if (failure === 'unknown-pseudo-identity') return;
-    const relays = tunnel.carrying.slice(0, -1);
-    this.#suspect(failure === 'unreachable' ? relays.slice(0, 1) : relays.slice(1));
+    const [first, ...others] = tunnel.carrying.slice(0, -1);
+    if (failure !== 'unreachable' || first === undefined) {
+      this.#suspect(others);
+      return;
+    }
+    this.#suspect([first]);
+    // Down, and not only suspected: where no other pinned peer can stand on this path, a further one joins.
+    this.#noteFailure(first);
+  }
+
+  #noteFailure(peer: Candidate): void {
+    this.#options.guards.noteFailure(peer, Date.now());
+    this.#saveGuards();
   }
 
   #suspect(peers: readonly Candidate[]): void {
@@ -374,14 +385,13 @@ export class Tunnels {
   }
 
   #noteFailedHop(tunnel: Tunnel, failure: KxFailure, hop: number): void {
-    const { log, pool, guards } = this.#options;
+    const { log, pool } = this.#options;
     const { direction, attempts } = tunnel;
     log.info({ direction, failure, hop, attempt: attempts }, 'a circuit was not built');
     const failed = tunnel.path[hop];
     if (failed === undefined || hop >= tunnel.hops - 1) return;
     pool.forget(failed.identity);
-    guards.noteFailure(failed, Date.now());
-    this.#saveGuards();
+    this.#noteFailure(failed);
   }
 
   #rebuild(tunnel: Tunnel): void {

@@ -25,6 +25,7 @@ const exchangePoint: PeerAddress = {
 
 interface Bench {
   readonly tunnels: Tunnels;
+  readonly guards: Guards;
   readonly commands: TunnelCommand[];
   readonly forgotten: string[];
   readonly client: ApiConnection;
@@ -33,7 +34,8 @@ interface Bench {
   command(): Promise<TunnelCommand>;
 }
 
-async function bench(peers = 6, rotateSeconds = 600, cover = 0): Promise<Bench> {
+/** `pinned`: the only first hop that is pinned before. */
+async function bench(peers = 6, rotateSeconds = 600, cover = 0, pinned?: PeerAddress): Promise<Bench> {
   const commands: TunnelCommand[] = [];
   const forgotten: string[] = [];
   const sent: ApiMessage[] = [];
@@ -53,10 +55,22 @@ async function bench(peers = 6, rotateSeconds = 600, cover = 0): Promise<Bench> 
     peers: async () => candidates,
     forget: (identity: Buffer) => forgotten.push(identity.toString('hex')),
   } as unknown as PeerPool;
+  const guards = await Guards.load(mkdtempSync(join(tmpdir(), 'peer-tunnels-')));
+  if (pinned?.ipv4) {
+    const { identity, ipv4, kxPort: port } = pinned;
+    const only = [{ identity, address: [...ipv4].join('.'), port }];
+    guards.first.choose(only, {
+      eligible: () => true,
+      fits: () => true,
+      mayGrow: false,
+      near: () => false,
+      now: Date.now(),
+    });
+  }
   const tunnels = new Tunnels({
     engine,
     pool,
-    guards: await Guards.load(mkdtempSync(join(tmpdir(), 'peer-tunnels-'))),
+    guards,
     self: randomBytes(32),
     families: { ipv4: true, ipv6: false },
     hops: 3,
@@ -77,7 +91,7 @@ async function bench(peers = 6, rotateSeconds = 600, cover = 0): Promise<Bench> 
     taken += 1;
     return commands[taken - 1] as TunnelCommand;
   };
-  return { tunnels, commands, forgotten, client, sent, command };
+  return { tunnels, guards, commands, forgotten, client, sent, command };
 }
 
 function build(type: 'kx-build-incoming' | 'kx-build-outgoing', pseudoIdentity: Buffer, hops = 3) {
@@ -260,6 +274,23 @@ test('after a break the relays of the broken circuit are passed over, and so is 
     assert.ok(first.type === 'buildIncoming' && repair.type === 'rotate');
     const broken = first.path[failure === 'unreachable' ? 0 : 1];
     assert.not(repair.path.some(({ identity }) => identity.equals(broken?.identity ?? identity)));
+  }
+});
+
+test('a first hop that is gone is replaced at once, also where the exchange point is the other pinned one', async () => {
+  for (let network = 0; network < 20; network += 1) {
+    const { tunnels, guards, client, command } = await bench(12, 600, 0, exchangePoint);
+    tunnels.build(client, build('kx-build-incoming', randomBytes(32)));
+    const first = await command();
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel, stepMs: [] });
+    tunnels.handleEvent({ type: 'tunnelBroken', tunnel: first.tunnel, failure: 'unreachable' });
+    const repair = await command();
+    assert.ok(first.type === 'buildIncoming' && repair.type === 'rotate');
+    assert.not(repair.path[0]?.identity.equals(first.path[0]?.identity ?? exchangePoint.identity));
+    const pinned = guards.first.members.filter(({ identity }) => identity.equals(exchangePoint.identity));
+    assert.is(pinned.length, 1, 'the exchange point is a pinned first hop');
+    assert.ok(guards.first.members.length === 3);
+    tunnels.close();
   }
 });
 
