@@ -15,10 +15,14 @@ import type { FoundAnswer } from './rpc-message.js';
 import { contentHash, digestOf, MAX_CONTENT_BYTES } from './store.js';
 
 const AGREEING = 3;
+/** Contents of which a GET remembers whether the key has signed them. */
+const MAX_PROOFS = 256;
 
 /** How many holders have given the same, and whether that is all there can be. */
 class Agreement {
   readonly #holdersOf = new Map<string, number>();
+  /** By hash of a content: whether it is signed by the key. The same one comes from each holder. */
+  readonly #proofs = new Map<string, boolean>();
   readonly #canSign: boolean;
   #most = 0;
 
@@ -28,15 +32,24 @@ class Agreement {
 
   /** Where the key can sign, only holders that give a signed value count. */
   noteHolder({ values, moreValues }: FoundAnswer, digest: Buffer, nowMs: number): void {
-    const told = () => digestOf(values.map(contentHash));
-    if (!moreValues && !told()?.equals(digest)) return;
-    const nowSeconds = Math.floor(nowMs / 1000);
-    const proves = (value: Buffer) => decodeSignedValue(value, this.key, nowSeconds) !== null;
+    const hashes = values.map(contentHash);
+    if (!moreValues && !digestOf(hashes)?.equals(digest)) return;
+    const proves = (value: Buffer, index: number) => this.#proves(value, hashes[index] as Buffer, nowMs);
     if (this.#canSign && !values.some(proves)) return;
     const id = digest.toString('latin1');
     const holders = (this.#holdersOf.get(id) ?? 0) + 1;
     this.#holdersOf.set(id, holders);
     this.#most = Math.max(this.#most, holders);
+  }
+
+  #proves(value: Buffer, hash: Buffer, nowMs: number): boolean {
+    const id = hash.toString('latin1');
+    let proof = this.#proofs.get(id);
+    if (proof === undefined) {
+      proof = decodeSignedValue(value, this.key, Math.floor(nowMs / 1000)) !== null;
+      if (this.#proofs.size < MAX_PROOFS) this.#proofs.set(id, proof);
+    }
+    return proof;
   }
 
   get reached(): boolean {

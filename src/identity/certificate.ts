@@ -14,7 +14,7 @@
 import { constants, createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { PeerError } from '../errors.js';
-import { type Hostkey, identityOfModulus, MODULUS_BYTES, spkiOfModulus } from './hostkey.js';
+import { type Hostkey, identityOfModulus, MODULUS_BYTES, pkcs1OfModulus } from './hostkey.js';
 
 export const CERTIFICATE_BYTES = 1_074;
 export const CERTIFICATE_VERSION = 1;
@@ -127,7 +127,7 @@ function hasWork(certificate: Buffer): boolean {
 
 function signatureHolds(certificate: Buffer, modulus: Buffer): boolean {
   try {
-    const key = createPublicKey({ key: spkiOfModulus(modulus), format: 'der', type: 'spki' });
+    const key = createPublicKey({ key: pkcs1OfModulus(modulus), format: 'der', type: 'pkcs1' });
     return verify('sha256', signedBytes(certificate), pss(key), certificate.subarray(AT.signature));
   } catch {
     return false; // OpenSSL refuses some moduli altogether
