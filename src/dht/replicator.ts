@@ -1,10 +1,11 @@
 /**
  * Keeps contents where they belong while nodes come and go.
  *
- * Three occasions: a content that nobody brought to its place for REPLICATE_MS is offered to the r closest nodes; a
- * newcomer is offered what it is among the r closest to, by the closest two of those who are no newcomers themselves; when a contact is
- * lost, the keys it may have held are looked after at the next round. Offers carry hashes, so nothing is moved that
- * is there already. Invariants: bounded work a round; remaining life is handed on, never a new one.
+ * Three occasions: a content that nobody brought to its place for REPLICATE_MS is offered to the r closest nodes, which are
+ * searched for; a newcomer is offered what it is among the r closest to, by the closest two of those who are no newcomers
+ * themselves; when a contact is lost, what it may have held is offered to the closest that are known, without a search, for
+ * whoever holds a content knows its neighbours. Offers carry hashes, so nothing is moved that is there already.
+ * Invariants: bounded work a round; remaining life is handed on, never a new one.
  */
 import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
@@ -15,6 +16,8 @@ import type { StoredContent } from './store.js';
 const ROUND_MS = 20_000;
 const REPLICATE_MS = 600_000;
 const KEYS_A_ROUND = 64;
+/** Of the keys that a lost contact may have held, this share is searched for: what is brought to others counts as brought. */
+const SEARCHED_SHARE = 1 / 8;
 const KEYS_A_NEWCOMER = 1_000;
 const NEWCOMER_DELAY_MS = 500;
 /** How long a newcomer counts as one that has not been offered everything yet. */
@@ -27,6 +30,8 @@ export class Replicator {
   readonly #newcomers = new Map<string, Contact>();
   /** When contacts came, by id. */
   readonly #recent = new BoundedMap<string, number>(MAX_RECENT);
+  /** When a holder of a key that we hold was lost, by key. */
+  readonly #lost = new Map<string, { readonly key: Buffer; readonly sinceMs: number }>();
   #round: TimerHandle | null = null;
   #greeting: TimerHandle | null = null;
   #closed = false;
@@ -65,9 +70,11 @@ export class Replicator {
 
   contactLost(contact: Contact): void {
     const { store, table } = this.network.parts;
+    const sinceMs = this.network.now;
     for (const key of store.keys().slice(0, KEYS_A_NEWCOMER)) {
       const closest = this.network.closestWithSelf(key, [...table.closest(key, K), contact], K);
-      if (closest.some((one) => one.id === contact.id)) store.checked(key, 0);
+      if (closest.some((one) => one.id === contact.id))
+        this.#lost.set(key.toString('latin1'), { key, sinceMs });
     }
   }
 
@@ -77,23 +84,41 @@ export class Replicator {
     const now = this.network.now;
     store.expire(now);
     for (const key of store.unchecked(now - REPLICATE_MS).slice(0, KEYS_A_ROUND)) this.replicate(key);
+    this.#replaceLost();
   }
 
   /** Brings the contents of one key to the nodes closest to it. */
   replicate(key: Buffer): void {
-    const { store, self } = this.network.parts;
-    store.checked(key, this.network.now);
+    this.network.parts.store.checked(key, this.network.now);
     this.network.search({
       target: key,
       width: K,
-      onDone: (lookup) => {
-        if (this.#closed) return;
-        for (const entry of store.get(key, this.network.now)) {
-          const places = this.network.closestWithSelf(key, lookup.answered(), entry.replication);
-          for (const place of places) if (place.id !== self.id) this.#offer(place, entry);
-        }
-      },
+      onDone: (lookup) => this.#offerAll(key, lookup.answered()),
     });
+  }
+
+  #replaceLost(): void {
+    const { store, table, random } = this.network.parts;
+    for (const [id, { key, sinceMs }] of [...this.#lost].slice(0, KEYS_A_ROUND)) {
+      this.#lost.delete(id);
+      // Another holder was quicker.
+      if (store.checkedAtMs(key) > sinceMs) continue;
+      if (random.fraction() < SEARCHED_SHARE) {
+        this.replicate(key);
+        continue;
+      }
+      store.checked(key, this.network.now);
+      this.#offerAll(key, table.closest(key, K));
+    }
+  }
+
+  #offerAll(key: Buffer, contacts: readonly Contact[]): void {
+    const { store, self } = this.network.parts;
+    if (this.#closed) return;
+    for (const entry of store.get(key, this.network.now)) {
+      const places = this.network.closestWithSelf(key, contacts, entry.replication);
+      for (const place of places) if (place.id !== self.id) this.#offer(place, entry);
+    }
   }
 
   #greet(newcomer: Contact): void {

@@ -169,6 +169,11 @@ export class ContentStore {
     return [...this.#shelves.values()].map((shelf) => shelf.key);
   }
 
+  /** When the contents of the key were last brought to where they belong; never for a key that is not here. */
+  checkedAtMs(key: Buffer): number {
+    return this.#shelves.get(key.toString('latin1'))?.checkedAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Notes that the contents of the key are where they belong. */
   checked(key: Buffer, nowMs: number): void {
     const shelf = this.#shelves.get(key.toString('latin1'));

@@ -151,6 +151,38 @@ test('newcomers closer to a key receive its contents; the content survives all f
   network.close();
 });
 
+test('who is lost is replaced by the next closest, mostly without a search', async () => {
+  const network = new VirtualNetwork('lost');
+  await network.grow(16);
+  const keys = Array.from({ length: 40 }, () => random.bytes(32));
+  for (const key of keys) await put(network, at(network, 0), key, key, 4);
+  await network.clock.advance(60_000);
+  const gone = at(network, 5).network.parts.self;
+  const held = keys.filter((key) => holders(network, key).includes(5));
+  const living = [...network.nodes.keys()].filter((index) => index !== 5);
+  (network.nodes[5] as { silent: boolean }).silent = true;
+  let searches = 0;
+  for (const index of living) {
+    const { network: parts, replicator } = at(network, index);
+    while (parts.parts.table.get(gone)) parts.parts.table.failed(gone);
+    const search = parts.search.bind(parts);
+    parts.search = (options) => {
+      if (held.some((key) => key.equals(options.target))) searches += 1;
+      return search(options);
+    };
+    replicator.contactLost(gone);
+    replicator.runRound();
+    await network.clock.advance(1_000);
+  }
+  assert.ok(held.length >= 5, `${held.length} keys were on the lost node`);
+  for (const key of held) {
+    const now = holders(network, key);
+    for (const index of closestNodes(network, key, 4, living.values())) assert.ok(now.includes(index));
+  }
+  assert.ok(searches < held.length, `${searches} searches for ${held.length} keys`);
+  network.close();
+});
+
 test('newcomers that come one upon the other all receive what they are closest to', async () => {
   for (let round = 0; round < 8; round++) {
     const network = new VirtualNetwork(`crowd ${round}`);
