@@ -4,7 +4,8 @@
  * Invariants: at most KEY_BYTES of content a key (Spec 3.1, requirement 2), a bound over all and for each sender;
  * nothing is given out at or after its expiry; an identical content only extends its own life; a self-certifying
  * value replaces its own older version, is never replaced by an older one and is never pushed out by unsigned
- * contents. Not here: the network, disk, timers (the caller gives the time).
+ * contents, nor by those of a sender that has more here than its own. Not here: the network, disk, timers (the caller gives
+ * the time).
  */
 import { createHash } from 'node:crypto';
 import { decodeSignedValue } from '../identity/signed-value.js';
@@ -21,8 +22,10 @@ export const MAX_CONTENTS_A_KEY = 1024;
 const DRIFT_MS = 2_000;
 /** What an entry costs in memory besides its content (measured), for the bounds over all and for each sender. */
 const ENTRY_OVERHEAD_BYTES = 1_280;
-/** Unsigned contents make room for signed ones by this share of the whole store. */
+/** Room is made for signed contents by this share of the whole store. */
 const DROPPED_AT_ONCE = 64;
+/** Signed contents make room where their sender has so many times as much here as the sender of the new one. */
+const MUCH_MORE = 2;
 
 export interface StoreLimits {
   readonly totalBytes: number;
@@ -202,17 +205,8 @@ export class ContentStore {
     const freed = victims.reduce((sum, victim) => sum + cost(victim), 0);
     const senderBytes = (this.#senderBytes.get(entry.sender) ?? 0) + cost(entry);
     if (senderBytes > this.limits.senderBytes) return 'full';
-    let missing = this.#totalBytes - freed + cost(entry) - this.limits.totalBytes;
-    if (missing > 0) {
-      if (entry.sequence === null || missing > this.#unsignedBytes) return 'full';
-      // Finding whom to drop takes a look at everything: it must not be needed for each value of a flood.
-      missing = Math.max(missing, this.limits.totalBytes / DROPPED_AT_ONCE);
-      for (const other of this.#unsignedOfBiggestSender()) {
-        if (missing <= 0) break;
-        missing -= cost(other);
-        this.#drop(other);
-      }
-    }
+    const missing = this.#totalBytes - freed + cost(entry) - this.limits.totalBytes;
+    if (missing > 0 && (entry.sequence === null || !this.#makeRoom(missing, senderBytes))) return 'full';
     for (const victim of victims) this.#drop(victim);
     this.#add(entry, nowMs);
     return 'stored';
@@ -232,12 +226,34 @@ export class ContentStore {
     return chosen;
   }
 
-  #unsignedOfBiggestSender(): StoredContent[] {
-    const unsigned = [...this.#shelves.values()]
-      .flatMap((shelf) => [...shelf.contents.values()])
-      .filter((entry) => entry.sequence === null);
-    const weight = (entry: StoredContent) => this.#senderBytes.get(entry.sender) ?? 0;
-    return unsigned.sort((a, b) => weight(b) - weight(a) || a.expiresAtMs - b.expiresAtMs);
+  /** For a signed content of a sender that has `senderBytes` here with it. False where nobody has to make room. */
+  #makeRoom(bytes: number, senderBytes: number): boolean {
+    // Finding whom to drop takes a look at everything: it must not be needed for each value of a flood.
+    const atOnce = Math.max(bytes, this.limits.totalBytes / DROPPED_AT_ONCE);
+    const entries = () => [...this.#shelves.values()].flatMap((shelf) => [...shelf.contents.values()]);
+    if (bytes <= this.#unsignedBytes) {
+      const weight = ({ sender }: StoredContent) => this.#senderBytes.get(sender) ?? 0;
+      const unsigned = entries().filter((entry) => entry.sequence === null);
+      unsigned.sort((a, b) => weight(b) - weight(a) || a.expiresAtMs - b.expiresAtMs);
+      this.#dropSome(unsigned, atOnce);
+      return true;
+    }
+    let [heaviest, most] = ['', 0];
+    for (const [sender, held] of this.#senderBytes) if (held > most) [heaviest, most] = [sender, held];
+    if (most < MUCH_MORE * senderBytes) return false;
+    const theirs = entries().filter(({ sender }) => sender === heaviest);
+    theirs.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
+    this.#dropSome(theirs, Math.max(bytes, Math.min(atOnce, most - senderBytes)));
+    return true;
+  }
+
+  #dropSome(entries: readonly StoredContent[], bytes: number): void {
+    let missing = bytes;
+    for (const entry of entries) {
+      if (missing <= 0) break;
+      missing -= cost(entry);
+      this.#drop(entry);
+    }
   }
 
   #add(entry: StoredContent, nowMs: number): void {

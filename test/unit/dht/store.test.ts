@@ -107,6 +107,27 @@ test('unsigned contents never push out a self-certifying value, but it pushes ou
   assert.ok(store.get(key, NOW).reduce((sum, one) => sum + one.content.length, 0) <= KEY_BYTES);
 });
 
+test('a full store of signed values: who has much makes room for who has little, and nobody for one who has more', () => {
+  const limits = { totalBytes: 60_000, senderBytes: 20_000 };
+  const store = new ContentStore(limits);
+  const put = (sender: string) => {
+    const { key, sign } = signer();
+    return store.put(item(key, sign(1n)), sender, NOW);
+  };
+  const count = (sender: string) => store.all(NOW).filter((one) => one.sender === sender).length;
+  for (const sender of ['a', 'b', 'c', 'd', 'e', 'f']) while (put(sender) === 'stored');
+  const full = store.all(NOW).length;
+  for (let index = 0; index < 3; index++) assert.is(put('modest'), 'stored');
+  assert.is(count('modest'), 3);
+  for (const sender of ['a', 'b', 'c', 'd', 'e', 'f']) assert.is(put(sender), 'full', sender);
+  assert.is(count('modest'), 3, 'whoever has more pushes out nobody');
+  assert.ok(store.all(NOW).length >= full - 2);
+  assert.ok(store.totals.bytes <= limits.totalBytes);
+  // A thousand senders of one value each come to a fair share of the store, and not to all of it.
+  for (let index = 0; index < 1_000; index++) put(`sybil ${index}`);
+  assert.ok(count('modest') >= 1);
+});
+
 test('a signed value lives no longer than it says itself', () => {
   const store = new ContentStore();
   const { key, sign } = signer();
