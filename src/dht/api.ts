@@ -7,7 +7,7 @@
  * Not here: framing and API violations (src/api).
  */
 import type { ApiConnection } from '../api/server.js';
-import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
+import { type ApiMessage, TYPE_NUMBER } from '../wire/message.js';
 import type { DhtNode } from './node.js';
 import { MAX_TTL_MS } from './store.js';
 
@@ -23,6 +23,8 @@ export interface DhtApiOptions {
   readonly replication: number;
 }
 
+type DhtRequest = Extract<ApiMessage, { type: 'dht-put' | 'dht-get' | 'dht-trace' }>;
+
 export class DhtApi {
   readonly counts = { put: 0, get: 0, trace: 0, errors: 0 };
 
@@ -33,30 +35,31 @@ export class DhtApi {
     if (message.type !== 'dht-put' && message.type !== 'dht-get' && message.type !== 'dht-trace') return;
     // Nobody waits for the answer any more.
     if (!client.isOpen && message.type !== 'dht-put') return;
-    const node = await this.options.node();
-    await node?.ready(JOIN_WAIT_MS);
+    const { type, key } = message;
+    this.counts[({ 'dht-put': 'put', 'dht-get': 'get', 'dht-trace': 'trace' } as const)[type]] += 1;
     let served = false;
-    let requestType: number;
-    switch (message.type) {
-      case 'dht-put':
-        requestType = MESSAGE_TYPE.dhtPut;
-        this.counts.put += 1;
-        served = node !== null && (await this.#put(node, message));
-        break;
-      case 'dht-get':
-        requestType = MESSAGE_TYPE.dhtGet;
-        this.counts.get += 1;
-        served = node !== null && (await this.#get(node, client, message.key));
-        break;
-      case 'dht-trace':
-        requestType = MESSAGE_TYPE.dhtTrace;
-        this.counts.trace += 1;
-        served = node !== null && (await this.#trace(node, client, message.key));
-        break;
+    for (let node = await this.options.node(); node !== null; ) {
+      await node.ready(JOIN_WAIT_MS);
+      served = (await this.#serve(node, client, message)) || served;
+      // One that has made room for another, at a new position, has ended what it had in work; of a PUT some may be done.
+      if (node.state !== 'closed' || (served && type !== 'dht-put')) break;
+      const next = await this.options.node();
+      node = next === node ? null : next;
     }
     if (served) return;
     this.counts.errors += 1;
-    client.send({ type: 'dht-error', requestType, key: message.key });
+    client.send({ type: 'dht-error', requestType: TYPE_NUMBER[type], key });
+  }
+
+  #serve(node: DhtNode, client: ApiConnection, message: DhtRequest): Promise<boolean> {
+    switch (message.type) {
+      case 'dht-put':
+        return this.#put(node, message);
+      case 'dht-get':
+        return this.#get(node, client, message.key);
+      case 'dht-trace':
+        return this.#trace(node, client, message.key);
+    }
   }
 
   async #put(node: DhtNode, put: ApiMessage & { type: 'dht-put' }): Promise<boolean> {
