@@ -52,6 +52,11 @@ interface Shelf {
   bytes: number;
   /** When the contents were last brought to the nodes closest to the key, by us or by another. */
   checkedAtMs: number;
+  /** Nothing expires before. */
+  firstEndMs: number;
+  /** As they are given out, and their digest, until something changes. */
+  order: readonly StoredContent[] | null;
+  digest: Buffer | null;
 }
 
 export function contentHash(content: Buffer): Buffer {
@@ -104,7 +109,7 @@ export class ContentStore {
     };
     const same = shelf?.contents.get(hash.toString('latin1'));
     if (shelf && same) {
-      this.#replace(shelf, same, {
+      this.#replace(shelf, {
         ...entry,
         sender: same.sender,
         content: same.content,
@@ -124,24 +129,29 @@ export class ContentStore {
     if (!shelf || !held) return 'wanted';
     const limitMs = held.sequence === null ? Number.POSITIVE_INFINITY : held.expiresAtMs;
     const expiresAtMs = Math.min(limitMs, extended(held.expiresAtMs, nowMs + Math.min(ttlMs, MAX_TTL_MS)));
-    this.#replace(shelf, held, { ...held, expiresAtMs });
+    this.#replace(shelf, { ...held, expiresAtMs });
     shelf.checkedAtMs = nowMs;
     return 'stored';
   }
 
   /** Contents of a key that live at `nowMs`: self-certifying ones first. */
-  get(key: Buffer, nowMs: number): StoredContent[] {
+  get(key: Buffer, nowMs: number): readonly StoredContent[] {
     this.expireKey(key, nowMs);
     const shelf = this.#shelves.get(key.toString('latin1'));
     if (!shelf) return [];
-    return [...shelf.contents.values()].sort(
+    shelf.order ??= [...shelf.contents.values()].sort(
       (a, b) => Number(b.sequence !== null) - Number(a.sequence !== null),
     );
+    return shelf.order;
   }
 
   /** See {@link digestOf}. */
   digest(key: Buffer, nowMs: number): Buffer | null {
-    return digestOf(this.get(key, nowMs).map((entry) => entry.hash));
+    this.expireKey(key, nowMs);
+    const shelf = this.#shelves.get(key.toString('latin1'));
+    if (!shelf) return null;
+    shelf.digest ??= digestOf([...shelf.contents.values()].map((entry) => entry.hash));
+    return shelf.digest;
   }
 
   /** Removes what has expired, everywhere. */
@@ -185,9 +195,12 @@ export class ContentStore {
 
   expireKey(key: Buffer, nowMs: number): void {
     const shelf = this.#shelves.get(key.toString('latin1'));
-    if (!shelf) return;
-    for (const entry of [...shelf.contents.values()])
+    if (!shelf || nowMs < shelf.firstEndMs) return;
+    shelf.firstEndMs = Number.POSITIVE_INFINITY;
+    for (const entry of [...shelf.contents.values()]) {
       if (entry.expiresAtMs <= nowMs) this.#remove(shelf, entry);
+      else shelf.firstEndMs = Math.min(shelf.firstEndMs, entry.expiresAtMs);
+    }
   }
 
   #insert(shelf: Shelf | undefined, entry: StoredContent, nowMs: number): StoreVerdict {
@@ -263,18 +276,28 @@ export class ContentStore {
       contents: new Map(),
       bytes: 0,
       checkedAtMs: nowMs,
+      firstEndMs: entry.expiresAtMs,
+      order: null,
+      digest: null,
     };
     this.#shelves.set(id, shelf);
-    const kept = { ...entry, key: shelf.key, content: lasting(entry.content) };
-    shelf.contents.set(entry.hash.toString('latin1'), kept);
+    this.#place(shelf, { ...entry, key: shelf.key, content: lasting(entry.content) });
     shelf.bytes += entry.content.length;
     shelf.checkedAtMs = nowMs;
     this.#account(entry, 1);
   }
 
-  #replace(shelf: Shelf, old: StoredContent, entry: StoredContent): void {
+  /** Puts an entry on its shelf, in the place of the one with the same content, if there is one. */
+  #place(shelf: Shelf, entry: StoredContent): void {
+    shelf.contents.set(entry.hash.toString('latin1'), entry);
+    shelf.firstEndMs = Math.min(shelf.firstEndMs, entry.expiresAtMs);
+    shelf.order = null;
+    shelf.digest = null;
+  }
+
+  #replace(shelf: Shelf, entry: StoredContent): void {
     this.#changes += 1;
-    shelf.contents.set(old.hash.toString('latin1'), entry);
+    this.#place(shelf, entry);
   }
 
   #drop(entry: StoredContent): void {
@@ -285,6 +308,8 @@ export class ContentStore {
   #remove(shelf: Shelf, entry: StoredContent): void {
     if (!shelf.contents.delete(entry.hash.toString('latin1'))) return;
     shelf.bytes -= entry.content.length;
+    shelf.order = null;
+    shelf.digest = null;
     if (shelf.contents.size === 0) this.#shelves.delete(shelf.key.toString('latin1'));
     this.#account(entry, -1);
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import sodium from 'sodium-native';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ContentStore, contentHash, KEY_BYTES, MAX_TTL_MS } from '../../../src/dht/store.js';
+import { ContentStore, contentHash, digestOf, KEY_BYTES, MAX_TTL_MS } from '../../../src/dht/store.js';
 import { decodeSignedValue, encodeSignedValue } from '../../../src/identity/signed-value.js';
 
 const test = suite('dht store');
@@ -33,6 +33,28 @@ test('several contents of a key live side by side, each until its own end', () =
   );
   assert.is(store.get(key, NOW + 2_000).length, 0);
   assert.equal(store.totals, { keys: 0, bytes: 0 });
+});
+
+test('what is given out, and its digest, follow every change', () => {
+  const store = new ContentStore();
+  const { key, sign } = signer();
+  const told = (nowMs: number) => {
+    const held = store.get(key, nowMs);
+    assert.equal(store.digest(key, nowMs), digestOf(held.map(({ hash }) => hash)));
+    return held.map(({ content }) => content.toString('latin1'));
+  };
+  assert.equal(told(NOW), []);
+  store.put(item(key, Buffer.from('a'), 1_000), 's', NOW);
+  assert.equal(told(NOW), ['a']);
+  store.put(item(key, sign(1n)), 's', NOW);
+  assert.equal(told(NOW), [sign(1n).toString('latin1'), 'a']);
+  store.put(item(key, sign(2n)), 's', NOW);
+  assert.equal(told(NOW), [sign(2n).toString('latin1'), 'a']);
+  store.offer(key, contentHash(Buffer.from('a')), 9_000, NOW);
+  assert.is(store.get(key, NOW)[1]?.expiresAtMs, NOW + 9_000);
+  assert.is(told(NOW + 8_999).length, 2);
+  assert.is(told(NOW + 9_000).length, 1);
+  assert.equal(told(NOW + 60_000), []);
 });
 
 test('a TTL above twelve hours is cut, one of zero is refused', () => {
