@@ -52,7 +52,7 @@ export class PrefixCount {
 
 export class Diversity {
   #countedSize = -1;
-  #wide = 0;
+  #enough = false;
 
   /** @param mode `off`: no caps; `auto`: none for private addresses and in few prefixes; `on`: always */
   constructor(
@@ -62,8 +62,22 @@ export class Diversity {
 
   /** A new count under the caps that hold now. */
   count(caps: PrefixCaps = SET_CAPS): PrefixCount {
-    const counts = this.mode === 'on' || (this.mode === 'auto' && this.#widePrefixes() >= FEWEST_PREFIXES);
-    return new PrefixCount(caps, counts ? (contact) => this.#prefixesOf(contact) : () => []);
+    return new PrefixCount(caps, this.#holds() ? (contact) => this.#prefixesOf(contact) : () => []);
+  }
+
+  /** Whether the caps let the contact stand together with `others`, who may. */
+  fits(contact: Contact, others: readonly Contact[]): boolean {
+    if (!this.#holds()) return true;
+    return this.#prefixesOf(contact).every(({ narrow, wide }) => {
+      let [sameNarrow, sameWide] = [0, 0];
+      for (const other of others) {
+        for (const one of this.#prefixesOf(other)) {
+          if (one.narrow === narrow) sameNarrow += 1;
+          if (one.wide === wide) sameWide += 1;
+        }
+      }
+      return sameNarrow < SET_CAPS.narrow && sameWide < SET_CAPS.wide;
+    });
   }
 
   /** The first `count` contacts that the caps let stand together, in their order; where these are too few, others behind them. */
@@ -78,19 +92,31 @@ export class Diversity {
     return selected.length < count ? [...selected, ...others].slice(0, count) : selected;
   }
 
-  /** Counted anew when contacts have come or gone. */
-  #widePrefixes(): number {
+  #holds(): boolean {
+    return this.mode === 'on' || (this.mode === 'auto' && this.#knowsEnough());
+  }
+
+  /** Whether there are FEWEST_PREFIXES; looked at anew when contacts have come or gone. */
+  #knowsEnough(): boolean {
     if (this.known.size !== this.#countedSize) {
-      const contacts = this.known.contacts();
-      this.#wide = new Set(contacts.flatMap((one) => this.#prefixesOf(one).map(({ wide }) => wide))).size;
+      const wide = new Set<string>();
+      for (const contact of this.known.contacts()) {
+        for (const prefixes of this.#prefixesOf(contact)) wide.add(prefixes.wide);
+        if (wide.size >= FEWEST_PREFIXES) break;
+      }
+      this.#enough = wide.size >= FEWEST_PREFIXES;
       this.#countedSize = this.known.size;
     }
-    return this.#wide;
+    return this.#enough;
   }
 
   /** The prefixes of the address it is reached by: the other one could be anybody's. */
   #prefixesOf(contact: Contact): readonly Prefixes[] {
     const reached = contact.ipv4 !== null ? 4 : 6;
-    return prefixesOf(contact, this.mode === 'on').filter(({ family }) => family === reached);
+    const all = prefixesOf(contact, this.mode === 'on');
+    // Nearly everybody has one address: no new array for them.
+    return all.every(({ family }) => family === reached)
+      ? all
+      : all.filter(({ family }) => family === reached);
   }
 }

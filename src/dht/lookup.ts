@@ -70,6 +70,8 @@ export class Lookup {
   /** Sorted, closest first. */
   readonly #candidates: Candidate[] = [];
   readonly #byId = new Map<string, Candidate>();
+  /** What {@link #closestLive} gives, until something changes it. */
+  #live: Candidate[] | null = null;
   /** Of those asked on the way of the thorough part. */
   readonly #prefixes: PrefixCount;
   #active = 0;
@@ -133,7 +135,8 @@ export class Lookup {
     return this.#closestLive().some((candidate) => candidate.contact.id === contact.id);
   }
 
-  #closestLive(): Candidate[] {
+  #closestLive(): readonly Candidate[] {
+    if (this.#live) return this.#live;
     const live: Candidate[] = [];
     const prefixes = this.options.diversity.count();
     for (const candidate of this.#candidates) {
@@ -142,6 +145,7 @@ export class Lookup {
       live.push(candidate);
       if (live.length === this.options.width) break;
     }
+    this.#live = live;
     return live;
   }
 
@@ -159,6 +163,7 @@ export class Lookup {
         return;
       }
       const candidate: Candidate = { contact, told: [contact], parent, state: 'new', cost: cost(index) };
+      this.#live = null;
       this.#byId.set(contact.id, candidate);
       let low = 0;
       let high = this.#candidates.length;
@@ -194,6 +199,7 @@ export class Lookup {
     if (!next) return false;
     candidate.contact = next;
     candidate.state = 'new';
+    this.#live = null;
     return true;
   }
 
@@ -243,11 +249,13 @@ export class Lookup {
     const cancelHedge = this.environment.hedge(candidate.contact, () => {
       if (candidate.state !== 'asked') return;
       candidate.state = 'slow';
+      this.#live = null;
       stopWaiting();
       this.#pump();
     });
     const ended = (state: 'answered' | 'failed') => {
       if (state === 'answered' || !this.#askElsewhere(candidate)) candidate.state = state;
+      this.#live = null;
       cancelHedge();
       stopWaiting();
       this.#outstanding -= 1;
@@ -257,6 +265,7 @@ export class Lookup {
       onContacts: (contacts) => {
         if (this.#state === 'done') return;
         // It lives: it counts again, but the search need not wait for the rest of its answer.
+        if (candidate.state === 'slow') this.#live = null;
         candidate.state = 'asked';
         cancelHedge();
         stopWaiting();

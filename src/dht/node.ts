@@ -99,11 +99,9 @@ export class DhtNode {
       contacts: () => table.contacts(),
     };
     const diversity = new Diversity(options.diversity ?? 'auto', known);
-    const table: RoutingTable = new RoutingTable(self.position, self.id, (contact, bucket) => {
-      const count = diversity.count();
-      for (const one of bucket) count.admit(one);
-      return count.admit(contact);
-    });
+    const table: RoutingTable = new RoutingTable(self.position, self.id, (contact, bucket) =>
+      diversity.fits(contact, bucket),
+    );
     const store = options.store ?? new ContentStore(options.storeLimits);
     const certified = new CertifiedKeys(channel);
     const roundTrips = new RoundTrips();

@@ -14,6 +14,9 @@ const SIMULATOR = fileURLToPath(new URL('../sim/main.js', import.meta.url));
 /** Young objects die in great numbers here: the larger their space, the fewer survive by chance. */
 const NODE_OPTIONS = ['--max-semi-space-size=128'];
 
+/** Runs so far: several of one scenario may go on at the same time. */
+let started = 0;
+
 export interface Simulated<F> {
   readonly title: string;
   readonly sampleSize: string;
@@ -30,7 +33,7 @@ export interface Simulated<F> {
 /** A part of a goal that one run of a scenario measures. */
 export function simulated<F>(part: Simulated<F>): Part {
   const { title, sampleSize } = part;
-  return { title, sampleSize, run: (tell) => run(part, tell) };
+  return { title, sampleSize, isVirtual: true, run: (tell) => run(part, tell) };
 }
 
 async function run<F>(part: Simulated<F>, tell: Tell): Promise<Outcome> {
@@ -40,7 +43,8 @@ async function run<F>(part: Simulated<F>, tell: Tell): Promise<Outcome> {
   tell(`npm run sim:dht -- ${part.scenario} ${options.join(' ')}`);
   const node = [...NODE_OPTIONS, `--max-old-space-size=${part.heapMegabytes}`];
   const args = [...node, SIMULATOR, part.scenario, '--json', ...options];
-  const { code, stdout, log } = await runCommand(`dht-${part.scenario}`, process.execPath, args, {
+  started += 1;
+  const { code, stdout, log } = await runCommand(`dht-${part.scenario}-${started}`, process.execPath, args, {
     follow: true,
   });
   if (code !== 0) return { passed: false, figure: `the simulation broke off; see ${log}` };

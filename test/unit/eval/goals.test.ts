@@ -1,5 +1,6 @@
 /** The list of goals, and what is read from the output of tests. */
 
+import { availableParallelism } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatOutcome, type Goal, goalName, runParts } from '../../../src/eval/goals/goal.js';
@@ -57,6 +58,28 @@ test('a goal of parts is reached if all are, and all are measured whatever the o
     passed: false,
     figure: 'FAILED 9 ms | FAILED cannot be measured: no wire | 1 ms | 2 ms',
   });
+});
+
+test('parts in virtual time run side by side, others one after the other', async () => {
+  const mostAtOnce = async (isVirtual: boolean) => {
+    let [running, most] = [0, 0];
+    const part = {
+      title: '',
+      sampleSize: '',
+      ...(isVirtual ? { isVirtual } : {}),
+      run: async () => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        running -= 1;
+        return { passed: true, figure: '' };
+      },
+    };
+    await runParts([part, part, part], () => {});
+    return most;
+  };
+  assert.is(await mostAtOnce(false), 1);
+  assert.is(await mostAtOnce(true), Math.min(3, availableParallelism()));
 });
 
 test('tests that failed, were ignored or had no test do not count', () => {
