@@ -2,7 +2,7 @@
  * Role: GET, PUT and TRACE as single calls on any DHT that speaks the API (Spec 3.1).
  *
  * Invariants: each call opens a connection of its own and closes it; no call outlives its timeout. A GET's
- * replies have no end mark: it ends by ERROR, by the settle window after the first reply, by its caller, or
+ * replies have no end mark: it ends by ERROR, by the settle window after the first reply that counts, by its caller, or
  * by its timeout.
  *
  * Not here: what the content means.
@@ -15,8 +15,10 @@ import { ApiClient, type ApiEndpoint } from './client.js';
 export interface DhtGetOptions {
   /** For the whole call. */
   readonly timeoutMs: number;
-  /** How long to wait for further contents after the first. Default 1 000. */
+  /** How long to wait for further contents after the first that counts. Default 1 000. */
   readonly settleMs?: number;
+  /** Which contents count: by default all. Whoever can store junk must not end the call with it. */
+  readonly counts?: (content: Buffer) => boolean;
   readonly signal?: AbortSignal;
   /** Sees each content as it comes; returning true ends the call. */
   readonly onContent?: (content: Buffer) => boolean | undefined;
@@ -37,12 +39,16 @@ export interface DhtPutOptions {
  */
 export async function dhtGet(endpoint: ApiEndpoint, key: Buffer, options: DhtGetOptions): Promise<Buffer[]> {
   const contents: Buffer[] = [];
-  const { settleMs = 1_000 } = options;
+  const { settleMs = 1_000, counts = () => true } = options;
+  let settling = false;
   try {
     await converse(endpoint, { type: 'dht-get', key }, options, (message, end, extend) => {
       if (message.type === 'dht-get-reply' && message.key.equals(key)) {
         contents.push(message.content);
-        if (contents.length === 1) extend(settleMs);
+        if (!settling && counts(message.content)) {
+          settling = true;
+          extend(settleMs);
+        }
         if (options.onContent?.(message.content) === true) end();
       } else if (isError(message, MESSAGE_TYPE.dhtGet, key)) {
         end();

@@ -23,11 +23,11 @@ class Agreement {
   readonly #holdersOf = new Map<string, number>();
   /** By hash of a content: whether it is signed by the key. The same one comes from each holder. */
   readonly #proofs = new Map<string, boolean>();
-  readonly #canSign: boolean;
+  readonly canSign: boolean;
   #most = 0;
 
   constructor(readonly key: Buffer) {
-    this.#canSign = isValidPseudoIdentity(key);
+    this.canSign = isValidPseudoIdentity(key);
   }
 
   /** Where the key can sign, only holders that give a signed value count. */
@@ -35,7 +35,7 @@ class Agreement {
     const hashes = values.map(contentHash);
     if (!moreValues && !digestOf(hashes)?.equals(digest)) return;
     const proves = (value: Buffer, index: number) => this.#proves(value, hashes[index] as Buffer, nowMs);
-    if (this.#canSign && !values.some(proves)) return;
+    if (this.canSign && !values.some(proves)) return;
     const id = digest.toString('latin1');
     const holders = (this.#holdersOf.get(id) ?? 0) + 1;
     this.#holdersOf.set(id, holders);
@@ -53,7 +53,7 @@ class Agreement {
   }
 
   get reached(): boolean {
-    return this.#most >= AGREEING && (this.#canSign || this.#holdersOf.size === 1);
+    return this.#most >= AGREEING && (this.canSign || this.#holdersOf.size === 1);
   }
 
   /** How much further a search must go that has not ended early. */
@@ -86,13 +86,21 @@ export function getContents(
     };
     const fetches = new ContentFetches(network, key, give, finishWhenIdle);
 
-    for (const held of network.parts.store.get(key, network.now)) give(held.content);
+    // Anybody can store anything here: what is ours comes before others' only where nothing can be signed.
+    let ownGiven = false;
+    const giveOwn = () => {
+      if (ownGiven) return;
+      ownGiven = true;
+      for (const held of network.parts.store.get(key, network.now)) give(held.content);
+    };
+    if (!agreement.canSign) giveOwn();
     const lookup = network.search({
       target: key,
       width: K,
       wantValues: true,
       onFound: (contact, found, last) => {
         for (const content of found.values) give(content);
+        if (found.values.length > 0) giveOwn();
         if (!last || !found.valuesDigest) return;
         if (found.moreValues) fetches.noteHolder(contact, found.valuesDigest);
         agreement.noteHolder(found, found.valuesDigest, network.now);
@@ -100,6 +108,7 @@ export function getContents(
       },
       thorough: () => agreement.thoroughness,
       onDone: () => {
+        giveOwn();
         searching = false;
         finishWhenIdle();
       },

@@ -49,6 +49,10 @@ interface Candidate {
   readonly parent: Candidate | null;
   cost: number;
   state: State;
+  /** Answers that told of it as the first one did. */
+  tellers: number;
+  /** Somebody told of it with another key or address. */
+  disputed: boolean;
 }
 
 export interface LookupOptions {
@@ -116,6 +120,12 @@ export class Lookup {
     return result;
   }
 
+  /** Whether at least two have told of the node, and all with the same key and address. */
+  isAgreed(contact: Contact): boolean {
+    const candidate = this.#byId.get(contact.id);
+    return candidate !== undefined && candidate.tellers > 1 && !candidate.disputed;
+  }
+
   /** The way to a node: itself first, then who told us of it, back to a node of our own table. */
   pathTo(contact: Contact): Contact[] {
     const path: Contact[] = [];
@@ -159,10 +169,20 @@ export class Lookup {
       const known = this.#byId.get(contact.id);
       if (known) {
         known.cost = Math.min(known.cost, cost(index));
+        if (sameAddress(known.told[0] as Contact, contact)) known.tellers += 1;
+        else known.disputed = true;
         this.#noteElsewhere(known, contact);
         return;
       }
-      const candidate: Candidate = { contact, told: [contact], parent, state: 'new', cost: cost(index) };
+      const candidate: Candidate = {
+        contact,
+        told: [contact],
+        parent,
+        state: 'new',
+        cost: cost(index),
+        tellers: 1,
+        disputed: false,
+      };
       this.#live = null;
       this.#byId.set(contact.id, candidate);
       let low = 0;

@@ -280,6 +280,8 @@ export class DhtNode {
 
   #onAlive(contact: Contact): void {
     const { table } = this.network.parts;
+    // A pinned first hop may be asked whose position has ended since.
+    if (!this.#verify(contact)) return;
     const result = table.offer(contact, this.network.now, this.#ofThemselves.has(contact));
     if (result.outcome === 'added') {
       if (this.#state === 'joining') this.#join();

@@ -72,5 +72,10 @@ export function verifyPosition(
     proof.epoch === epochAt(identity, nowSeconds + EPOCH_GRACE_SECONDS);
   if (!inTime || proof.nonce.length !== 8) return null;
   if (leadingZeroBits(digest(PUZZLE_LABEL, identity, proof.epoch, proof.nonce)) < puzzleBits) return null;
-  return lasting(digest(POSITION_LABEL, identity, proof.epoch, proof.nonce));
+  return positionOf(identity, proof);
+}
+
+/** The position that belongs to a proof, whether that holds or not. */
+export function positionOf(identity: Buffer, { epoch, nonce }: PositionProof): Buffer {
+  return lasting(digest(POSITION_LABEL, identity, epoch, nonce));
 }

@@ -13,8 +13,8 @@ import { decodeSignedValue } from '../identity/signed-value.js';
 import { decodePresenceRecord, type PresenceRecord } from './presence-record.js';
 
 const LOOKUP_TIMEOUT_MS = 15_000;
-/** How long to wait for a newer record after the first. */
-const SETTLE_MS = 150;
+/** How long to wait for a newer record after the first valid one. */
+const SETTLE_MS = 250;
 
 /**
  * The newest valid record of a pseudo-identity; `null` where the DHT has none.
@@ -27,13 +27,14 @@ export async function lookUp(
   signal: AbortSignal,
 ): Promise<PresenceRecord | null> {
   let newest: { readonly sequence: bigint; readonly record: PresenceRecord } | null = null;
-  const options = { timeoutMs: LOOKUP_TIMEOUT_MS, settleMs: SETTLE_MS, signal };
-  for (const content of await dhtGet(dht, pseudoIdentity, options)) {
+  const counts = (content: Buffer): boolean => {
     const value = decodeSignedValue(content, pseudoIdentity, Math.floor(Date.now() / 1000));
     const record = value && decodePresenceRecord(value.payload);
-    if (value !== null && record !== null && (newest === null || value.sequence > newest.sequence)) {
-      newest = { sequence: value.sequence, record };
-    }
-  }
-  return newest?.record ?? null;
+    if (value === null || record === null) return false;
+    if (newest === null || value.sequence > newest.sequence) newest = { sequence: value.sequence, record };
+    return true;
+  };
+  const options = { timeoutMs: LOOKUP_TIMEOUT_MS, settleMs: SETTLE_MS, signal, counts };
+  for (const content of await dhtGet(dht, pseudoIdentity, options)) counts(content);
+  return (newest as { readonly record: PresenceRecord } | null)?.record ?? null;
 }

@@ -5,8 +5,9 @@
  * there. So the pool is filled by searches for random ids, one node from each, on a schedule that no request changes;
  * until it is filled, the contact closest to a random id stands in, which is not skewed either.
  * Where the table holds all the network there is, the pool is the table.
- * Invariants: bounded; entries leave after their time; nobody is in it who has not answered us; one of each prefix, as
- * far as prefixes count, so that many nodes in one place do not fill it.
+ * Invariants: bounded; entries leave after their time; nobody is in it who has not answered us, and of whom two others
+ * have not told the same key and address; one of each prefix, as far as prefixes count, so that many nodes in one place do
+ * not fill it.
  * Not here: the choice (path-choice.ts).
  */
 import type { Contact } from '../contact.js';
@@ -81,11 +82,13 @@ export class HopPool {
       thorough: () => THOROUGH.some,
       onDone: (lookup) => {
         this.#searches -= 1;
-        const isNew = (one: Contact) =>
+        // Somebody with a key or address for each of his askers would know them by it: several must know the same one.
+        const fits = (one: Contact) =>
+          lookup.isAgreed(one) &&
           ![...this.#entries.values()].some(
             ({ contact: other }) => other.id === one.id || this.near(other, one),
           );
-        const contact = lookup.answered(SEARCH_WIDTH).find(isNew);
+        const contact = lookup.answered(SEARCH_WIDTH).find(fits);
         if (!contact) return;
         if (this.#entries.size >= POOL_SIZE) {
           const [oldest] = this.#entries.keys();

@@ -6,9 +6,10 @@
  */
 import { decodeSignedValue } from '../../identity/signed-value.js';
 import type { Contact } from '../contact.js';
+import { contentHash, MAX_CONTENTS_A_KEY } from '../store.js';
 
 export class ExitAnswer {
-  #contents = 0;
+  readonly #contents = new Set<string>();
   /** Highest sequence of a value that the key itself has signed. */
   #sequence: bigint | null = null;
 
@@ -21,17 +22,21 @@ export class ExitAnswer {
     return this.#sequence !== null;
   }
 
-  add(content: Buffer, nowMs: number): void {
-    this.#contents += 1;
+  /** False for what it has given before, and for more than one key can have. */
+  add(content: Buffer, nowMs: number): boolean {
+    const hash = contentHash(content).toString('latin1');
+    if (this.#contents.has(hash) || this.#contents.size >= MAX_CONTENTS_A_KEY) return false;
+    this.#contents.add(hash);
     const sequence = decodeSignedValue(content, this.key, Math.floor(nowMs / 1000))?.sequence;
     if (sequence !== undefined && (this.#sequence === null || sequence > this.#sequence)) {
       this.#sequence = sequence;
     }
+    return true;
   }
 
   /** Whether `other` shows that this exit did not tell what there is. */
   isWorseThan(other: ExitAnswer): boolean {
     if (other.#sequence !== null) return this.#sequence === null || this.#sequence < other.#sequence;
-    return this.#sequence === null && this.#contents === 0 && other.#contents > 0;
+    return this.#sequence === null && this.#contents.size === 0 && other.#contents.size > 0;
   }
 }

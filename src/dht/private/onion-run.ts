@@ -25,6 +25,8 @@ export interface RunOutcome {
 export type Fault =
   /** The first hop did not take it. */
   | { readonly kind: 'first' }
+  /** The first hop has no room for it now, which is no fault of its. */
+  | { readonly kind: 'busy' }
   /** A hop (0 = the first) says that the next one did not take it. */
   | { readonly kind: 'behind'; readonly hop: number }
   /** Nothing was heard. */
@@ -105,7 +107,7 @@ export class OnionRun {
     this.#endLeg = legs.forward(first, bytes, {
       onVerdict: (verdict) => {
         this.#taken = verdict === 'taken';
-        if (!this.#taken) this.#fail({ kind: 'first' });
+        if (!this.#taken) this.#fail({ kind: verdict === 'busy' ? 'busy' : 'first' });
       },
       onReply: (reply) => this.#onReply(reply),
     });

@@ -8,6 +8,7 @@
 import type { Diversity } from '../../config/config.js';
 import type { Contact, UnverifiedContact } from '../contact.js';
 import type { Network } from '../network.js';
+import { positionOf } from '../position.js';
 import { HopPool } from './hop-pool.js';
 import { MAX_HOPS } from './onion.js';
 import type { Fault } from './onion-run.js';
@@ -41,6 +42,11 @@ export interface PathsParts {
   readonly diversity: Diversity;
 }
 
+/** A position ends with its epoch; a member serves on, under the same key at the same address. */
+function former(contact: UnverifiedContact): Contact {
+  return { ...contact, position: positionOf(contact.identity, contact.proof) };
+}
+
 export class Paths {
   readonly pool: HopPool;
   readonly suspects = new Suspects();
@@ -71,7 +77,7 @@ export class Paths {
     return pinned.choose({
       ...{ candidates, avoid, near: this.#near, randomBelow: this.#randomBelow, nowMs: network.now },
       settled: this.settled,
-      resolve: (contact) => this.pool.latest(contact.id) ?? network.parts.verify(contact),
+      resolve: (contact) => this.pool.latest(contact.id) ?? network.parts.verify(contact) ?? former(contact),
     });
   }
 
@@ -91,7 +97,7 @@ export class Paths {
   onFault(path: readonly Contact[], fault: Fault): void {
     const { pinned, network } = this.#o;
     const [first] = path;
-    if (!first || fault.kind === 'own') return;
+    if (!first || fault.kind === 'own' || fault.kind === 'busy') return;
     if (fault.kind === 'first') {
       pinned.noteFailure(first.id, network.now);
       return;

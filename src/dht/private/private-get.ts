@@ -26,9 +26,8 @@ export const GET_BOUND_MS = 12_000;
 const MAX_ONIONS = 4;
 /** One GET in so many is compared with another exit's answer though nothing asks for it. */
 export const COMPARED_IN = 10;
-/** When an exit that has begun, but brought nothing, is joined by another. */
+/** When an exit that has not ended is joined by another. */
 const SLOW_MS = 3_000;
-const MAX_CONTENTS = 4_096;
 
 interface Asked {
   readonly run: OnionRun;
@@ -65,9 +64,6 @@ class PrivateGet {
     this.#compared = random.bytes(2).readUInt16BE() % COMPARED_IN === 0;
     this.#bound = clock.setTimer(GET_BOUND_MS, this.#end);
     parts.open.add(this.#end);
-    // What we store ourselves is no secret from us; others may hold more of it.
-    const { store } = parts.network.parts;
-    for (const { content } of store.get(key, parts.network.now)) this.#give(content);
   }
 
   /** Looks at what there is and does what is missing. */
@@ -104,18 +100,20 @@ class PrivateGet {
     const answer = new ExitAnswer(path.at(-1) as Contact, this.key);
     const run = new OnionRun(this.parts, path, {
       onContent: (content) => {
-        answer.add(content, this.parts.network.now);
+        if (!answer.add(content, this.parts.network.now)) return;
         this.#give(content);
+        this.#giveOwn();
       },
       onState: (state) => {
         const first = path[0] as Contact;
-        if (state === 'failed' && run.fault?.kind === 'first') this.#avoidFirst.add(first.id);
+        const kind = run.fault?.kind;
+        if (state === 'failed' && (kind === 'first' || kind === 'busy')) this.#avoidFirst.add(first.id);
         this.step();
       },
     });
     const asked: Asked = { run, answer, slow: false, timer: null };
     asked.timer = clock.setTimer(SLOW_MS, () => {
-      asked.slow = run.state !== 'ended' && !answer.signed;
+      asked.slow = run.state !== 'ended';
       this.step();
     });
     this.#asked.push(asked);
@@ -124,8 +122,14 @@ class PrivateGet {
     return true;
   }
 
+  /** Not before others have given something: anybody can store anything here, and whoever asks may take the first for all. */
+  #giveOwn(): void {
+    const { store } = this.parts.network.parts;
+    for (const { content } of store.get(this.key, this.parts.network.now)) this.#give(content);
+  }
+
   #give(content: Buffer): void {
-    if (this.#over || this.#given.size >= MAX_CONTENTS) return;
+    if (this.#over) return;
     const hash = contentHash(content).toString('latin1');
     if (this.#given.has(hash)) return;
     this.#given.add(hash);
@@ -134,6 +138,7 @@ class PrivateGet {
 
   #finish(): void {
     if (this.#over) return;
+    this.#giveOwn();
     this.#over = true;
     const { clock } = this.parts.network.parts;
     this.parts.open.delete(this.#end);

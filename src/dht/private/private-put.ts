@@ -48,7 +48,8 @@ export async function privatePut(parts: LookupParts, item: StoreItem): Promise<n
     if (!path) return 0;
     const [first, exit] = [path[0] as Contact, path.at(-1) as Contact];
     const outcome = await runOnion(parts, path, { kind: 'put', ...item, ttlMs }, PUT_BOUND_MS);
-    if (outcome.fault?.kind === 'first') avoidFirst.add(first.id);
+    const kind = outcome.fault?.kind;
+    if (kind === 'first' || kind === 'busy') avoidFirst.add(first.id);
     const claimed = outcome.ended && outcome.stored > 0;
     const doubted = outcome.ended
       ? claimed && network.parts.random.bytes(2).readUInt16BE() % COMPARED_IN === 0

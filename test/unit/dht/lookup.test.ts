@@ -91,6 +91,23 @@ test('a silent node holds up nothing: after its hedge time the next is asked, an
   assert.equal(lookup.answered(1), [a]);
 });
 
+test('a node is agreed upon where two tell of it, and nobody with another key or address', () => {
+  const start = contactsAt(100, 200, 300);
+  const [one, two, three] = contactsAt(1, 2, 3) as [Contact, Contact, Contact];
+  const otherKey = { ...three, key: randomBytes(32) };
+  const answers = new Map([
+    [start[0], [one, two, three]],
+    [start[1], [two, three]],
+    [start[2], [two, otherKey]],
+  ]);
+  const world = new World((contact) => answers.get(contact) ?? []);
+  const lookup = world.lookup(start, { width: 6 });
+  assert.equal(
+    [one, two, three].map((contact) => lookup.isAgreed(contact)),
+    [false, true, false],
+  );
+});
+
 test('enough ends it at once, whoever has not answered yet', () => {
   const [a, b] = contactsAt(1, 2) as [Contact, Contact];
   const world = new World(() => 'silent');

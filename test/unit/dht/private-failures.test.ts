@@ -144,6 +144,128 @@ test('an exit that begins and never ends holds a GET up for three seconds, and i
   network.close();
 });
 
+test('an exit that gives an old record and never ends is joined by another, and passed over', async () => {
+  const { network } = await privateNetwork('old without end', 12);
+  const owner = createPseudoKey('old without end');
+  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
+  const value = (sequence: bigint) =>
+    encodeSignedValue(
+      { sequence, expirySeconds, payload: Buffer.from(`${sequence}`) },
+      owner.publicKey,
+      owner.secretKey,
+    );
+  await put(network, at(network, 1), owner.publicKey, value(2n), 5);
+  const node = at(network, 4);
+  const first = firstHop(network, node);
+  for (const index of network.nodes.keys()) {
+    if (index % 3 !== 0 || index === first) continue;
+    lieAsExit(at(network, index), {
+      get: (_key, onContent) => {
+        onContent(value(1n));
+        return new Promise(() => {});
+      },
+    });
+  }
+  for (let i = 0; i < 12; i++) {
+    const contents = await getAll(network, node, owner.publicKey);
+    assert.ok(contents.some((one) => one.equals(value(2n))));
+  }
+  assert.ok(status(node).suspects >= 1);
+  network.close();
+});
+
+test('thousands of contents from one exit do not hide what another has', async () => {
+  const { network } = await privateNetwork('junk first', 12);
+  const owner = createPseudoKey('junk first');
+  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
+  const payload = Buffer.from('record');
+  const record = encodeSignedValue(
+    { sequence: 1n, expirySeconds, payload },
+    owner.publicKey,
+    owner.secretKey,
+  );
+  await put(network, at(network, 1), owner.publicKey, record, 5);
+  const node = at(network, 4);
+  for (const index of network.nodes.keys()) {
+    if (index % 2 !== 0 || index === firstHop(network, node)) continue;
+    lieAsExit(at(network, index), {
+      get: async (_key, onContent) => {
+        for (let i = 0; i < 6_000; i++) onContent(Buffer.of(i >> 8, i & 0xff));
+        return 6_000;
+      },
+    });
+  }
+  let found = 0;
+  for (let i = 0; i < 12; i++) {
+    const contents = await getAll(network, node, owner.publicKey);
+    assert.ok(contents.length <= 4 * 1_024, 'of each exit so many at most');
+    if (contents.some((one) => one.equals(record))) found += 1;
+  }
+  // Both exits lie now and then.
+  assert.ok(found >= 6, `${found} of 12`);
+  network.close();
+});
+
+test('what others have stored here is given after what an exit has found', async () => {
+  const { network } = await privateNetwork('own store', 12);
+  const owner = createPseudoKey('own store');
+  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
+  const payload = Buffer.from('record');
+  const record = encodeSignedValue(
+    { sequence: 1n, expirySeconds, payload },
+    owner.publicKey,
+    owner.secretKey,
+  );
+  const key = owner.publicKey;
+  await put(network, at(network, 1), key, record, 3);
+  const now = () => network.clock.now();
+  const index = [...network.nodes.keys()].find(
+    (one) => at(network, one).network.parts.store.get(key, now()).length === 0,
+  );
+  const node = at(network, index as number);
+  const junk = Buffer.from('junk');
+  node.network.parts.store.put({ key, content: junk, ttlMs: 60_000, replication: 1 }, 'somebody', now());
+  assert.equal(await getAll(network, node, key), [record, junk]);
+  const direct: Buffer[] = [];
+  await network.clock.until(node.get(key, (content) => direct.push(content)));
+  assert.equal(direct, [record, junk]);
+  network.close();
+});
+
+test('a first hop that is busy is passed over for this request, and is no worse for it', async () => {
+  const { network } = await privateNetwork('busy', 12);
+  const key = random.bytes(32);
+  await put(network, at(network, 1), key, Buffer.from('here'), 5);
+  const node = at(network, 4);
+  const pinned = firstHop(network, node);
+  const { legs } = at(network, pinned).privateLookups ?? {};
+  assert.ok(legs);
+  legs.handle = () => 'busy';
+  for (let i = 0; i < 6; i++) assert.equal(await getAll(network, node, key), [Buffer.from('here')]);
+  assert.is(firstHop(network, node), pinned);
+  network.close();
+});
+
+test('a pinned first hop whose position has ended, and of which nobody tells, still serves', async () => {
+  const { network } = await privateNetwork('former', 12);
+  const key = random.bytes(32);
+  await put(network, at(network, 1), key, Buffer.from('here'), 5);
+  const node = at(network, 4);
+  const pinned = firstHop(network, node);
+  const { parts } = node.network;
+  const { paths } = node.privateLookups ?? {};
+  assert.ok(paths);
+  // As in a network where it is in neither table nor pool, and its epoch is over.
+  const { self } = at(network, pinned).network.parts;
+  paths.pool.latest = () => null;
+  const verify = parts.verify;
+  Object.assign(parts, { verify: (one: typeof self) => (one.id === self.id ? null : verify(one)) });
+  assert.is(firstHop(network, node), pinned);
+  assert.equal(await getAll(network, node, key), [Buffer.from('here')]);
+  assert.is(status(node).failed, 0);
+  network.close();
+});
+
 test('replies lost and repeated: each content is given once', async () => {
   const { network } = await privateNetwork('loss', 20);
   const dice = new SeededRandom('loss of onions');

@@ -1,0 +1,55 @@
+/** Looking up a pseudo-identity in a DHT whose answers the test decides. */
+
+import { randomBytes } from 'node:crypto';
+import sodium from 'sodium-native';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
+import { lookUp } from '../../../src/voip/directory.js';
+import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
+import { startServer } from '../../support/api-bench.js';
+
+const test = suite('directory');
+const key = Buffer.alloc(32);
+const secretKey = Buffer.alloc(64);
+sodium.crypto_sign_keypair(key, secretKey);
+const expirySeconds = Math.floor(Date.now() / 1000) + 600;
+
+function record(sequence: bigint, kxPort: number): Buffer {
+  const exchangePoint = { identity: randomBytes(32), kxPort, ipv4: Buffer.of(10, 0, 0, 1), ipv6: null };
+  const payload = encodePresenceRecord({ exchangePoint, voipPort: 5060, tunnelKey: null });
+  return encodeSignedValue({ sequence, expirySeconds, payload }, key, secretKey);
+}
+
+/** What is found where the DHT gives each content so many milliseconds after the GET. */
+async function found(contents: readonly (readonly [number, Buffer])[]) {
+  const { server, port } = await startServer('dht', (connection) => {
+    for (const [afterMs, content] of contents) {
+      setTimeout(() => connection.send({ type: 'dht-get-reply', key, content }), afterMs);
+    }
+  });
+  const given = await lookUp({ host: '127.0.0.1', port }, key, new AbortController().signal);
+  await server.close();
+  return given;
+}
+
+test('junk under the key, however early, does not end the search for the record', async () => {
+  const stolen = Buffer.from(record(9n, 9));
+  stolen.writeUInt8(1, stolen.length - 1);
+  const given = await found([
+    [0, Buffer.from('junk')],
+    [0, stolen],
+    [600, record(1n, 3001)],
+  ]);
+  assert.is(given?.exchangePoint.kxPort, 3001);
+});
+
+test('a newer record that comes a little later wins', async () => {
+  const given = await found([
+    [0, record(1n, 3001)],
+    [100, record(2n, 3002)],
+  ]);
+  assert.is(given?.exchangePoint.kxPort, 3002);
+});
+
+test.run();
