@@ -25,6 +25,8 @@ import { createPseudoKey } from '../../test/unit/dht/pseudo-key.js';
 const NODES = 10_000;
 const CONTACTS = 200;
 const SEARCHES = 40;
+/** Nodes that an exit's lookup asks: as many as are closest to a key. */
+const ASKED = 20;
 
 /** What colluders let die, to have another onion sent: nothing, or what they see will not end at an exit of theirs. */
 export type Dropping = 'nobody' | 'second' | 'first';
@@ -36,6 +38,8 @@ export interface LinkingLine {
   /** Share of GETs that colluders link, and of requesters that they ever link. */
   readonly linked: number;
   readonly linkedRequesters: number;
+  /** Share of GETs whose first hop is a colluder while exit or somebody that the exit asks is one too. */
+  readonly linkedByAsked: number;
   readonly onionsPerGet: number;
 }
 
@@ -96,7 +100,7 @@ function networkOf(
     search: ({ target, onDone }: { target: Buffer; onDone: (lookup: unknown) => void }) => {
       // Enough nodes that the closest of all is among them, without sorting ten thousand.
       const near = byFirstByte[target[0] as number] ?? [];
-      onDone({ answered: (count: number) => sorted(target, near).slice(0, count) });
+      onDone({ answered: (count: number) => sorted(target, near).slice(0, count), isAgreed: () => true });
     },
   } as unknown as Network;
 }
@@ -116,7 +120,11 @@ export async function measureLinking(
   const owner = createPseudoKey('linking');
   let linked = 0;
   let linkedRequesters = 0;
+  let linkedByAsked = 0;
   let onions = 0;
+  const asked = new SeededRandom('asked');
+  const someAskedIsBad = () =>
+    Array.from({ length: ASKED }, () => asked.pick(nodes)).some(({ id }) => bad.has(id));
   for (let each = 0; each < requesters; each++) {
     const clock = new VirtualClock();
     const network = networkOf(nodes, byFirstByte, random, clock);
@@ -129,11 +137,13 @@ export async function measureLinking(
     for (let i = 0; i < SEARCHES; i++) paths.pool.refresh();
     const cipher = markingCipher();
     let linkedNow = false;
+    let linkedByAskedNow = false;
     let chosen: readonly Contact[] = [];
     const legs = {
       forward(_to: Contact, _onion: Buffer, { onReply, onVerdict }: LegCallbacks) {
         const [first, second, exit] = chosen.map(({ id }) => bad.has(id));
         linkedNow ||= first === true && exit === true;
+        linkedByAskedNow ||= first === true && (exit === true || someAskedIsBad());
         const dropper = dropping === 'first' ? first : dropping === 'second' && first && second;
         clock.setTimer(1, () => {
           onVerdict('taken');
@@ -169,8 +179,10 @@ export async function measureLinking(
     let ever = false;
     for (let i = 0; i < getsEach; i++) {
       linkedNow = false;
+      linkedByAskedNow = false;
       await clock.until(privateGet(parts, owner.publicKey, () => {}));
       await clock.advance(gapMs);
+      if (linkedByAskedNow) linkedByAsked += 1;
       if (linkedNow) {
         linked += 1;
         ever = true;
@@ -182,6 +194,6 @@ export async function measureLinking(
   const gets = requesters * getsEach;
   return {
     ...{ gets, colluders, dropping, linked: linked / gets, linkedRequesters: linkedRequesters / requesters },
-    onionsPerGet: onions / gets,
+    ...{ linkedByAsked: linkedByAsked / gets, onionsPerGet: onions / gets },
   };
 }

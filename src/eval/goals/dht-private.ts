@@ -21,6 +21,7 @@ export interface PrivateLinkingLine {
   readonly gets: number;
   readonly linked: number;
   readonly linkedRequesters: number;
+  readonly linkedByAsked: number;
   readonly onionsPerGet: number;
 }
 
@@ -79,7 +80,7 @@ export function judgeHidden(lines: readonly (PrivateLinkingLine | PrivateTaintLi
   const linking = lines.find((line) => line.part === 'linking');
   const taint = lines.find((line) => line.part === 'latency');
   if (!linking || !taint) return { passed: false, figure: 'a part was not measured' };
-  const { linked, linkedRequesters, onionsPerGet } = linking;
+  const { linked, linkedRequesters, linkedByAsked, onionsPerGet } = linking;
   const { tainted, strangers } = taint;
   const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
   return {
@@ -88,7 +89,7 @@ export function judgeHidden(lines: readonly (PrivateLinkingLine | PrivateTaintLi
       linked * 100 <= MOST_LINKED_PERCENT &&
       taint.gets > 0 &&
       tainted + strangers === 0,
-    figure: `${percent(linked)} of GETs linked (${percent(linkedRequesters)} of requesters ever), ${onionsPerGet.toFixed(2)} onions a GET; ${tainted} messages and ${strangers} nodes beyond the first hop in ${taint.gets} GETs`,
+    figure: `${percent(linked)} of GETs linked (${percent(linkedRequesters)} of requesters ever; ${percent(linkedByAsked)} by one who also matches what the nodes see that an exit asks), ${onionsPerGet.toFixed(2)} onions a GET; ${tainted} messages and ${strangers} nodes beyond the first hop in ${taint.gets} GETs`,
   };
 }
 
