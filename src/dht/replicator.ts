@@ -11,7 +11,7 @@ import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import type { TimerHandle } from './environment.js';
 import { K, type Network } from './network.js';
-import type { StoredContent } from './store.js';
+import { type StoredContent, UNSHARED } from './store.js';
 
 const ROUND_MS = 20_000;
 const REPLICATE_MS = 600_000;
@@ -145,6 +145,7 @@ export class Replicator {
 
   #offer(contact: Contact, entry: StoredContent): void {
     const { key, content, hash, replication } = entry;
+    if (entry.sender === UNSHARED) return;
     // It ages on its way as well: what is handed on many times may rather end a little early than late.
     const wayMs = this.network.parts.roundTrips.smoothedMs ?? 0;
     const ttlMs = () => Math.floor(entry.expiresAtMs - this.network.now - wayMs);

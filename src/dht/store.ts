@@ -27,6 +27,9 @@ const DROPPED_AT_ONCE = 64;
 /** Signed contents make room where their sender has so many times as much here as the sender of the new one. */
 const MUCH_MORE = 2;
 
+/** In the place of a sender: what its owner put here himself, and nobody may learn of from us. */
+export const UNSHARED = '00'.repeat(32);
+
 export interface StoreLimits {
   readonly totalBytes: number;
   readonly senderBytes: number;

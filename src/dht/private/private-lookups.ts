@@ -2,8 +2,9 @@
  * Private lookups, put together: our own onions, and what we do for those of others.
  *
  * Every node relays and serves; whether its own GETs and PUTs go through onions is its own choice (PRIVATE_LOOKUPS).
- * Invariants: with at least one other node, an own request that is to be private never becomes a direct one; with fewer
- * than three others paths are shorter and a warning says so, once. Not here: the parts.
+ * Invariants: with at least one other node, an own request that is to be private never becomes a direct one; what is put
+ * while there is none is kept here, and goes out through an onion once there is one; with fewer than three others paths are
+ * shorter and a warning says so, once. Not here: the parts.
  */
 import type { Diversity } from '../../config/config.js';
 import type { Contact } from '../contact.js';
@@ -11,6 +12,7 @@ import type { Endpoint, TimerHandle } from '../environment.js';
 import type { Network } from '../network.js';
 import type { StoreItem, TakenVerdict } from '../rpc-message.js';
 import type { LegRequest } from '../service.js';
+import { UNSHARED } from '../store.js';
 import { type DirectLookups, Exit } from './exit.js';
 import { Legs } from './legs.js';
 import { MAX_HOPS } from './onion.js';
@@ -48,6 +50,8 @@ const WARM_MS = 5_000;
 /** So long after its start a node that knows too few others waits for more before it takes a shorter path. */
 const GATHERING_MS = 5_000;
 const GATHERING_STEP_MS = 200;
+/** Contents that wait for another node to be known. */
+const MAX_WAITING = 64;
 
 export class PrivateLookups implements DirectLookups {
   readonly legs: Legs;
@@ -60,6 +64,7 @@ export class PrivateLookups implements DirectLookups {
   readonly #open = new Set<() => void>();
   readonly #counts = { gets: 0, puts: 0, found: 0, stored: 0 };
   readonly #timers: (TimerHandle | null)[] = [null, null];
+  #waiting: { readonly item: StoreItem; readonly sinceMs: number }[] = [];
   readonly #sinceMs: number;
   #warned: string | null = null;
   #closed = false;
@@ -99,7 +104,10 @@ export class PrivateLookups implements DirectLookups {
     this.#repeat(
       1,
       () => WARM_MS,
-      () => void lookups.warm.refresh(),
+      () => {
+        void lookups.warm.refresh();
+        this.#putWaiting(lookups);
+      },
     );
   }
 
@@ -128,7 +136,7 @@ export class PrivateLookups implements DirectLookups {
   async put(item: StoreItem): Promise<number> {
     if (this.#closed) return 0;
     const lookups = await this.#ready();
-    if (!lookups) return this.#o.direct.put(item);
+    if (!lookups) return this.#lookups ? this.#keep(item) : this.#o.direct.put(item);
     this.#counts.puts += 1;
     const stored = await privatePut(lookups, item);
     if (stored > 0) this.#counts.stored += 1;
@@ -161,6 +169,26 @@ export class PrivateLookups implements DirectLookups {
       failed: counters.get('onionsFailed'),
       forOthers: served,
     };
+  }
+
+  /** Nobody else is there: kept in our own store, where our replication leaves it alone. */
+  #keep(item: StoreItem): number {
+    const { network } = this.#o;
+    if (network.parts.store.put(item, UNSHARED, network.now) !== 'stored') return 0;
+    const others = this.#waiting.filter(
+      (one) => !one.item.key.equals(item.key) || !one.item.content.equals(item.content),
+    );
+    this.#waiting = [...others, { item, sinceMs: network.now }].slice(-MAX_WAITING);
+    return 1;
+  }
+
+  #putWaiting(lookups: LookupParts): void {
+    if (lookups.paths.hops === 0) return;
+    const { network } = this.#o;
+    for (const { item, sinceMs } of this.#waiting.splice(0)) {
+      const ttlMs = item.ttlMs - (network.now - sinceMs);
+      if (ttlMs > 0) void privatePut(lookups, { ...item, ttlMs });
+    }
   }
 
   /** What private requests need; null where they go directly: not wanted, or nobody else is there. */

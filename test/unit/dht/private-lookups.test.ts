@@ -150,6 +150,25 @@ test('a node alone answers from its own store', async () => {
   network.close();
 });
 
+test('what a node puts while it is alone goes out through an onion, never directly', async () => {
+  const network = new VirtualNetwork('alone at first');
+  makePrivate(network);
+  await network.grow(1);
+  const first = at(network, 0);
+  const key = random.bytes(32);
+  assert.is(await put(network, first, key, Buffer.from('early'), 3), 1);
+  await network.grow(8);
+  await network.clock.advance(120_000);
+  const holders = [...network.nodes.keys()].filter(
+    (index) => at(network, index).network.parts.store.get(key, network.clock.now()).length > 0,
+  );
+  assert.ok(holders.length >= 3, `${holders.length} hold it`);
+  await network.clock.advance(1_500_000);
+  assert.is(first.replicator.offers, 0);
+  assert.equal(await getAll(network, at(network, 7), key), [Buffer.from('early')]);
+  network.close();
+});
+
 test('many requests at once are all served', async () => {
   const { network } = await privateNetwork('many', 20);
   const keys = Array.from({ length: 50 }, () => random.bytes(32));
