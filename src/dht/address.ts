@@ -44,6 +44,10 @@ export function endpointKey(endpoint: Endpoint): string {
   return `${endpoint.host}|${endpoint.port}`;
 }
 
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.host === b.host && a.port === b.port;
+}
+
 /** What per-source limits count by: the address for IPv4, the /64 for IPv6. */
 export function sourceKey(endpoint: Endpoint): string {
   if (endpoint.family === 4) return endpoint.host;

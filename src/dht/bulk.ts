@@ -74,10 +74,10 @@ class SealedFrames {
 
   seal(message: RpcMessage): Buffer {
     const plaintext = encodeRpc({ requestId: 0, message });
-    return frame(this.channel.seal(this.keys.sendKey, this.#sent++, NO_HEADER, plaintext));
+    return frame(this.channel.seal(this.keys, this.#sent++, NO_HEADER, plaintext));
   }
   open(body: Buffer): RpcMessage | null {
-    const plaintext = this.channel.open(this.keys.receiveKey, this.#received++, NO_HEADER, body);
+    const plaintext = this.channel.open(this.keys, this.#received++, NO_HEADER, body);
     return (plaintext && decodeRpc(plaintext)?.message) ?? null;
   }
 }
@@ -105,7 +105,7 @@ export class Bulk {
     const endpoint = contactEndpoint(contact, reaches);
     const first: RpcRequest = request.kind === 'fetch' ? request : { kind: 'ping' };
     const nowSeconds = clock.now() / 1000;
-    const holdsCertificate = certified.holds(contact.key, contact.identity, nowSeconds);
+    const holdsCertificate = certified.holds(contact, nowSeconds);
     const payload = encodeFirst(
       {
         holdsCertificate,
@@ -133,9 +133,8 @@ export class Bulk {
           const second = reply && decodeSecond(reply.payload);
           if (!reply || !second) return false;
           const proven =
-            (holdsCertificate && certified.holds(contact.key, contact.identity, nowSeconds)) ||
-            (second.certificate !== null &&
-              certified.proves(second.certificate, contact.key, contact.identity, nowSeconds));
+            (holdsCertificate && certified.holds(contact, nowSeconds)) ||
+            (second.certificate !== null && certified.proves(second.certificate, contact, nowSeconds));
           if (!proven) return false;
           sealed = new SealedFrames(channel, reply.keys);
           if (first !== request) stream.write(sealed.seal(request));
@@ -213,7 +212,7 @@ export class Bulk {
     const claimed = withSource(first.contact, stream.remote);
     const proven =
       claimed.key.equals(reception.remoteKey) &&
-      certified.proves(first.certificate, claimed.key, claimed.identity, clock.now() / 1000);
+      certified.proves(first.certificate, claimed, clock.now() / 1000);
     const contact = proven ? verify(claimed) : null;
     if (!contact) {
       counters.add(proven ? 'dropPosition' : 'dropCertificate');

@@ -70,6 +70,9 @@ export class ByteReader {
   u32(): number {
     return this.buffer.readUInt32BE(this.#pass(4));
   }
+  i32(): number {
+    return this.buffer.readInt32BE(this.#pass(4));
+  }
   rest(): Buffer {
     return this.take(this.left);
   }
@@ -143,6 +146,11 @@ export class ByteWriter {
   u32(value: number): this {
     const at = this.#grow(4);
     this.#bytes.writeUInt32BE(value, at);
+    return this;
+  }
+  i32(value: number): this {
+    const at = this.#grow(4);
+    this.#bytes.writeInt32BE(value, at);
     return this;
   }
   /** All that was written, in a buffer of its own. */

@@ -1,33 +1,35 @@
 /**
  * Which X25519 key belongs to which identity, proven by certificates and remembered until they expire.
  *
- * Invariant: an entry exists only after a certificate was verified; one RSA verification a key, not a handshake.
+ * Invariant: a key is remembered only after a certificate was verified; one RSA verification a key, not a handshake. Not
+ * here: how many are remembered (peers.ts).
  */
-import { BoundedMap } from './bounded-map.js';
+import type { UnverifiedContact } from './contact.js';
+import type { Peers } from './peers.js';
 import type { SecureChannel } from './secure-channel.js';
 
 export class CertifiedKeys {
-  /** Keys and identities as text of one character a byte, which takes less room than buffers. */
-  readonly #known = new BoundedMap<string, { readonly identity: string; readonly expirySeconds: number }>(
-    4096,
-  );
+  constructor(
+    readonly channel: SecureChannel,
+    readonly peers: Peers,
+  ) {}
 
-  constructor(readonly channel: SecureChannel) {}
-
-  /** Whether we already know that `key` is `identity`'s. */
-  holds(key: Buffer, identity: Buffer, nowSeconds: number): boolean {
-    const known = this.#known.get(key.toString('latin1'));
-    if (known === undefined || known.expirySeconds <= nowSeconds) return false;
-    return known.identity === identity.toString('latin1');
+  /** Whether we already know that the contact's key is its identity's. */
+  holds({ id, key }: UnverifiedContact, nowSeconds: number): boolean {
+    const peer = this.peers.peek(id);
+    if (!peer?.key?.equals(key) || peer.keyExpirySeconds <= nowSeconds) return false;
+    this.peers.use(id);
+    return true;
   }
 
-  /** Whether `certificate` (or memory) proves that `key` is `identity`'s. */
-  proves(certificate: Buffer, key: Buffer, identity: Buffer, nowSeconds: number): boolean {
-    if (this.holds(key, identity, nowSeconds)) return true;
+  /** Whether `certificate` (or memory) proves that the contact's key is its identity's. */
+  proves(certificate: Buffer, contact: UnverifiedContact, nowSeconds: number): boolean {
+    if (this.holds(contact, nowSeconds)) return true;
     const read = this.channel.readCertificate(certificate, nowSeconds);
-    if (!read?.key.equals(key) || !read.identity.equals(identity)) return false;
-    const { expirySeconds } = read;
-    this.#known.set(key.toString('latin1'), { identity: read.identity.toString('latin1'), expirySeconds });
+    if (!read?.key.equals(contact.key) || !read.identity.equals(contact.identity)) return false;
+    const peer = this.peers.know(contact.id);
+    peer.key = contact.key;
+    peer.keyExpirySeconds = Math.floor(read.expirySeconds);
     return true;
   }
 }

@@ -7,7 +7,7 @@
  * only after a handshake with its certificate. KX addresses do not travel here: each node tells its own
  * (docs/decisions/0022).
  */
-import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text } from './address.js';
+import { ipv4Bytes, ipv4Text, ipv6Bytes, ipv6Text, sameEndpoint } from './address.js';
 import { BoundedMap } from './bounded-map.js';
 import { type ByteReader, type ByteWriter, lasting } from './bytes.js';
 import type { Endpoint } from './environment.js';
@@ -37,6 +37,12 @@ export type UnverifiedContact = Omit<Contact, 'position'>;
 const contacts = new BoundedMap<string, UnverifiedContact>(4_096);
 /** The bytes of contacts, as text. */
 const texts = new WeakMap<UnverifiedContact, string>();
+
+/** Where contacts are, by family: one object a contact, as every session keeps it. */
+const endpoints = {
+  4: new WeakMap<UnverifiedContact, Endpoint>(),
+  6: new WeakMap<UnverifiedContact, Endpoint>(),
+} as const;
 
 const HAS_IPV4 = 1;
 const HAS_IPV6 = 2;
@@ -107,12 +113,27 @@ export function withSource(contact: UnverifiedContact, source: Endpoint): Unveri
   return source.family === 4 ? { ...contact, ipv4: source.host } : { ...contact, ipv6: source.host };
 }
 
-/** Where to reach the contact, given the families that we can send to; null where there is none. */
+/** Where to reach the contact, given the families that we can send to, always as the same object; null where there is none. */
 export function contactEndpoint(
   contact: UnverifiedContact,
   reaches: (family: 4 | 6) => boolean,
 ): Endpoint | null {
-  if (contact.ipv4 !== null && reaches(4)) return { family: 4, host: contact.ipv4, port: contact.port };
-  if (contact.ipv6 !== null && reaches(6)) return { family: 6, host: contact.ipv6, port: contact.port };
+  if (contact.ipv4 !== null && reaches(4)) return endpointIn(4, contact, contact.ipv4);
+  if (contact.ipv6 !== null && reaches(6)) return endpointIn(6, contact, contact.ipv6);
   return null;
+}
+
+/** Where the contact was heard from, for keeping: the contact's own endpoint if it is that one. */
+export function heardFrom(contact: UnverifiedContact, source: Endpoint): Endpoint {
+  const own = contactEndpoint(contact, (family) => family === source.family);
+  return own && sameEndpoint(own, source) ? own : source;
+}
+
+function endpointIn(family: 4 | 6, contact: UnverifiedContact, host: string): Endpoint {
+  let endpoint = endpoints[family].get(contact);
+  if (!endpoint) {
+    endpoint = { family, host, port: contact.port };
+    endpoints[family].set(contact, endpoint);
+  }
+  return endpoint;
 }

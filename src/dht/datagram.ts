@@ -7,7 +7,8 @@
  * - sealed     0x13 · session u32 of the receiver · counter u64 · sealed RPC message
  * - hello      0x14 · token 8 · zeros (HELLO_BYTES in all): "who are you?", to an address of the HOSTLIST
  * - welcome    0x15 · token 8 · contact of the sender
- * Invariants: decoding is total; a welcome is never longer than a hello. Not here: what is inside handshakes.
+ * Invariants: decoding is total; a welcome is never longer than a hello. Sessions are signed numbers here, which V8 keeps
+ * without a box. Not here: what is inside handshakes.
  */
 import { ByteWriter, decodeOrNull } from './bytes.js';
 import { readContact, type UnverifiedContact, writeContact } from './contact.js';
@@ -46,12 +47,15 @@ export function decodeDatagram(bytes: Buffer): Datagram | null {
     switch (reader.u8()) {
       case TYPE.initiation:
         if (bytes.length !== DATAGRAM_BYTES) return reader.fail();
-        return { type: 'initiation', session: reader.u32(), handshake: reader.rest() };
+        return { type: 'initiation', session: reader.i32(), handshake: reader.rest() };
       case TYPE.reception:
-        return { type: 'reception', to: reader.u32(), session: reader.u32(), handshake: reader.rest() };
+        return { type: 'reception', to: reader.i32(), session: reader.i32(), handshake: reader.rest() };
       case TYPE.sealed: {
-        const to = reader.u32();
-        const counter = reader.u32() * 2 ** 32 + reader.u32();
+        const to = reader.i32();
+        const high = reader.u32();
+        const low = reader.u32();
+        // V8 gives every result of the sum a box, and the replay window keeps counters.
+        const counter = high === 0 ? low : high * 2 ** 32 + low;
         if (!Number.isSafeInteger(counter)) return reader.fail();
         return {
           type: 'sealed',
@@ -77,18 +81,18 @@ export function decodeDatagram(bytes: Buffer): Datagram | null {
 }
 
 export function initiationDatagram(session: number, handshake: Buffer): Buffer {
-  return new ByteWriter().u8(TYPE.initiation).u32(session).raw(handshake).done();
+  return new ByteWriter().u8(TYPE.initiation).i32(session).raw(handshake).done();
 }
 
 export function receptionDatagram(to: number, session: number, handshake: Buffer): Buffer {
-  return new ByteWriter().u8(TYPE.reception).u32(to).u32(session).raw(handshake).done();
+  return new ByteWriter().u8(TYPE.reception).i32(to).i32(session).raw(handshake).done();
 }
 
 /** Header of a sealed datagram, which is also what its seal authenticates besides the body. */
 export function sealedHeader(to: number, counter: number): Buffer {
   const header = Buffer.allocUnsafe(SEALED_HEADER_BYTES);
   header.writeUInt8(TYPE.sealed, 0);
-  header.writeUInt32BE(to, 1);
+  header.writeInt32BE(to, 1);
   header.writeUInt32BE(Math.floor(counter / 2 ** 32), 5);
   header.writeUInt32BE(counter % 2 ** 32, 9);
   return header;

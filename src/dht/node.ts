@@ -24,6 +24,7 @@ import type {
 } from './environment.js';
 import { getContents } from './get.js';
 import { K, Network, THOROUGH } from './network.js';
+import { Peers } from './peers.js';
 import type { DirectLookups } from './private/exit.js';
 import type { OnionCipher } from './private/onion-cipher.js';
 import { type OwnPrivacy, PrivateLookups } from './private/private-lookups.js';
@@ -103,8 +104,9 @@ export class DhtNode {
       diversity.fits(contact, bucket),
     );
     const store = options.store ?? new ContentStore(options.storeLimits);
-    const certified = new CertifiedKeys(channel);
-    const roundTrips = new RoundTrips();
+    const peers = new Peers();
+    const certified = new CertifiedKeys(channel, peers);
+    const roundTrips = new RoundTrips(peers);
     const service = new Service({
       ...{ clock, table, store, kx: options.kx },
       onLeg: (from, request, via) => this.privateLookups?.handle(from, request, via) ?? 'refused',

@@ -29,22 +29,15 @@ function nonceOf(counter: number): Buffer {
 }
 
 /**
- * The keys of one of many sessions, kept as text of one character a byte: a third of the room that two buffers take,
+ * The keys for sending and for receiving as text of one character a byte: a third of the room that two buffers take,
  * which are made when they are used.
  */
-class KeptKeys implements ChannelKeys {
-  readonly #text: string;
+function kept({ sendKey, receiveKey }: NoiseResult): ChannelKeys {
+  return Buffer.concat([sendKey, receiveKey]).toString('latin1');
+}
 
-  constructor({ sendKey, receiveKey }: NoiseResult) {
-    this.#text = Buffer.concat([sendKey, receiveKey]).toString('latin1');
-  }
-
-  get sendKey(): Buffer {
-    return Buffer.from(this.#text.slice(0, NOISE_KEY_BYTES), 'latin1');
-  }
-  get receiveKey(): Buffer {
-    return Buffer.from(this.#text.slice(NOISE_KEY_BYTES), 'latin1');
-  }
+function keyAt(keys: ChannelKeys, offset: number): Buffer {
+  return Buffer.from(keys.toString(), 'latin1').subarray(offset, offset + NOISE_KEY_BYTES);
 }
 
 /** Runs a step; null where the other side's bytes made it fail. */
@@ -73,7 +66,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
         });
         const message = noise.write(payload);
         const finish = (reply: Buffer) =>
-          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: new KeptKeys(noise.result) }));
+          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: kept(noise.result) }));
         return { message, finish };
       });
     },
@@ -89,13 +82,13 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
         const payload = noise.read(message);
         const reply = (answer: Buffer) => ({
           message: noise.write(answer),
-          keys: new KeptKeys(noise.result),
+          keys: kept(noise.result),
         });
         return { remoteKey: noise.remoteKey as Buffer, payload, reply };
       });
     },
 
-    seal(key, counter, header, plaintext) {
+    seal(keys, counter, header, plaintext) {
       const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
       sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
         sealed,
@@ -103,12 +96,12 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
         header,
         null,
         nonceOf(counter),
-        key,
+        keyAt(keys, 0),
       );
       return sealed;
     },
 
-    open(key, counter, header, sealed) {
+    open(keys, counter, header, sealed) {
       if (sealed.length < SEAL_OVERHEAD) return null;
       const plaintext = Buffer.allocUnsafe(sealed.length - SEAL_OVERHEAD);
       try {
@@ -118,7 +111,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
           sealed,
           header,
           nonceOf(counter),
-          key,
+          keyAt(keys, NOISE_KEY_BYTES),
         );
         return plaintext;
       } catch {

@@ -6,10 +6,10 @@
  * sessions only; every table is bounded; no exception leaves `handleDatagram`.
  * Not here: what requests mean (node.ts), the streams for large contents (bulk.ts), hellos (hello.ts).
  */
-import { sourceKey } from './address.js';
+import { sameEndpoint, sourceKey } from './address.js';
 import { BoundedMap } from './bounded-map.js';
 import type { CertifiedKeys } from './certified-keys.js';
-import { type Contact, contactEndpoint, type UnverifiedContact, withSource } from './contact.js';
+import { type Contact, contactEndpoint, heardFrom, type UnverifiedContact, withSource } from './contact.js';
 import type { Counters } from './counters.js';
 import {
   type Datagram,
@@ -22,7 +22,6 @@ import {
 import type { Clock, DatagramTransport, Endpoint, Random, TimerHandle } from './environment.js';
 import { decodeFirst, decodeSecond, encodeFirst, encodeSecond } from './handshake-payload.js';
 import { RateLimit } from './rate-limit.js';
-import { ReplayWindow } from './replay-window.js';
 import type { RoundTrips } from './round-trip.js';
 import {
   decodeRpc,
@@ -106,7 +105,8 @@ export class Rpc {
 
   constructor(options: RpcOptions) {
     this.#o = options;
-    this.sessions = new SessionTable(options.channel, options.random);
+    const { channel, random, certified, clock } = options;
+    this.sessions = new SessionTable(channel, random, certified.peers, clock.now());
   }
 
   get pendingCount(): number {
@@ -194,7 +194,7 @@ export class Rpc {
     const { contact, requestId } = pending;
     // A store waits for the confirmed session; the handshake carries a ping in its place.
     const message: RpcRequest = needsSession(pending.request) ? { kind: 'ping' } : pending.request;
-    const holdsCertificate = certified.holds(contact.key, contact.identity, clock.now() / 1000);
+    const holdsCertificate = certified.holds(contact, clock.now() / 1000);
     const payload = encodeFirst(
       {
         holdsCertificate,
@@ -219,7 +219,7 @@ export class Rpc {
   #timedOut(pending: Pending): void {
     pending.timer = null;
     const session = this.sessions.forPeer(pending.contact, pending.endpoint, this.#o.clock.now());
-    if (session && session.createdAtMs < pending.sentAtMs) this.sessions.retire(session);
+    if (session && this.sessions.createdAtMs(session) < pending.sentAtMs) this.sessions.retire(session);
     pending.attempt += 1;
     if (pending.attempt < pending.attempts) this.#transmit(pending);
     else this.#fail(pending, 'timeout');
@@ -263,8 +263,7 @@ export class Rpc {
     }
     const claimed = withSource(first.contact, from);
     const proven =
-      claimed.key.equals(reception.remoteKey) &&
-      certified.proves(first.certificate, claimed.key, claimed.identity, now / 1000);
+      claimed.key.equals(reception.remoteKey) && certified.proves(first.certificate, claimed, now / 1000);
     if (!proven) {
       counters.add('dropCertificate');
       return;
@@ -289,14 +288,12 @@ export class Rpc {
     counters.add('handshakesServed');
     this.sessions.add({
       contact,
-      endpoint: from,
+      endpoint: heardFrom(contact, from),
       localId,
       remoteId,
       keys,
-      window: new ReplayWindow(),
       createdAtMs: now,
       confirmed: false,
-      nextCounter: 0,
     });
     this.#send(from, receptionDatagram(remoteId, localId, message));
     onCaller(contact);
@@ -327,26 +324,22 @@ export class Rpc {
     }
     const now = clock.now();
     const proven =
-      (holdsCertificate && certified.holds(contact.key, contact.identity, now / 1000)) ||
-      (second.certificate !== null &&
-        certified.proves(second.certificate, contact.key, contact.identity, now / 1000));
+      (holdsCertificate && certified.holds(contact, now / 1000)) ||
+      (second.certificate !== null && certified.proves(second.certificate, contact, now / 1000));
     if (!proven) {
       counters.add('dropCertificate');
       this.#fail(pending, 'wrong-identity');
       return;
     }
-    const session: Session = {
+    const session = this.sessions.add({
       contact,
       endpoint: pending.endpoint,
       localId: datagram.to,
       remoteId: datagram.session,
       keys: finished.keys,
-      window: new ReplayWindow(),
       createdAtMs: now,
       confirmed: true,
-      nextCounter: 0,
-    };
-    this.sessions.add(session);
+    });
     if (needsSession(pending.request)) {
       if (this.#pending.has(pending.requestId)) this.#sendSealed(session, pending);
       return;
@@ -382,8 +375,7 @@ export class Rpc {
     const { requestId, message } = framed;
     if (isRequest(message)) {
       // A session belongs to the endpoint that made it; elsewhere its answers would be somebody's flood.
-      const { endpoint } = session;
-      if (from.host !== endpoint.host || from.port !== endpoint.port) {
+      if (!sameEndpoint(from, session.endpoint)) {
         counters.add('dropForged');
         return;
       }

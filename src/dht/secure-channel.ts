@@ -5,10 +5,8 @@
  * implementation: nothing here throws on hostile bytes; failures are null. Not here: datagrams, sessions, timers.
  */
 
-export interface ChannelKeys {
-  readonly sendKey: Buffer;
-  readonly receiveKey: Buffer;
-}
+/** The keys that a handshake gave, in the form in which the channel wants them kept: nobody else looks inside. */
+export type ChannelKeys = string | Buffer;
 
 export interface Initiation {
   /** First message of the handshake, payload inside. */
@@ -39,8 +37,8 @@ export interface SecureChannel {
   /** Starts a handshake with the owner of `remoteKey`; null where that key is unusable. */
   initiate(purpose: ChannelPurpose, remoteKey: Buffer, payload: Buffer): Initiation | null;
   respond(purpose: ChannelPurpose, message: Buffer): Reception | null;
-  seal(key: Buffer, counter: number, header: Buffer, plaintext: Buffer): Buffer;
-  open(key: Buffer, counter: number, header: Buffer, sealed: Buffer): Buffer | null;
+  seal(keys: ChannelKeys, counter: number, header: Buffer, plaintext: Buffer): Buffer;
+  open(keys: ChannelKeys, counter: number, header: Buffer, sealed: Buffer): Buffer | null;
   /** Checks a certificate for DHT use; null where it does not hold. */
   readCertificate(bytes: Buffer, nowSeconds: number): CertifiedKey | null;
 }

@@ -6,38 +6,64 @@
  * SESSION_LIFETIME_MS at most. "Confirmed" means that the peer has shown that it receives at its address.
  * Not here: handshakes, timers, requests.
  */
+import { sameEndpoint } from './address.js';
 import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import { sealedHeader } from './datagram.js';
 import type { Endpoint, Random } from './environment.js';
-import type { ReplayWindow } from './replay-window.js';
+import type { Peers } from './peers.js';
+import { ReplayWindow } from './replay-window.js';
 import type { ChannelKeys, SecureChannel } from './secure-channel.js';
 
 export const SESSION_LIFETIME_MS = 3_600_000;
 const MAX_CONFIRMED = 1024;
 const MAX_UNCONFIRMED = 512;
 
-export interface Session {
+export interface NewSession {
   /** Who is at the other end, proven by its certificate. */
   readonly contact: Contact;
   readonly endpoint: Endpoint;
   readonly localId: number;
   readonly remoteId: number;
   readonly keys: ChannelKeys;
-  readonly window: ReplayWindow;
   readonly createdAtMs: number;
+  readonly confirmed: boolean;
+}
+
+/** Its own replay window, and all numbers small: a node has hundreds. */
+export class Session extends ReplayWindow {
+  readonly contact: Contact;
+  readonly endpoint: Endpoint;
+  readonly localId: number;
+  readonly remoteId: number;
+  readonly keys: ChannelKeys;
+  /** After the table's origin. */
+  readonly createdAfterMs: number;
   confirmed: boolean;
-  nextCounter: number;
+  nextCounter = 0;
+
+  constructor(fields: NewSession, originMs: number) {
+    super();
+    this.contact = fields.contact;
+    this.endpoint = fields.endpoint;
+    this.localId = fields.localId;
+    this.remoteId = fields.remoteId;
+    this.keys = fields.keys;
+    this.createdAfterMs = Math.floor(fields.createdAtMs - originMs);
+    this.confirmed = fields.confirmed;
+  }
 }
 
 export class SessionTable {
   readonly #unconfirmed: BoundedMap<number, Session>;
   readonly #confirmed: BoundedMap<number, Session>;
-  readonly #byPeer = new Map<string, Session>();
 
+  /** @param originMs no session is older @param peers where the session to send on is kept */
   constructor(
     readonly channel: SecureChannel,
     readonly random: Random,
+    readonly peers: Peers,
+    readonly originMs: number,
     limits: { confirmed?: number; unconfirmed?: number } = {},
   ) {
     const forget = (_: number, session: Session) => this.#forgetPeer(session);
@@ -52,27 +78,27 @@ export class SessionTable {
   /** An id that no session of ours has. */
   freeId(): number {
     for (;;) {
-      const id = this.random.bytes(4).readUInt32BE(0);
+      const id = this.random.bytes(4).readInt32BE(0);
       if (!this.#confirmed.peek(id) && !this.#unconfirmed.peek(id)) return id;
     }
   }
 
-  add(session: Session): void {
-    (session.confirmed ? this.#confirmed : this.#unconfirmed).set(session.localId, session);
-    const old = this.#byPeer.get(session.contact.id);
-    // An unproven newcomer never displaces a session that works.
-    if (!old || session.confirmed || !old.confirmed) this.#byPeer.set(session.contact.id, session);
+  add(fields: NewSession): Session {
+    const session = new Session(fields, this.originMs);
+    this.#keep(session);
+    return session;
+  }
+
+  createdAtMs(session: Session): number {
+    return this.originMs + session.createdAfterMs;
   }
 
   /** The session to use for sending to a contact, if there is one. */
   forPeer(contact: Contact, endpoint: Endpoint, nowMs: number): Session | null {
-    const session = this.#byPeer.get(contact.id);
+    const session = this.peers.use(contact.id)?.session;
     if (!session) return null;
-    const usable =
-      session.contact.key.equals(contact.key) &&
-      session.endpoint.host === endpoint.host &&
-      session.endpoint.port === endpoint.port;
-    if (nowMs - session.createdAtMs > SESSION_LIFETIME_MS) {
+    const usable = session.contact.key.equals(contact.key) && sameEndpoint(session.endpoint, endpoint);
+    if (nowMs - this.createdAtMs(session) > SESSION_LIFETIME_MS) {
       this.drop(session);
       return null;
     }
@@ -92,7 +118,7 @@ export class SessionTable {
 
   seal(session: Session, plaintext: Buffer): Buffer {
     const header = sealedHeader(session.remoteId, session.nextCounter);
-    const body = this.channel.seal(session.keys.sendKey, session.nextCounter, header, plaintext);
+    const body = this.channel.seal(session.keys, session.nextCounter, header, plaintext);
     session.nextCounter += 1;
     return Buffer.concat([header, body]);
   }
@@ -104,28 +130,32 @@ export class SessionTable {
   ): { session: Session; plaintext: Buffer } | 'unknown-session' | 'replayed' | 'forged' {
     const session = this.#confirmed.get(datagram.to) ?? this.#unconfirmed.get(datagram.to);
     if (!session) return 'unknown-session';
-    if (nowMs - session.createdAtMs > SESSION_LIFETIME_MS) {
+    if (nowMs - this.createdAtMs(session) > SESSION_LIFETIME_MS) {
       this.drop(session);
       return 'unknown-session';
     }
-    if (!session.window.fresh(datagram.counter)) return 'replayed';
-    const plaintext = this.channel.open(
-      session.keys.receiveKey,
-      datagram.counter,
-      datagram.header,
-      datagram.body,
-    );
+    if (!session.fresh(datagram.counter)) return 'replayed';
+    const plaintext = this.channel.open(session.keys, datagram.counter, datagram.header, datagram.body);
     if (!plaintext) return 'forged';
-    session.window.accept(datagram.counter);
+    session.accept(datagram.counter);
     if (!session.confirmed) {
       session.confirmed = true;
       this.#unconfirmed.delete(session.localId);
-      this.add(session);
+      this.#keep(session);
     }
     return { session, plaintext };
   }
 
+  #keep(session: Session): void {
+    const { confirmed, contact, localId } = session;
+    (confirmed ? this.#confirmed : this.#unconfirmed).set(localId, session);
+    const peer = confirmed ? this.peers.meet(contact.id) : this.peers.know(contact.id);
+    // An unproven newcomer never displaces a session that works.
+    if (confirmed || !peer.session?.confirmed) peer.session = session;
+  }
+
   #forgetPeer(session: Session): void {
-    if (this.#byPeer.get(session.contact.id) === session) this.#byPeer.delete(session.contact.id);
+    const peer = this.peers.peek(session.contact.id);
+    if (peer?.session === session) peer.session = null;
   }
 }

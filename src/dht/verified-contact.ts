@@ -5,7 +5,7 @@
  * (contact.ts); what holds for one node of this process holds for all. Not here: whether identity and key belong together.
  */
 import { endpointOf } from './address.js';
-import { type Contact, contactEndpoint, type UnverifiedContact } from './contact.js';
+import type { Contact, UnverifiedContact } from './contact.js';
 import { PUZZLE_BITS, verifyPosition } from './position.js';
 
 interface Verified {
@@ -33,7 +33,7 @@ export function verifyContact(
   ) {
     return known.contact;
   }
-  if (!contactEndpoint(contact, () => true) || !plausible(contact)) return null;
+  if (!plausible(contact)) return null;
   const position = verifyPosition(contact.identity, contact.proof, nowSeconds, puzzleBits);
   if (!position) return null;
   if (known && known.puzzleBits >= puzzleBits) {
@@ -46,8 +46,9 @@ export function verifyContact(
   return result.contact;
 }
 
-/** Whether the addresses are such as a single host can have. */
+/** Whether there are addresses, and such as a single host can have. */
 function plausible(contact: UnverifiedContact): boolean {
+  if (contact.ipv4 === null && contact.ipv6 === null) return false;
   if (contact.ipv4 !== null) {
     const first = Number(contact.ipv4.split('.', 1)[0]);
     if (first === 0 || first >= 224) return false;

@@ -9,6 +9,7 @@ import type { Contact } from '../../dht/contact.js';
 import { Counters } from '../../dht/counters.js';
 import { decodeDatagram } from '../../dht/datagram.js';
 import type { ByteStream, Clock, Endpoint, Random } from '../../dht/environment.js';
+import { Peers } from '../../dht/peers.js';
 import { RoundTrips } from '../../dht/round-trip.js';
 import { Rpc } from '../../dht/rpc.js';
 import type { RpcAnswer, RpcRequest } from '../../dht/rpc-message.js';
@@ -35,14 +36,15 @@ export class HostileNode implements Receiver {
 
   constructor({ clock, random, host, channel, roster, contact, answers }: HostileNodeOptions) {
     this.contact = contact;
+    const peers = new Peers();
     this.rpc = new Rpc({
       clock,
       random,
       channel,
       transport: host,
-      certified: new CertifiedKeys(channel),
+      certified: new CertifiedKeys(channel, peers),
       counters: new Counters(),
-      roundTrips: new RoundTrips(),
+      roundTrips: new RoundTrips(peers),
       self: () => contact,
       verify: (unverified) => roster.verify(unverified),
       onRequest: (from, _inSession, request, budget) => answers(from, request, budget),

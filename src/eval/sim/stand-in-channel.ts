@@ -1,7 +1,7 @@
 /**
  * Role: stands in for Noise and certificates in simulations: the same sizes and the same refusals, at next to no cost.
  *
- * It protects nothing: checksums in the place of tags, and the public keys themselves in the place of session keys, so
+ * It protects nothing: checksums in the place of tags, and the receiver's public key in the place of session keys, so
  * that a session takes no memory for keys. Altered bytes are refused, as the real one refuses them.
  */
 import type { Random } from '../../dht/environment.js';
@@ -75,7 +75,7 @@ export function standInChannel(
           if (reply.length < RECEPTION_OVERHEAD || !reply.subarray(0, SALT_BYTES).equals(salt)) return null;
           const body = reply.subarray(RECEPTION_OVERHEAD);
           if (reply.readInt32LE(SALT_BYTES) !== checksum(checksum(BASIS, salt), body)) return null;
-          return { payload: body, keys: { sendKey: remoteKey, receiveKey: key } };
+          return { payload: body, keys: remoteKey };
         },
       };
     },
@@ -89,22 +89,22 @@ export function standInChannel(
         payload: message.subarray(INITIATION_OVERHEAD),
         reply: (payload) => ({
           message: secondMessage(message.subarray(0, SALT_BYTES), payload),
-          keys: { sendKey: remoteKey, receiveKey: key },
+          keys: remoteKey,
         }),
       };
     },
-    seal(frameKey, counter, header, plaintext) {
+    seal(keys, counter, header, plaintext) {
       const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
       plaintext.copy(sealed);
       sealed.fill(0, plaintext.length + SUM_BYTES);
-      sealed.writeInt32LE(sealSum(frameKey, counter, header, plaintext), plaintext.length);
+      sealed.writeInt32LE(sealSum(keys as Buffer, counter, header, plaintext), plaintext.length);
       return sealed;
     },
-    open(frameKey, counter, header, sealed) {
+    open(_keys, counter, header, sealed) {
       const length = sealed.length - SEAL_OVERHEAD;
       if (length < 0) return null;
       const plaintext = sealed.subarray(0, length);
-      return sealed.readInt32LE(length) === sealSum(frameKey, counter, header, plaintext) ? plaintext : null;
+      return sealed.readInt32LE(length) === sealSum(key, counter, header, plaintext) ? plaintext : null;
     },
     readCertificate: (bytes, nowSeconds) => ({
       identity: bytes.subarray(0, KEY_BYTES),

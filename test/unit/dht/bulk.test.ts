@@ -5,6 +5,7 @@ import { CertifiedKeys } from '../../../src/dht/certified-keys.js';
 import type { Contact, UnverifiedContact } from '../../../src/dht/contact.js';
 import { Counters } from '../../../src/dht/counters.js';
 import type { Endpoint } from '../../../src/dht/environment.js';
+import { Peers } from '../../../src/dht/peers.js';
 import type { RpcAnswer, RpcRequest } from '../../../src/dht/rpc-message.js';
 import { EvenPaths } from '../../../src/eval/sim/paths.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
@@ -33,7 +34,13 @@ async function ask(request: RpcRequest, answers: readonly RpcAnswer[]): Promise<
     const transport = internet.attach(endpoint, ORIGIN);
     const channel = standInChannel(contact.identity, contact.key, random);
     const bulk = new Bulk({
-      ...{ clock, transport, channel, certified: new CertifiedKeys(channel), counters: new Counters() },
+      ...{
+        clock,
+        transport,
+        channel,
+        certified: new CertifiedKeys(channel, new Peers()),
+        counters: new Counters(),
+      },
       reaches: () => true,
       self: () => contact,
       verify: (unverified: UnverifiedContact) => contacts.get(unverified.id) ?? null,

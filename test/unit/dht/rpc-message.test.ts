@@ -184,10 +184,11 @@ test('a welcome is never longer than the hello it answers', () => {
 
 test('a sealed datagram carries session and counter up to 2^53', () => {
   for (const counter of [0, 1, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
-    const header = sealedHeader(0xdead_beef, counter);
+    const header = sealedHeader(-2, counter);
+    assert.equal(header.subarray(1, 5), Buffer.of(0xff, 0xff, 0xff, 0xfe));
     const body = Buffer.from('body');
     const datagram = decodeDatagram(Buffer.concat([header, body]));
-    assert.equal(datagram, { type: 'sealed', to: 0xdead_beef, counter, header, body });
+    assert.equal(datagram, { type: 'sealed', to: -2, counter, header, body });
   }
   assert.is(decodeDatagram(Buffer.alloc(20, 0xff)), null);
 });

@@ -7,10 +7,10 @@ import * as assert from 'uvu/assert';
 import { decodeDatagram } from '../../../src/dht/datagram.js';
 import { noiseChannel } from '../../../src/dht/noise-channel.js';
 import { ownAddresses } from '../../../src/dht/own-addresses.js';
+import { Peers } from '../../../src/dht/peers.js';
 import { loadPosition } from '../../../src/dht/position-store.js';
-import { ReplayWindow } from '../../../src/dht/replay-window.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
-import { SESSION_LIFETIME_MS, type Session, SessionTable } from '../../../src/dht/session-table.js';
+import { type NewSession, SESSION_LIFETIME_MS, SessionTable } from '../../../src/dht/session-table.js';
 import { searchPuzzle } from '../../../src/engine/puzzle.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { createNoiseKeyPair } from '../../../src/identity/noise.js';
@@ -23,14 +23,13 @@ const bob = createNoiseKeyPair();
 const aliceChannel = noiseChannel(alice, Buffer.alloc(CERTIFICATE_BYTES));
 const bobChannel = noiseChannel(bob, Buffer.alloc(CERTIFICATE_BYTES));
 
-function session(keys: ChannelKeys, localId: number, remoteId: number, confirmed: boolean): Session {
+function session(keys: ChannelKeys, localId: number, remoteId: number, confirmed: boolean): NewSession {
   const identity = randomBytes(32);
   const contact = {
     ...{ id: identity.toString('hex'), identity, key: bob.publicKey, position: randomBytes(32) },
     ...{ proof: { epoch: 0, nonce: randomBytes(8) }, ipv4: endpoint.host, ipv6: null, port: 3000 },
   };
-  const rest = { window: new ReplayWindow(), createdAtMs: NOW, nextCounter: 0, confirmed };
-  return { contact, endpoint, localId, remoteId, keys, ...rest };
+  return { contact, endpoint, localId, remoteId, keys, createdAtMs: NOW, confirmed };
 }
 
 /** Both ends of a session made by a real handshake. */
@@ -43,11 +42,12 @@ function ends() {
   const finished = initiation?.finish(answer?.message as Buffer);
   assert.equal(finished?.payload, Buffer.from('a'));
   const random = new SeededRandom('ends');
-  const tables = { alice: new SessionTable(aliceChannel, random), bob: new SessionTable(bobChannel, random) };
-  const near = session(finished?.keys as ChannelKeys, 1, 2, true);
-  const far = session(answer?.keys as ChannelKeys, 2, 1, false);
-  tables.alice.add(near);
-  tables.bob.add(far);
+  const tables = {
+    alice: new SessionTable(aliceChannel, random, new Peers(), NOW),
+    bob: new SessionTable(bobChannel, random, new Peers(), NOW),
+  };
+  const near = tables.alice.add(session(finished?.keys as ChannelKeys, 1, 2, true));
+  const far = tables.bob.add(session(answer?.keys as ChannelKeys, 2, 1, false));
   return { tables, near, far };
 }
 
@@ -100,13 +100,23 @@ test('a retired session sends nothing more but still receives', () => {
 });
 
 test('a flood of unconfirmed sessions never pushes out confirmed ones', () => {
-  const table = new SessionTable(aliceChannel, new SeededRandom('flood'), { confirmed: 4, unconfirmed: 3 });
-  const keys = { sendKey: randomBytes(32), receiveKey: randomBytes(32) };
-  const kept = [1, 2, 3, 4].map((id) => session(keys, id, id, true));
-  for (const one of kept) table.add(one);
+  const [random, peers] = [new SeededRandom('flood'), new Peers({ met: 4, strangers: 3 })];
+  const table = new SessionTable(aliceChannel, random, peers, NOW, { confirmed: 4, unconfirmed: 3 });
+  const keys = randomBytes(64);
+  const kept = [1, 2, 3, 4].map((id) => table.add(session(keys, id, id, true)));
   for (let id = 100; id < 200; id++) table.add(session(keys, id, id, false));
   assert.equal(table.size, { confirmed: 4, unconfirmed: 3 });
   for (const one of kept) assert.is(table.forPeer(one.contact, endpoint, NOW), one);
+});
+
+test('a session that a flood of met peers made unknown is not sent on, but still receives', () => {
+  const { tables, near, far } = ends();
+  for (let i = 0; i < 10_000; i++) tables.bob.peers.meet(`other ${i}`);
+  assert.is(tables.bob.forPeer(far.contact, endpoint, NOW), far, 'unconfirmed, so it is among the strangers');
+  assert.type(open(tables.bob, tables.alice.seal(near, Buffer.of(1))), 'object');
+  for (let i = 0; i < 10_000; i++) tables.bob.peers.meet(`another ${i}`);
+  assert.is(tables.bob.forPeer(far.contact, endpoint, NOW), null);
+  assert.type(open(tables.bob, tables.alice.seal(near, Buffer.of(2))), 'object');
 });
 
 test('handshakes for another purpose, another key or with altered bytes are null, not exceptions', () => {

@@ -6,6 +6,7 @@ import { endpointOf, ipv6Bytes, ipv6Text, sourceKey } from '../../../src/dht/add
 import { BoundedMap } from '../../../src/dht/bounded-map.js';
 import type { Contact } from '../../../src/dht/contact.js';
 import { compareDistance, idInBucket, sharedPrefixBits } from '../../../src/dht/distance.js';
+import { Peers } from '../../../src/dht/peers.js';
 import {
   EPOCH_GRACE_SECONDS,
   EPOCH_SECONDS,
@@ -157,7 +158,7 @@ test('a rate limit remembers who has used up what, whatever new sources come', (
 });
 
 test('timeouts follow the measured round trips and grow with each attempt', () => {
-  const trips = new RoundTrips();
+  const trips = new RoundTrips(new Peers());
   const before = trips.timeoutMs('x', 0);
   for (let i = 0; i < 50; i++) trips.sample('far', 300);
   assert.ok(trips.hedgeMs('far') >= 300);

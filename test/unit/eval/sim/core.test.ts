@@ -2,6 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Contact } from '../../../../src/dht/contact.js';
 import { compareDistance, sharedPrefixBits } from '../../../../src/dht/distance.js';
+import type { ChannelKeys } from '../../../../src/dht/secure-channel.js';
 import { AddressPlan } from '../../../../src/eval/sim/address-plan.js';
 import { WideArea } from '../../../../src/eval/sim/paths.js';
 import { PositionIndex } from '../../../../src/eval/sim/position-index.js';
@@ -138,12 +139,12 @@ test('the stand-in of the channel refuses what is altered or for another', () =>
   const finished = initiation?.finish(reply?.message as Buffer);
   assert.equal(finished?.payload, Buffer.from('answer'));
   const header = Buffer.from('header');
-  const sealed = near.seal(finished?.keys.sendKey as Buffer, 5, header, Buffer.from('sealed'));
-  const key = reply?.keys.receiveKey as Buffer;
-  assert.equal(far.open(key, 5, header, sealed), Buffer.from('sealed'));
-  assert.is(far.open(key, 6, header, sealed), null);
+  const sealed = near.seal(finished?.keys as ChannelKeys, 5, header, Buffer.from('sealed'));
+  const keys = reply?.keys as ChannelKeys;
+  assert.equal(far.open(keys, 5, header, sealed), Buffer.from('sealed'));
+  assert.is(far.open(keys, 6, header, sealed), null);
   sealed[0] = 0;
-  assert.is(far.open(key, 5, header, sealed), null);
+  assert.is(far.open(keys, 5, header, sealed), null);
 });
 
 test.run();
