@@ -80,9 +80,8 @@ export class DhtNode {
   readonly privateLookups: PrivateLookups | null;
   readonly #o: DhtNodeOptions;
   readonly #bootstrap: Bootstrap;
-  readonly #dialBacks = new Set<string>();
-  /** Contacts that told us of their address themselves. */
-  readonly #ofThemselves = new WeakSet<Contact>();
+  /** Whom we ping to know them better, by id: the contact that told us of its address itself, null where others did. */
+  readonly #dialBacks = new Map<string, Contact | null>();
   readonly #helloLimit = new RateLimit(HELLOS_PER_SECOND, HELLOS_PER_SECOND * 2);
   readonly #waiting = new Set<() => void>();
   #state: JoinState = 'joining';
@@ -284,14 +283,15 @@ export class DhtNode {
     const { table } = this.network.parts;
     // A pinned first hop may be asked whose position has ended since.
     if (!this.#verify(contact)) return;
-    const result = table.offer(contact, this.network.now, this.#ofThemselves.has(contact));
+    const ofItself = this.#dialBacks.get(contact.id) === contact;
+    const result = table.offer(contact, this.network.now, ofItself);
     if (result.outcome === 'added') {
       if (this.#state === 'joining') this.#join();
       this.replicator.contactAdded(contact);
     } else if (result.outcome === 'waiting' && this.network.now - result.heardMs > STALE_MS) {
       // Its failure makes room for the newcomer, its answer renews it (routing-table.ts). Pinging also those that we
       // heard of just now would never end: they dial us back, and do the same to the oldest of theirs.
-      this.#ping(result.oldest);
+      this.#ping(result.oldest, null);
     }
   }
 
@@ -299,13 +299,13 @@ export class DhtNode {
   #dialBack(contact: Contact): void {
     const known = this.network.parts.table.get(contact);
     if (known && sameAddress(known, contact)) return;
-    this.#ofThemselves.add(contact);
-    this.#ping(contact);
+    this.#ping(contact, contact);
   }
 
-  #ping(contact: Contact): void {
+  /** @param ofItself the contact if it told us of its address itself */
+  #ping(contact: Contact, ofItself: Contact | null): void {
     if (this.#dialBacks.has(contact.id) || this.#dialBacks.size >= MAX_DIAL_BACKS) return;
-    this.#dialBacks.add(contact.id);
+    this.#dialBacks.set(contact.id, ofItself);
     const over = () => this.#dialBacks.delete(contact.id);
     this.network.request(contact, { kind: 'ping' }, { onAnswer: over, onFailure: over });
   }
@@ -361,7 +361,7 @@ export class DhtNode {
       for (const gone of table.prune((contact) => this.#verify(contact) !== null))
         this.replicator.contactLost(gone);
       for (const contact of table.stale(this.network.now - STALE_MS).slice(0, PINGS_A_ROUND))
-        this.#ping(contact);
+        this.#ping(contact, null);
       if (this.network.now - this.#refreshedAtMs > REFRESH_MS) {
         this.network.search({ target: this.#o.self.position, width: K, onDone: () => {} });
         this.#refreshBuckets();

@@ -15,11 +15,13 @@ const MAX_CANDIDATES = 20;
 const MAX_FAILURES = 2;
 
 interface Entry {
-  contact: Contact;
-  lastSeenMs: number;
+  readonly contact: Contact;
+  /** Whole seconds, which V8 keeps without a box. */
+  readonly heardSeconds: number;
   failures: number;
 }
 
+/** Its arrays are made anew when they grow, as those that V8 makes longer keep room for more. */
 interface Bucket {
   /** Heard of longest ago first. */
   entries: Entry[];
@@ -70,20 +72,19 @@ export class RoutingTable {
         this.#size -= 1;
         return { outcome: 'refused' };
       }
-      bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
+      bucket.entries = [...bucket.entries, entryOf(contact, nowMs)];
       return { outcome: 'refreshed' };
     }
     if (!this.admits(contact, contactsOf(bucket))) return { outcome: 'refused' };
     if (bucket.entries.length < BUCKET_SIZE) {
-      bucket.entries.push({ contact, lastSeenMs: nowMs, failures: 0 });
+      bucket.entries = [...bucket.entries, entryOf(contact, nowMs)];
       this.#size += 1;
       return { outcome: 'added' };
     }
-    bucket.candidates = bucket.candidates.filter((candidate) => candidate.contact.id !== contact.id);
-    bucket.candidates.push({ contact, lastSeenMs: nowMs, failures: 0 });
-    if (bucket.candidates.length > MAX_CANDIDATES) bucket.candidates.shift();
-    const { contact: oldest, lastSeenMs } = bucket.entries[0] as Entry;
-    return { outcome: 'waiting', oldest, heardMs: lastSeenMs };
+    const others = bucket.candidates.filter((candidate) => candidate.contact.id !== contact.id);
+    bucket.candidates = [...others.slice(1 - MAX_CANDIDATES), entryOf(contact, nowMs)];
+    const { contact: oldest, heardSeconds } = bucket.entries[0] as Entry;
+    return { outcome: 'waiting', oldest, heardMs: heardSeconds * 1000 };
   }
 
   /** A request to the contact failed for good. True where it left the table; a candidate may have taken its place. */
@@ -141,8 +142,8 @@ export class RoutingTable {
   /** Contacts not heard of since `beforeMs`, longest ago first. */
   stale(beforeMs: number): Contact[] {
     return this.#entries()
-      .filter((entry) => entry.lastSeenMs < beforeMs)
-      .sort((a, b) => a.lastSeenMs - b.lastSeenMs)
+      .filter((entry) => entry.heardSeconds * 1000 < beforeMs)
+      .sort((a, b) => a.heardSeconds - b.heardSeconds)
       .map((entry) => entry.contact);
   }
 
@@ -161,6 +162,10 @@ export class RoutingTable {
   #bucket(contact: Contact): Bucket | undefined {
     return this.#buckets[sharedPrefixBits(this.position, contact.position)];
   }
+}
+
+function entryOf(contact: Contact, nowMs: number): Entry {
+  return { contact, heardSeconds: Math.floor(nowMs / 1000), failures: 0 };
 }
 
 function contactsOf(bucket: Bucket): Contact[] {
