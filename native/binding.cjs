@@ -839,4 +839,5 @@ module.exports.KxEngine = nativeBinding.KxEngine
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure
 module.exports.listAudioDevices = nativeBinding.listAudioDevices
+module.exports.releaseMemory = nativeBinding.releaseMemory
 module.exports.searchPuzzle = nativeBinding.searchPuzzle

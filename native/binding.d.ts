@@ -159,6 +159,9 @@ export interface KxTun {
 /** All microphones and loudspeakers of the sound server; rejects if there is no server. */
 export declare function listAudioDevices(): Promise<Array<AudioDevice>>
 
+/** Gives free memory of the C heap back to the system, where the C library can (glibc). Takes some milliseconds. */
+export declare function releaseMemory(): void
+
 /**
  * The first number from `start` on (64 bits) whose SHA-256 behind `prefix` begins with `bits` zero bits; null where there
  * is none among `attempts`.

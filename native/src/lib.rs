@@ -2,4 +2,5 @@
 
 mod audio;
 mod kx;
+mod memory;
 mod puzzle;

@@ -15,11 +15,12 @@ export class DhtCommand extends DaemonCommand {
 
   override perform(): Promise<number> {
     return this.runModule('dht', { overlayPort: this.overlayPort }, async () => {
-      const [{ startDht }, { searchPuzzle }] = await Promise.all([
+      const [{ startDht }, { searchPuzzle }, { releaseMemory }] = await Promise.all([
         import('../dht/daemon.js'),
         import('../engine/puzzle.js'),
+        import('../engine/memory.js'),
       ]);
-      return (config, log) => startDht(config, log, searchPuzzle);
+      return (config, log) => startDht(config, log, { searchPuzzle, releaseMemory });
     });
   }
 }

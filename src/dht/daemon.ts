@@ -34,17 +34,24 @@ const RENEWAL_CHECK_MS = 1_800_000;
 /** Certificates live 30 days; a node with an older one is replaced. */
 const RENEW_AFTER_MS = 20 * 86_400_000;
 
+/** What native code does for the DHT, which does not import it. */
+export interface DhtEngine {
+  readonly searchPuzzle: PuzzleSearch;
+  /** Gives free memory back to the system. */
+  releaseMemory(): void;
+}
+
 /**
  * Starts the DHT module and resolves once its API listens.
  * @throws PeerError `config`, `dht-bind`, those of the hostkey and of the API server
  */
-export async function startDht(config: Config, log: Logger, searchPuzzle: PuzzleSearch): Promise<Daemon> {
+export async function startDht(config: Config, log: Logger, engine: DhtEngine): Promise<Daemon> {
   if (!config.dht) {
     throw new PeerError('config', `${config.file} has no section [DHT]`, {
       remedy: 'add a section [DHT], or leave this module out',
     });
   }
-  const daemon = new DhtDaemon(config, config.dht, log, searchPuzzle);
+  const daemon = new DhtDaemon(config, config.dht, log, engine);
   await daemon.start();
   return daemon;
 }
@@ -71,7 +78,7 @@ class DhtDaemon implements Daemon {
     readonly config: Config,
     readonly dht: DhtConfig,
     readonly log: Logger,
-    readonly searchPuzzle: PuzzleSearch,
+    readonly engine: DhtEngine,
   ) {
     this.#starting = new Promise((resolve) => {
       this.#setStarted = resolve;
@@ -118,6 +125,7 @@ class DhtDaemon implements Daemon {
     }, RENEWAL_CHECK_MS);
     this.#saving = setInterval(() => {
       this.#working = this.#working.then(() => this.#save());
+      this.engine.releaseMemory();
     }, SAVE_MS);
   }
 
@@ -182,7 +190,13 @@ class DhtDaemon implements Daemon {
     const nowSeconds = Math.floor(Date.now() / 1000);
     const key = await loadModuleKey(stateDir, 'dht', hostkey, nowSeconds);
     const stopped = () => this.#closed;
-    const found = await loadPosition(stateDir, hostkey.identity, nowSeconds, this.searchPuzzle, stopped);
+    const found = await loadPosition(
+      stateDir,
+      hostkey.identity,
+      nowSeconds,
+      this.engine.searchPuzzle,
+      stopped,
+    );
     if (!found || this.#closed) return;
     const old = this.#node;
     const seeds = old?.network.parts.table.contacts() ?? (await loadContacts(stateDir));

@@ -15,6 +15,7 @@ import { noiseChannel } from '../../dht/noise-channel.js';
 import { systemClock, systemRandom } from '../../dht/system-environment.js';
 import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
+import { releaseMemory } from '../../engine/memory.js';
 import { decodeSignedValue, encodeSignedValue } from '../../identity/signed-value.js';
 import type {
   NodeEndpoint,
@@ -47,6 +48,7 @@ export class OurNodes implements HostedNodes {
   }): Promise<StartAnswer> {
     const { first, count } = request;
     const identities = (await loadDhtIdentities(this.directory, first + count)).slice(first);
+    this.releaseMemory();
     const bytesBefore = process.memoryUsage().rss;
     let bootstrap = request.bootstrap;
     let endpoint: NodeEndpoint | null = null;
@@ -95,6 +97,11 @@ export class OurNodes implements HostedNodes {
       })
       .then(() => found(false));
     return { first, over };
+  }
+
+  /** As the daemon does (dht/daemon.ts). */
+  releaseMemory(): void {
+    releaseMemory();
   }
 
   #any(): DhtNode {
