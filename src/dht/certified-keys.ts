@@ -17,7 +17,7 @@ export class CertifiedKeys {
   /** Whether we already know that the contact's key is its identity's. */
   holds({ id, key }: UnverifiedContact, nowSeconds: number): boolean {
     const peer = this.peers.peek(id);
-    if (!peer?.key?.equals(key) || peer.keyExpirySeconds <= nowSeconds) return false;
+    if (!peer?.contact.key.equals(key) || peer.keyExpirySeconds <= nowSeconds) return false;
     this.peers.use(id);
     return true;
   }
@@ -27,8 +27,8 @@ export class CertifiedKeys {
     if (this.holds(contact, nowSeconds)) return true;
     const read = this.channel.readCertificate(certificate, nowSeconds);
     if (!read?.key.equals(contact.key) || !read.identity.equals(contact.identity)) return false;
-    const peer = this.peers.know(contact.id);
-    peer.key = contact.key;
+    const peer = this.peers.know(contact);
+    peer.contact = contact;
     peer.keyExpirySeconds = Math.floor(read.expirySeconds);
     return true;
   }

@@ -30,14 +30,25 @@ function nonceOf(counter: number): Buffer {
 
 /**
  * The keys for sending and for receiving as text of one character a byte: a third of the room that two buffers take,
- * which are made when they are used.
+ * into one pair of which they are written when they are used.
  */
 function kept({ sendKey, receiveKey }: NoiseResult): ChannelKeys {
   return Buffer.concat([sendKey, receiveKey]).toString('latin1');
 }
 
-function keyAt(keys: ChannelKeys, offset: number): Buffer {
-  return Buffer.from(keys.toString(), 'latin1').subarray(offset, offset + NOISE_KEY_BYTES);
+/** One pair for all frames, as the nonce. */
+const pair = Buffer.alloc(2 * NOISE_KEY_BYTES);
+const pairForSending = pair.subarray(0, NOISE_KEY_BYTES);
+const pairForReceiving = pair.subarray(NOISE_KEY_BYTES);
+
+function sendKeyOf(keys: ChannelKeys): Buffer {
+  pair.write(keys.toString(), 'latin1');
+  return pairForSending;
+}
+
+function receiveKeyOf(keys: ChannelKeys): Buffer {
+  pair.write(keys.toString(), 'latin1');
+  return pairForReceiving;
 }
 
 /** Runs a step; null where the other side's bytes made it fail. */
@@ -89,14 +100,15 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
     },
 
     seal(keys, counter, header, plaintext) {
-      const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
+      const sealed = Buffer.allocUnsafe(header.length + plaintext.length + SEAL_OVERHEAD);
+      header.copy(sealed);
       sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
-        sealed,
+        sealed.subarray(header.length),
         plaintext,
         header,
         null,
         nonceOf(counter),
-        keyAt(keys, 0),
+        sendKeyOf(keys),
       );
       return sealed;
     },
@@ -111,7 +123,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
           sealed,
           header,
           nonceOf(counter),
-          keyAt(keys, NOISE_KEY_BYTES),
+          receiveKeyOf(keys),
         );
         return plaintext;
       } catch {

@@ -4,6 +4,7 @@
  * Smoothed as TCP does (RFC 6298). `hedgeMs` is when somebody else is asked as well, `timeoutMs` when an attempt
  * is given up. Peers without measurements of their own take those of the whole network.
  */
+import type { UnverifiedContact } from './contact.js';
 import type { Peers } from './peers.js';
 
 const FIRST_HEDGE_MS = 150;
@@ -39,7 +40,7 @@ export class RoundTrips {
   constructor(readonly peers: Peers) {}
 
   /** One measured round trip of a peer, in milliseconds. */
-  sample(peer: string, milliseconds: number): void {
+  sample(peer: UnverifiedContact, milliseconds: number): void {
     // Clocks are set and machines sleep: neither may spoil the estimates for long.
     const sampleMicros = Math.round(clamp(milliseconds, 0, MAX_TIMEOUT_MS) * 1000);
     update(this.peers.meet(peer), sampleMicros);

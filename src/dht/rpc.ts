@@ -242,7 +242,7 @@ export class Rpc {
   #succeed(pending: Pending, answer: RpcAnswer, inHandshake: boolean): void {
     if (!this.#finish(pending)) return;
     const { clock, roundTrips, counters, onAlive } = this.#o;
-    if (pending.attempt === 0) roundTrips.sample(pending.contact.id, clock.now() - pending.sentAtMs);
+    if (pending.attempt === 0) roundTrips.sample(pending.contact, clock.now() - pending.sentAtMs);
     counters.add('requestsAnswered');
     if (!pending.back) onAlive(pending.contact);
     pending.callbacks.onAnswer(answer, inHandshake);

@@ -37,7 +37,9 @@ export interface SecureChannel {
   /** Starts a handshake with the owner of `remoteKey`; null where that key is unusable. */
   initiate(purpose: ChannelPurpose, remoteKey: Buffer, payload: Buffer): Initiation | null;
   respond(purpose: ChannelPurpose, message: Buffer): Reception | null;
+  /** The header and behind it the sealed plaintext. */
   seal(keys: ChannelKeys, counter: number, header: Buffer, plaintext: Buffer): Buffer;
+  /** @param sealed what follows the header; null where it was not sealed with this header */
   open(keys: ChannelKeys, counter: number, header: Buffer, sealed: Buffer): Buffer | null;
   /** Checks a certificate for DHT use; null where it does not hold. */
   readCertificate(bytes: Buffer, nowSeconds: number): CertifiedKey | null;

@@ -7,7 +7,7 @@
  * Not here: handshakes, timers, requests.
  */
 import { sameEndpoint } from './address.js';
-import { BoundedMap } from './bounded-map.js';
+import { CompactTable, type TableEntry, type TableKeys } from './compact-table.js';
 import type { Contact } from './contact.js';
 import { sealedHeader } from './datagram.js';
 import type { Endpoint, Random } from './environment.js';
@@ -31,7 +31,7 @@ export interface NewSession {
 }
 
 /** Its own replay window, and all numbers small: a node has hundreds. */
-export class Session extends ReplayWindow {
+export class Session extends ReplayWindow implements TableEntry {
   readonly contact: Contact;
   readonly endpoint: Endpoint;
   readonly localId: number;
@@ -41,6 +41,7 @@ export class Session extends ReplayWindow {
   readonly createdAfterMs: number;
   confirmed: boolean;
   nextCounter = 0;
+  usedAt = 0;
 
   constructor(fields: NewSession, originMs: number) {
     super();
@@ -54,9 +55,11 @@ export class Session extends ReplayWindow {
   }
 }
 
+const BY_LOCAL_ID: TableKeys<number, Session> = { of: (session) => session.localId, hash: (id) => id };
+
 export class SessionTable {
-  readonly #unconfirmed: BoundedMap<number, Session>;
-  readonly #confirmed: BoundedMap<number, Session>;
+  readonly #unconfirmed: CompactTable<number, Session>;
+  readonly #confirmed: CompactTable<number, Session>;
 
   /** @param originMs no session is older @param peers where the session to send on is kept */
   constructor(
@@ -66,9 +69,9 @@ export class SessionTable {
     readonly originMs: number,
     limits: { confirmed?: number; unconfirmed?: number } = {},
   ) {
-    const forget = (_: number, session: Session) => this.#forgetPeer(session);
-    this.#confirmed = new BoundedMap(limits.confirmed ?? MAX_CONFIRMED, forget);
-    this.#unconfirmed = new BoundedMap(limits.unconfirmed ?? MAX_UNCONFIRMED, forget);
+    const forget = (session: Session) => this.#forgetPeer(session);
+    this.#confirmed = new CompactTable(limits.confirmed ?? MAX_CONFIRMED, BY_LOCAL_ID, forget);
+    this.#unconfirmed = new CompactTable(limits.unconfirmed ?? MAX_UNCONFIRMED, BY_LOCAL_ID, forget);
   }
 
   get size(): { confirmed: number; unconfirmed: number } {
@@ -118,9 +121,9 @@ export class SessionTable {
 
   seal(session: Session, plaintext: Buffer): Buffer {
     const header = sealedHeader(session.remoteId, session.nextCounter);
-    const body = this.channel.seal(session.keys, session.nextCounter, header, plaintext);
+    const sealed = this.channel.seal(session.keys, session.nextCounter, header, plaintext);
     session.nextCounter += 1;
-    return Buffer.concat([header, body]);
+    return sealed;
   }
 
   /** Opens a sealed datagram; the reason where it is not acceptable. The first good one confirms the session. */
@@ -147,9 +150,9 @@ export class SessionTable {
   }
 
   #keep(session: Session): void {
-    const { confirmed, contact, localId } = session;
-    (confirmed ? this.#confirmed : this.#unconfirmed).set(localId, session);
-    const peer = confirmed ? this.peers.meet(contact.id) : this.peers.know(contact.id);
+    const { confirmed, contact } = session;
+    (confirmed ? this.#confirmed : this.#unconfirmed).add(session);
+    const peer = confirmed ? this.peers.meet(contact) : this.peers.know(contact);
     // An unproven newcomer never displaces a session that works.
     if (confirmed || !peer.session?.confirmed) peer.session = session;
   }

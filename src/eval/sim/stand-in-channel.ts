@@ -94,10 +94,12 @@ export function standInChannel(
       };
     },
     seal(keys, counter, header, plaintext) {
-      const sealed = Buffer.allocUnsafe(plaintext.length + SEAL_OVERHEAD);
-      plaintext.copy(sealed);
-      sealed.fill(0, plaintext.length + SUM_BYTES);
-      sealed.writeInt32LE(sealSum(keys as Buffer, counter, header, plaintext), plaintext.length);
+      const end = header.length + plaintext.length;
+      const sealed = Buffer.allocUnsafe(end + SEAL_OVERHEAD);
+      header.copy(sealed);
+      plaintext.copy(sealed, header.length);
+      sealed.fill(0, end + SUM_BYTES);
+      sealed.writeInt32LE(sealSum(keys as Buffer, counter, header, plaintext), end);
       return sealed;
     },
     open(_keys, counter, header, sealed) {

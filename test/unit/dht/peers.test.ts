@@ -63,7 +63,7 @@ test('a flood of handshakes pushes out strangers, never what is known of those w
   const trips = new RoundTrips(peers);
   const [first, met] = [stranger(), stranger()];
   for (const contact of [first, met]) assert.ok(certified.proves(certificateOf(contact), contact, NOW));
-  trips.sample(met.id, 7);
+  trips.sample(met, 7);
   for (let i = 0; i < 5; i++) {
     const contact = stranger();
     assert.ok(certified.proves(certificateOf(contact), contact, NOW));
@@ -75,19 +75,21 @@ test('a flood of handshakes pushes out strangers, never what is known of those w
 
 test('whoever was used longest ago is forgotten first, also among those who have answered', () => {
   const peers = new Peers({ met: 2 });
-  const [a, b] = [peers.meet('a'), peers.meet('b')];
-  assert.is(peers.meet('a'), a);
-  peers.meet('c');
-  assert.is(peers.peek('a'), a);
-  assert.is(peers.peek('b'), undefined);
-  assert.is.not(peers.know('b'), b);
+  const [first, second] = [stranger(), stranger()];
+  const [a, b] = [peers.meet(first), peers.meet(second)];
+  assert.is(peers.meet(first), a);
+  peers.meet(stranger());
+  assert.is(peers.peek(first.id), a);
+  assert.is(peers.peek(second.id), null);
+  assert.is.not(peers.know(second), b);
 });
 
 test('a peer stays the same object when it answers for the first time', () => {
   const peers = new Peers();
-  const peer = peers.know('a');
-  assert.is(peers.meet('a'), peer);
-  assert.is(peers.know('a'), peer);
+  const contact = stranger();
+  const peer = peers.know(contact);
+  assert.is(peers.meet(contact), peer);
+  assert.is(peers.know(contact), peer);
 });
 
 test('an endpoint is one object for each contact; a source elsewhere is itself', () => {

@@ -4,6 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { endpointOf, ipv6Bytes, ipv6Text, sourceKey } from '../../../src/dht/address.js';
 import { BoundedMap } from '../../../src/dht/bounded-map.js';
+import { CompactTable, type TableKeys } from '../../../src/dht/compact-table.js';
 import type { Contact } from '../../../src/dht/contact.js';
 import { compareDistance, idInBucket, sharedPrefixBits } from '../../../src/dht/distance.js';
 import { Peers } from '../../../src/dht/peers.js';
@@ -140,6 +141,47 @@ test('a bounded map drops what was used longest ago', () => {
   assert.is(map.size, 2);
 });
 
+test('property: a compact table holds what a map would, however keys collide', () => {
+  const keys: TableKeys<number, { key: number; usedAt: number }> = {
+    of: ({ key }) => key,
+    hash: (key) => key % 7,
+  };
+  const steps = fc.array(fc.record({ key: fc.nat({ max: 60 }), gone: fc.boolean() }), { maxLength: 300 });
+  fc.assert(
+    fc.property(steps, (all) => {
+      const [table, map] = [new CompactTable(1000, keys), new Map<number, object>()];
+      for (const { key, gone } of all) {
+        if (gone) assert.is(table.delete(key), map.delete(key));
+        else {
+          const entry = { key, usedAt: 0 };
+          table.add(entry);
+          map.set(key, entry);
+        }
+        assert.is(table.size, map.size);
+        for (let i = 0; i <= 60; i++) assert.is(table.peek(i), map.get(i) ?? null);
+      }
+    }),
+  );
+});
+
+test('a full compact table drops what was used longest ago', () => {
+  const keys: TableKeys<number, { key: number; usedAt: number }> = {
+    of: ({ key }) => key,
+    hash: (key) => key,
+  };
+  const evicted: number[] = [];
+  const table = new CompactTable(20, keys, ({ key }) => evicted.push(key));
+  for (let key = 0; key < 20; key++) table.add({ key, usedAt: 0 });
+  table.get(0);
+  table.peek(1);
+  for (let key = 20; key < 23; key++) table.add({ key, usedAt: 0 });
+  assert.equal(evicted, [1, 2, 3]);
+  assert.is(table.size, 20);
+  table.delete(5);
+  table.add({ key: 23, usedAt: 0 });
+  assert.equal(evicted, [1, 2, 3], 'there was room');
+});
+
 test('a rate limit gives each source its burst and then its rate', () => {
   const limit = new RateLimit(10, 5);
   const taken = (source: string, nowMs: number, tries: number) =>
@@ -159,13 +201,14 @@ test('a rate limit remembers who has used up what, whatever new sources come', (
 
 test('timeouts follow the measured round trips and grow with each attempt', () => {
   const trips = new RoundTrips(new Peers());
-  const before = trips.timeoutMs('x', 0);
-  for (let i = 0; i < 50; i++) trips.sample('far', 300);
-  assert.ok(trips.hedgeMs('far') >= 300);
-  assert.ok(trips.timeoutMs('far', 0) >= 600);
-  for (let i = 0; i < 50; i++) trips.sample('near', 1);
-  assert.ok(trips.hedgeMs('near') < 20);
-  assert.ok(trips.timeoutMs('near', 1) === 2 * trips.timeoutMs('near', 0));
+  const [far, near] = [inBucket(1), inBucket(2)];
+  const before = trips.timeoutMs(far.id, 0);
+  for (let i = 0; i < 50; i++) trips.sample(far, 300);
+  assert.ok(trips.hedgeMs(far.id) >= 300);
+  assert.ok(trips.timeoutMs(far.id, 0) >= 600);
+  for (let i = 0; i < 50; i++) trips.sample(near, 1);
+  assert.ok(trips.hedgeMs(near.id) < 20);
+  assert.ok(trips.timeoutMs(near.id, 1) === 2 * trips.timeoutMs(near.id, 0));
   assert.ok(before > 0);
 });
 

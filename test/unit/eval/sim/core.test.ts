@@ -139,7 +139,9 @@ test('the stand-in of the channel refuses what is altered or for another', () =>
   const finished = initiation?.finish(reply?.message as Buffer);
   assert.equal(finished?.payload, Buffer.from('answer'));
   const header = Buffer.from('header');
-  const sealed = near.seal(finished?.keys as ChannelKeys, 5, header, Buffer.from('sealed'));
+  const datagram = near.seal(finished?.keys as ChannelKeys, 5, header, Buffer.from('sealed'));
+  assert.equal(datagram.subarray(0, header.length), header);
+  const sealed = datagram.subarray(header.length);
   const keys = reply?.keys as ChannelKeys;
   assert.equal(far.open(keys, 5, header, sealed), Buffer.from('sealed'));
   assert.is(far.open(keys, 6, header, sealed), null);
