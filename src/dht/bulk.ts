@@ -3,7 +3,7 @@
  *
  * The first frame is handshake message 1 with a ping or fetch, the second is message 2 with a pong, all further
  * ones are sealed RPC messages, counters counting from 0 in each direction. One request a stream.
- * Invariants: bounded number of streams, for each source too; a stream without progress for IDLE_MS ends, and so does one
+ * Invariants: bounded number of streams, for each source too, those to others as well (stream-slots.ts); a stream without progress for IDLE_MS ends, and so does one
  * that brings more than MAX_STREAM_BYTES or lasts longer than TOTAL_MS; a store
  * is accepted only after the handshake. Not here: sockets (tcp-transport.ts), what requests mean (node.ts).
  */
@@ -23,6 +23,7 @@ import {
 } from './rpc-message.js';
 import type { ChannelKeys, SecureChannel } from './secure-channel.js';
 import { FrameReader, frame } from './stream-frames.js';
+import { type SlotLimits, StreamSlots } from './stream-slots.js';
 
 const IDLE_MS = 4_000;
 /** How long the receiver of something large may take to take it in, when nothing comes back meanwhile. */
@@ -54,6 +55,7 @@ export interface BulkOptions {
   readonly verify: (contact: UnverifiedContact) => Contact | null;
   /** All answers to a request, in order. */
   readonly onRequest: (from: Contact, request: RpcRequest) => RpcAnswer[];
+  readonly slotLimits?: SlotLimits;
 }
 
 export interface BulkCallbacks {
@@ -86,21 +88,36 @@ export class Bulk {
   readonly #o: BulkOptions;
   readonly #served = new Map<ByteStream, string>();
   readonly #started = new Set<ByteStream>();
+  readonly #slots: StreamSlots;
 
   constructor(options: BulkOptions) {
     this.#o = options;
+    this.#slots = new StreamSlots(options.slotLimits);
   }
 
-  get streams(): { served: number; started: number } {
-    return { served: this.#served.size, started: this.#started.size };
+  get streams(): { served: number; started: number; waiting: number } {
+    return { served: this.#served.size, started: this.#started.size, waiting: this.#slots.waiting };
   }
 
   close(): void {
+    this.#slots.close();
     for (const stream of [...this.#served.keys(), ...this.#started]) stream.destroy();
   }
 
-  /** Sends one store or fetch to a contact over a stream of its own. */
-  request(contact: Contact, request: RpcRequest, callbacks: BulkCallbacks): void {
+  /**
+   * Sends one request to a contact over a stream of its own, once there is room for it.
+   * @param forOthers it is part of what we do for others' onions
+   */
+  request(contact: Contact, request: RpcRequest, callbacks: BulkCallbacks, forOthers = false): void {
+    const { clock, counters } = this.#o;
+    const drop = () => void clock.setTimer(0, () => callbacks.onFailure());
+    const start = () => this.#start(contact, request, callbacks, () => this.#slots.free(forOthers));
+    if (this.#slots.take(forOthers, { start, drop })) return;
+    counters.add('dropStreamLimit');
+    drop();
+  }
+
+  #start(contact: Contact, request: RpcRequest, callbacks: BulkCallbacks, onEnd: () => void): void {
     const { channel, certified, clock, counters, self, transport, reaches } = this.#o;
     const endpoint = contactEndpoint(contact, reaches);
     const first: RpcRequest = request.kind === 'fetch' ? request : { kind: 'ping' };
@@ -117,7 +134,10 @@ export class Bulk {
     ) as Buffer;
     const initiation = channel.initiate('stream', contact.key, payload);
     if (!endpoint || !initiation) {
-      clock.setTimer(0, () => callbacks.onFailure());
+      clock.setTimer(0, () => {
+        onEnd();
+        callbacks.onFailure();
+      });
       return;
     }
     counters.add('streamsStarted');
@@ -151,6 +171,7 @@ export class Bulk {
       () => request.kind !== 'fetch' && sealed !== null,
       () => {
         this.#started.delete(stream);
+        onEnd();
         if (!finished) callbacks.onFailure();
       },
     );

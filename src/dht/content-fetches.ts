@@ -89,7 +89,7 @@ export class ContentFetches {
     set.next += 1;
     holder.fetches += 1;
     set.running += 1;
-    const { clock, bulk } = this.network.parts;
+    const { clock, bulk, forOthers } = this.network.parts;
     const hedge = clock.setTimer(FETCH_HEDGE_MS, () => this.#fetchNext(set));
     const announced = new Map<string, Buffer>();
     let progress = false;
@@ -117,6 +117,7 @@ export class ContentFetches {
         },
         onFailure: ended,
       },
+      forOthers,
     );
   }
 

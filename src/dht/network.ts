@@ -17,6 +17,7 @@ import type { RoutingTable } from './routing-table.js';
 import type { Rpc, RpcCallbacks } from './rpc.js';
 import {
   type FoundAnswer,
+  type RpcAnswer,
   type RpcRequest,
   STORE_OVERHEAD_BYTES,
   type StoreItem,
@@ -45,6 +46,8 @@ export interface NetworkParts {
   readonly self: Contact;
   readonly verify: (contact: UnverifiedContact) => Contact | null;
   readonly onLost: (contact: Contact) => void;
+  /** All that is asked here is for others' onions: it leaves room for what is our own. */
+  readonly forOthers: boolean;
 }
 
 export interface SearchOptions {
@@ -151,15 +154,17 @@ export class Network {
       });
       return;
     }
+    const { bulk, forOthers } = this.parts;
     let over = false;
     const verdict = (one: StoreVerdict | null) => {
       if (!over) onVerdict(one);
       over = true;
     };
-    this.parts.bulk.request(contact, request, {
-      onAnswer: (answer) => verdict(answer.kind === 'stored' ? answer.verdict : null),
+    const callbacks = {
+      onAnswer: (answer: RpcAnswer) => verdict(answer.kind === 'stored' ? answer.verdict : null),
       onFailure: () => verdict(null),
-    });
+    };
+    bulk.request(contact, request, callbacks, forOthers);
   }
 
   /** Of ourselves and `contacts`, the `count` closest to `key` that the prefix caps let stand together. */

@@ -79,6 +79,7 @@ export class DhtNode {
   readonly replicator: Replicator;
   readonly privateLookups: PrivateLookups | null;
   readonly #o: DhtNodeOptions;
+  readonly #forOthers: Network;
   readonly #bootstrap: Bootstrap;
   /** Whom we ping to know them better, by id: the contact that told us of its address itself, null where others did. */
   readonly #dialBacks = new Map<string, Contact | null>();
@@ -126,15 +127,21 @@ export class DhtNode {
       reaches: (family) => datagrams.reaches(family),
       onRequest: (from, request) => service.answerStream(from, request),
     });
-    this.network = new Network({
+    const parts = {
       ...{ clock, random, table, diversity, store, rpc, bulk, roundTrips, self, verify },
       counters: this.counters,
-      onLost: (contact) => this.replicator.contactLost(contact),
-    });
+      onLost: (contact: Contact) => this.replicator.contactLost(contact),
+    };
+    this.network = new Network({ ...parts, forOthers: false });
+    this.#forOthers = new Network({ ...parts, forOthers: true });
     this.replicator = new Replicator(this.network);
     this.privateLookups = options.onions
       ? new PrivateLookups({
           ...{ network: this.network, ...options.onions, direct: this },
+          served: {
+            get: (key, onContent) => this.get(key, onContent, this.#forOthers),
+            put: (item) => this.put(item, this.#forOthers),
+          },
           joined: () => this.#state === 'joined',
         })
       : null;
@@ -204,13 +211,13 @@ export class DhtNode {
   }
 
   /** Resolves with the number of nodes that took the content. */
-  put(item: StoreItem): Promise<number> {
-    return putContent(this.network, item);
+  put(item: StoreItem, network = this.network): Promise<number> {
+    return putContent(network, item);
   }
 
   /** Resolves with the number of contents, each given to `onContent` once, as it arrives. */
-  get(key: Buffer, onContent: (content: Buffer) => void): Promise<number> {
-    return getContents(this.network, key, onContent);
+  get(key: Buffer, onContent: (content: Buffer) => void, network = this.network): Promise<number> {
+    return getContents(network, key, onContent);
   }
 
   /** Resolves with the path to the node closest to the key, target first; null where there is no other node. */

@@ -12,6 +12,8 @@ import type { RpcRequest, StoreItem } from './rpc-message.js';
 
 /** Nodes that are tried for each replica that is wanted. */
 const TRIED_EACH = 3;
+/** Nodes that are brought the content at a time. */
+const AT_ONCE = 32;
 /** Fits into any answer in a session, whatever else is in it. */
 const SIGNED_IN_AN_ANSWER = 1_200;
 
@@ -29,15 +31,23 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
     let stored = 0;
     let waiting = 0;
     let searching = true;
+    /** Found after others had been chosen, though among the closest. */
+    let late: readonly Contact[] = [];
 
     const finishWhenIdle = () => {
       if (!searching && waiting === 0) resolve(stored);
     };
     const advance = (lookup: Lookup) => {
+      // Nodes that were slow or found late, and turned out to be among the closest, get it in addition.
+      for (const contact of late) {
+        if (stale || waiting >= AT_ONCE) break;
+        if (!tried.has(contact.id)) storeAt(contact, lookup);
+      }
       // Every verdict may change who is next, so the list is made anew: the r closest that did not fail us.
       const order = network.closestWithSelf(item.key, lookup.answered(), Number.POSITIVE_INFINITY);
       for (const contact of order) {
-        if (stale || stored + waiting >= item.replication || tried.size >= mostTried) break;
+        const enough = stored + waiting >= item.replication || waiting >= AT_ONCE;
+        if (stale || enough || tried.size >= mostTried) break;
         if (!tried.has(contact.id)) storeAt(contact, lookup);
       }
       finishWhenIdle();
@@ -86,10 +96,7 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       onSettled: advance,
       onDone: (lookup) => {
         searching = false;
-        // Nodes that were slow or found late, and turned out to be among the closest, get it in addition.
-        for (const contact of network.closestWithSelf(item.key, lookup.answered(), item.replication)) {
-          if (!stale && !tried.has(contact.id)) storeAt(contact, lookup);
-        }
+        late = network.closestWithSelf(item.key, lookup.answered(), item.replication);
         advance(lookup);
       },
     });

@@ -1,14 +1,16 @@
 /**
  * The exit of an onion: does the lookup or the storing, and sends back what it finds as it finds it.
  *
- * Invariants: bounded lookups at a time, a rate for each source and for all; of one lookup at most MAX_REPLY_BYTES go
+ * Invariants: bounded lookups at a time, a rate for each source and for all, of PUTs by what they have us send
+ * (copy-limit.ts); of one lookup at most MAX_REPLY_BYTES go
  * back; at most WINDOW replies are unacknowledged, so that many small contents share a reply and a slow way back holds
  * little. Not here: layers and legs (relay.ts), how a lookup goes (get.ts, put.ts).
  */
 import type { Network } from '../network.js';
 import { RateLimit } from '../rate-limit.js';
 import type { StoreItem, TakenVerdict } from '../rpc-message.js';
-import { decodeExitRequest, encodeExitReply } from './exit-message.js';
+import { CopyLimit, copiesOf } from './copy-limit.js';
+import { decodeExitRequest, type ExitRequest, encodeExitReply } from './exit-message.js';
 import type { Legs, WayBack } from './legs.js';
 import { sealReply } from './onion.js';
 import type { LayerKeys, OnionCipher } from './onion-cipher.js';
@@ -44,6 +46,7 @@ export class Exit {
   readonly #o: ExitParts;
   readonly #ofSource = new RateLimit(LOOKUPS_PER_SECOND, LOOKUP_BURST);
   readonly #ofAll = new RateLimit(ALL_PER_SECOND, ALL_BURST, 1);
+  readonly #copies = new CopyLimit();
   #running = 0;
 
   constructor(parts: ExitParts) {
@@ -62,12 +65,7 @@ export class Exit {
       counters.add('dropOnion');
       return 'refused';
     }
-    const room =
-      request.kind === 'probe' ||
-      (this.#running < MAX_LOOKUPS &&
-        this.#ofSource.allow(back.to.id, network.now) &&
-        this.#ofAll.allow(ALL, network.now));
-    if (!room) {
+    if (!this.#hasRoom(back.to.id, request)) {
       counters.add('dropOnionLimit');
       return 'busy';
     }
@@ -100,6 +98,15 @@ export class Exit {
         );
     }
     return 'taken';
+  }
+
+  #hasRoom(source: string, request: ExitRequest): boolean {
+    const { now } = this.#o.network;
+    if (request.kind === 'probe') return true;
+    if (this.#running >= MAX_LOOKUPS || !this.#ofSource.allow(source, now) || !this.#ofAll.allow(ALL, now))
+      return false;
+    if (request.kind === 'get') return true;
+    return this.#copies.allow(source, copiesOf(request.replication, request.content.length), now);
   }
 }
 

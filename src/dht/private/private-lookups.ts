@@ -36,6 +36,8 @@ export interface PrivateLookupsParts {
   readonly network: Network;
   readonly cipher: OnionCipher;
   readonly direct: DirectLookups;
+  /** The same for the onions of others. */
+  readonly served: DirectLookups;
   /** Whether the node has joined. */
   readonly joined: () => boolean;
   /** Null where our own requests go directly. */
@@ -72,9 +74,9 @@ export class PrivateLookups implements DirectLookups {
   constructor(parts: PrivateLookupsParts) {
     this.#o = parts;
     this.#sinceMs = parts.network.now;
-    const { network, cipher, direct, own } = parts;
+    const { network, cipher, served, own } = parts;
     const legs = () => this.legs;
-    this.#exit = new Exit({ network, cipher, direct, legs });
+    this.#exit = new Exit({ network, cipher, direct: served, legs });
     this.relay = new Relay({ network, cipher, legs, exit: this.#exit });
     this.legs = new Legs({
       network,

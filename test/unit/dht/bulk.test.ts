@@ -7,6 +7,7 @@ import { Counters } from '../../../src/dht/counters.js';
 import type { Endpoint } from '../../../src/dht/environment.js';
 import { Peers } from '../../../src/dht/peers.js';
 import type { RpcAnswer, RpcRequest } from '../../../src/dht/rpc-message.js';
+import { type SlotLimits, StreamSlots } from '../../../src/dht/stream-slots.js';
 import { EvenPaths } from '../../../src/eval/sim/paths.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { standInChannel } from '../../../src/eval/sim/stand-in-channel.js';
@@ -22,8 +23,8 @@ interface Heard {
   failures: number;
 }
 
-/** What an asker hears of a peer that answers `request` with `answers`. */
-async function ask(request: RpcRequest, answers: readonly RpcAnswer[]): Promise<Heard> {
+/** An asker, and a peer that answers everything with `answers`. */
+function pair(answers: readonly RpcAnswer[], slotLimits?: SlotLimits) {
   const clock = new VirtualClock();
   const internet = new VirtualInternet(clock, new EvenPaths(10));
   const contacts = new Map<string, Contact>();
@@ -45,11 +46,17 @@ async function ask(request: RpcRequest, answers: readonly RpcAnswer[]): Promise<
       self: () => contact,
       verify: (unverified: UnverifiedContact) => contacts.get(unverified.id) ?? null,
       onRequest: () => [...answers],
+      ...(slotLimits ? { slotLimits } : {}),
     });
     transport.receiver = { handleDatagram: () => {}, handleStream: (stream) => bulk.serve(stream) };
     return { contact, bulk };
   };
-  const [asker, asked] = [node('10.0.0.1'), node('10.0.0.2')];
+  return { clock, internet, asker: node('10.0.0.1'), asked: node('10.0.0.2') };
+}
+
+/** What an asker hears of a peer that answers `request` with `answers`. */
+async function ask(request: RpcRequest, answers: readonly RpcAnswer[]): Promise<Heard> {
+  const { clock, asker, asked } = pair(answers);
   const heard: Heard = { answers: [], failures: 0 };
   asker.bulk.request(asked.contact, request, {
     onAnswer: ({ kind }) => heard.answers.push(kind),
@@ -94,6 +101,58 @@ test('an answer that belongs to another kind of request is a failure, once, and 
 test('what comes without its end is a failure', async () => {
   assert.equal(await ask(fetch, [part]), { answers: ['part'], failures: 1 });
   assert.equal(await ask(store, []), { answers: [], failures: 1 });
+});
+
+const LIMITS = { open: 6, openForOthers: 4, waiting: 8 };
+
+test('streams beyond those that may be open wait, and those beyond these fail; each request has one end', async () => {
+  const { clock, asker, asked } = pair([stored], LIMITS);
+  const heard: Heard = { answers: [], failures: 0 };
+  const callbacks = {
+    onAnswer: ({ kind }: RpcAnswer) => heard.answers.push(kind),
+    onFailure: () => {
+      heard.failures += 1;
+    },
+  };
+  for (let i = 0; i < 20; i++) asker.bulk.request(asked.contact, store, callbacks, true);
+  assert.equal(asker.bulk.streams, { served: 0, started: 4, waiting: 8 });
+  asker.bulk.request(asked.contact, store, callbacks);
+  assert.is(asker.bulk.streams.started, 5, 'our own has room beside them');
+  await clock.advance(120_000);
+  assert.equal(heard, { answers: new Array(13).fill('stored'), failures: 8 });
+  assert.equal(asker.bulk.streams, { served: 0, started: 0, waiting: 0 });
+  const nowhere = { ...asked.contact, ipv4: null };
+  for (let i = 0; i < 8; i++) asker.bulk.request(nowhere, store, callbacks);
+  await clock.advance(1_000);
+  assert.is(heard.failures, 16, 'whoever cannot be reached gives the slot back');
+  assert.is(asker.bulk.streams.waiting, 0);
+});
+
+test('whoever waits for a stream is told when the node closes', async () => {
+  const { clock, asker, asked } = pair([], LIMITS);
+  let failures = 0;
+  const callbacks = { onAnswer: () => {}, onFailure: () => void failures++ };
+  for (let i = 0; i < 9; i++) asker.bulk.request(asked.contact, store, callbacks);
+  asker.bulk.close();
+  await clock.advance(1_000);
+  assert.is(failures, 9);
+  assert.equal(asker.bulk.streams, { served: 0, started: 0, waiting: 0 });
+});
+
+test('a slot that gets free goes to our own requests first', () => {
+  const slots = new StreamSlots({ open: 2, openForOthers: 1, waiting: 3 });
+  const started: string[] = [];
+  const take = (forOthers: boolean, name: string) =>
+    slots.take(forOthers, { start: () => started.push(name), drop: () => {} });
+  for (const name of ['o1', 'o2', 'o3', 'o4']) assert.ok(take(true, name));
+  assert.not.ok(take(true, 'o5'));
+  for (const name of ['a1', 'a2']) assert.ok(take(false, name));
+  assert.equal(started, ['o1', 'a1']);
+  slots.free(true);
+  assert.equal(started, ['o1', 'a1', 'a2']);
+  slots.free(false);
+  slots.free(false);
+  assert.equal(started, ['o1', 'a1', 'a2', 'o2']);
 });
 
 test.run();

@@ -1,0 +1,141 @@
+/** What a node does at most for the onions of others: as their exit and on the way back. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Contact } from '../../../src/dht/contact.js';
+import { Counters } from '../../../src/dht/counters.js';
+import { Network, type NetworkParts } from '../../../src/dht/network.js';
+import { CopyLimit, copiesOf } from '../../../src/dht/private/copy-limit.js';
+import { Exit } from '../../../src/dht/private/exit.js';
+import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
+import type { Legs, WayBack } from '../../../src/dht/private/legs.js';
+import type { Reply } from '../../../src/dht/private/onion.js';
+import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-cipher.js';
+import { putContent } from '../../../src/dht/put.js';
+import type { StoreItem } from '../../../src/dht/rpc-message.js';
+import { MAX_CONTENT_BYTES } from '../../../src/dht/store.js';
+import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
+import { standInContact } from '../../../src/eval/sim/stand-in-contact.js';
+import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
+import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
+
+const test = suite('dht limits for the onions of others');
+const random = new SeededRandom('private-limits.test');
+const HOUR_MS = 3_600_000;
+
+const someContact = (index = 0): Contact =>
+  standInContact(random, { family: 4, host: `10.1.${index >> 8}.${index & 255}`, port: 3000 }, 1_800_000_000);
+
+interface Sent {
+  readonly back: WayBack;
+  readonly reply: Reply;
+  readonly onDone: (arrived: boolean) => void;
+}
+
+/** An exit by itself: what it looks up and stores, and what it sends back, is in the hands of the test. */
+class Bench {
+  readonly clock = new VirtualClock();
+  readonly counters = new Counters();
+  readonly cipher: OnionCipher = standInOnionCipher(random.bytes(32), random);
+  readonly keys = this.cipher.begin(random.bytes(32))?.keys as LayerKeys;
+  readonly sent: Sent[] = [];
+  readonly gets: { give: (content: Buffer) => void; end: () => void }[] = [];
+  readonly puts: StoreItem[] = [];
+  readonly network = new Network({ clock: this.clock, counters: this.counters } as unknown as NetworkParts);
+  readonly legs = {
+    backward: (back: WayBack, reply: Reply, onDone: Sent['onDone']) =>
+      this.sent.push({ back, reply, onDone }),
+  } as unknown as Legs;
+  readonly exit = new Exit({
+    ...{ network: this.network, cipher: this.cipher, legs: () => this.legs },
+    direct: {
+      get: (_key, give) => new Promise((resolve) => this.gets.push({ give, end: () => resolve(0) })),
+      put: async (item) => this.puts.push(item),
+    },
+  });
+
+  put(to: Contact, replication: number, bytes = 100): string {
+    const content = Buffer.alloc(bytes);
+    const item = { key: random.bytes(32), ttlMs: HOUR_MS, replication, content };
+    return this.exit.serve(this.#back(to), this.keys, encodeExitRequest({ kind: 'put', ...item }));
+  }
+
+  #back(to: Contact): WayBack {
+    return { to, via: null, token: random.bytes(16) };
+  }
+}
+
+test('PUTs of others are paid for by the copies they ask for; now and then one of 255 large ones is served', async () => {
+  const bench = new Bench();
+  const [source, other] = [someContact(), someContact()];
+  assert.is(bench.put(source, 255, MAX_CONTENT_BYTES), 'taken');
+  assert.is(bench.put(source, 255, MAX_CONTENT_BYTES), 'busy');
+  assert.is(bench.put(source, 255), 'taken');
+  assert.is(bench.put(source, 255), 'busy');
+  assert.is(bench.counters.get('dropOnionLimit'), 2);
+  assert.is(bench.put(source, 5), 'taken', 'what was refused was not paid for');
+  assert.is(bench.put(other, 255, MAX_CONTENT_BYTES), 'taken');
+  assert.is(bench.puts.length, 4);
+  await bench.clock.advance(120_000);
+  assert.is(bench.put(source, 255, MAX_CONTENT_BYTES), 'taken');
+});
+
+test('copies of all sources together are bounded, and nothing is taken from whoever is refused', () => {
+  const limit = new CopyLimit();
+  assert.is(copiesOf(5, 0), 5);
+  assert.is(copiesOf(5, 8_193), 10);
+  for (const source of ['a', 'b']) assert.ok(limit.allow(source, 2_400, 0));
+  assert.not.ok(limit.allow('c', 1, 0));
+  assert.ok(limit.allow('c', 2_400, 60_000));
+  assert.not.ok(limit.allow('c', 1, 60_000));
+  assert.not.ok(limit.allow('b', 1_201, 60_000));
+  assert.ok(limit.allow('b', 1_200, 120_000));
+});
+
+test('a PUT of 255 replicas brings them to few nodes at a time, and to those found late as well', async () => {
+  const contacts = Array.from({ length: 260 }, (_, index) => someContact(index));
+  const running = new Set<Contact>();
+  const brought = new Set<Contact>();
+  let most = 0;
+  const ask = new Map<Contact, (verdict: 'stored') => void>();
+  let finish = () => {};
+  const network = {
+    parts: { self: someContact(), counters: new Counters() },
+    now: 0,
+    closestWithSelf: (_key: Buffer, of: readonly Contact[], count: number) => of.slice(0, count),
+    storeAt: (contact: Contact, _item: StoreItem, onVerdict: (verdict: 'stored') => void) => {
+      running.add(contact);
+      most = Math.max(most, running.size);
+      brought.add(contact);
+      ask.set(contact, onVerdict);
+    },
+    request: (contact: Contact, _request: unknown, on: { onAnswer: (answer: unknown) => void }) => {
+      running.delete(contact);
+      on.onAnswer({ kind: 'found', moreValues: true, values: [] });
+    },
+    search: (on: { onSettled: (lookup: unknown) => void; onDone: (lookup: unknown) => void }) => {
+      on.onSettled({ answered: () => contacts.slice(10) });
+      finish = () => on.onDone({ answered: () => contacts });
+    },
+  };
+  const item = {
+    key: random.bytes(32),
+    ttlMs: HOUR_MS,
+    replication: 255,
+    content: Buffer.alloc(MAX_CONTENT_BYTES),
+  };
+  const stored = putContent(network as unknown as Network, item);
+  const answer = () => {
+    for (const [contact, onVerdict] of [...ask]) {
+      ask.delete(contact);
+      onVerdict('stored');
+    }
+  };
+  for (let i = 0; i < 3; i++) answer();
+  finish();
+  while (ask.size > 0) answer();
+  assert.is(await stored, brought.size);
+  assert.is(most, 32);
+  for (const contact of contacts.slice(0, 255)) assert.ok(brought.has(contact));
+});
+
+test.run();
