@@ -72,7 +72,7 @@ export class Network {
   }
 
   request(contact: Contact, request: RpcRequest, callbacks: RpcCallbacks, attempts?: number): void {
-    const { rpc, table, onLost } = this.parts;
+    const { rpc, table, onLost, forOthers } = this.parts;
     rpc.request(
       contact,
       request,
@@ -88,6 +88,8 @@ export class Network {
         },
       },
       attempts,
+      null,
+      forOthers,
     );
   }
 

@@ -77,6 +77,7 @@ interface Pending {
   readonly attempts: number;
   /** Sent to where the peer was heard from, which proves nothing about the address it announces. */
   readonly back: boolean;
+  readonly forOthers: boolean;
   readonly handshakes: number[];
   attempt: number;
   sentAtMs: number;
@@ -90,6 +91,8 @@ interface StartedHandshake {
 }
 
 const MAX_PENDING = 4096;
+/** Of these, what is done for others' onions. */
+export const MAX_PENDING_FOR_OTHERS = 3072;
 const MAX_HANDSHAKES = 2048;
 const HANDSHAKES_PER_SECOND = 500;
 const REQUESTS_PER_SECOND = 5_000;
@@ -101,6 +104,7 @@ export class Rpc {
   readonly #handshakes = new BoundedMap<number, StartedHandshake>(MAX_HANDSHAKES);
   readonly #handshakeLimit = new RateLimit(HANDSHAKES_PER_SECOND, HANDSHAKES_PER_SECOND * 4);
   readonly #requestLimit = new RateLimit(REQUESTS_PER_SECOND, REQUESTS_PER_SECOND * 2);
+  #pendingForOthers = 0;
   #closed = false;
 
   constructor(options: RpcOptions) {
@@ -117,6 +121,7 @@ export class Rpc {
    * Sends a request; exactly one of the callbacks is called, later.
    * @param attempts how often it is sent at most
    * @param via where the contact was heard from, instead of the address it announces
+   * @param forOthers it is part of what we do for others' onions
    */
   request(
     contact: Contact,
@@ -124,9 +129,12 @@ export class Rpc {
     callbacks: RpcCallbacks,
     attempts = 2,
     via: Endpoint | null = null,
+    forOthers = false,
   ): void {
     const endpoint = via ?? contactEndpoint(contact, (family) => this.#o.transport.reaches(family));
-    if (this.#closed || !endpoint || this.#pending.size >= MAX_PENDING) {
+    const full =
+      this.#pending.size >= MAX_PENDING || (forOthers && this.#pendingForOthers >= MAX_PENDING_FOR_OTHERS);
+    if (this.#closed || !endpoint || full) {
       const reason = this.#closed ? 'closed' : endpoint ? 'too-many' : 'unreachable';
       this.#o.clock.setTimer(0, () => callbacks.onFailure(reason));
       return;
@@ -141,12 +149,14 @@ export class Rpc {
       callbacks,
       attempts,
       back: via !== null,
+      forOthers,
       handshakes: [],
       attempt: 0,
       sentAtMs: 0,
       timer: null,
     };
     this.#pending.set(requestId, pending);
+    if (forOthers) this.#pendingForOthers += 1;
     this.#o.counters.add('requestsSent');
     this.#transmit(pending);
   }
@@ -227,6 +237,7 @@ export class Rpc {
 
   #finish(pending: Pending): boolean {
     if (!this.#pending.delete(pending.requestId)) return false;
+    if (pending.forOthers) this.#pendingForOthers -= 1;
     if (pending.timer) this.#o.clock.clearTimer(pending.timer);
     pending.timer = null;
     for (const localId of pending.handshakes) this.#handshakes.delete(localId);

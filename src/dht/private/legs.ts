@@ -68,8 +68,11 @@ export class Legs {
     return this.#legs.size;
   }
 
-  /** Sends an onion on. Gives a function that ends the leg, or null where there is no room for another. */
-  forward(to: Contact, onion: Buffer, callbacks: LegCallbacks): (() => void) | null {
+  /**
+   * Sends an onion on. Gives a function that ends the leg, or null where there is no room for another.
+   * @param forOthers the onion is not our own
+   */
+  forward(to: Contact, onion: Buffer, callbacks: LegCallbacks, forOthers = false): (() => void) | null {
     const { random, clock } = this.parts.network.parts;
     if (this.#closed || this.#legs.size >= MAX_LEGS) return null;
     const token = random.bytes(LEG_TOKEN_BYTES);
@@ -80,9 +83,10 @@ export class Legs {
     };
     this.#legs.set(id, leg);
     this.#sweep ??= clock.setTimer(SWEEP_MS, () => this.#forgetOld());
-    this.#send(to, { kind: 'relay', token, onion }, onion.length, (verdict) => {
+    const onVerdict = (verdict: TakenVerdict | null) => {
       if (this.#legs.get(id) === leg) callbacks.onVerdict(verdict);
-    });
+    };
+    this.#send(to, { kind: 'relay', token, onion }, onion.length, onVerdict, null, forOthers);
     return () => this.#legs.delete(id);
   }
 
@@ -90,7 +94,7 @@ export class Legs {
   backward({ to, via, token }: WayBack, reply: Reply, onDone: (arrived: boolean) => void): void {
     const { number, body } = reply;
     const request = { kind: 'relayed', token, number, body } as const;
-    this.#send(to, request, body.length + 4, (verdict) => onDone(verdict === 'taken'), via);
+    this.#send(to, request, body.length + 4, (verdict) => onDone(verdict === 'taken'), via, true);
   }
 
   /** Takes what another node sends. */
@@ -133,7 +137,8 @@ export class Legs {
     request: LegRequest,
     bytes: number,
     onVerdict: (verdict: TakenVerdict | null) => void,
-    via: Endpoint | null = null,
+    via: Endpoint | null,
+    forOthers: boolean,
   ): void {
     const { rpc, bulk } = this.parts.network.parts;
     let over = false;
@@ -147,8 +152,8 @@ export class Legs {
       onAnswer: (answer: RpcAnswer) => end(answer.kind === 'taken' ? answer.verdict : null),
       onFailure: () => end(null),
     };
-    if (fits) rpc.request(to, request, callbacks, ATTEMPTS, via);
-    else bulk.request(to, request, callbacks);
+    if (fits) rpc.request(to, request, callbacks, ATTEMPTS, via, forOthers);
+    else bulk.request(to, request, callbacks, forOthers);
   }
 
   #forgetOld(): void {

@@ -23,6 +23,7 @@ import type { PinnedHops } from './pinned-hops.js';
 import { type LookupParts, privateGet } from './private-get.js';
 import { privatePut } from './private-put.js';
 import { Relay } from './relay.js';
+import { ReplyBacklog } from './reply-backlog.js';
 import { WarmPaths } from './warm-paths.js';
 
 /** How a node's own requests are to be private. */
@@ -61,6 +62,7 @@ export class PrivateLookups implements DirectLookups {
   readonly paths: Paths | null;
   readonly #o: PrivateLookupsParts;
   readonly #exit: Exit;
+  readonly #backlog = new ReplyBacklog();
   readonly #delays = new OnionDelays();
   readonly #lookups: LookupParts | null;
   readonly #open = new Set<() => void>();
@@ -77,7 +79,7 @@ export class PrivateLookups implements DirectLookups {
     const { network, cipher, served, own } = parts;
     const legs = () => this.legs;
     this.#exit = new Exit({ network, cipher, direct: served, legs });
-    this.relay = new Relay({ network, cipher, legs, exit: this.#exit });
+    this.relay = new Relay({ network, cipher, legs, exit: this.#exit, backlog: this.#backlog });
     this.legs = new Legs({
       network,
       onOnion: (back, onion) => this.relay.onOnion(back, onion),
@@ -153,6 +155,7 @@ export class PrivateLookups implements DirectLookups {
       served: counters.get('onionsServed'),
       lookupsNow: this.#exit.running,
       legs: this.legs.size,
+      replyBytes: this.#backlog.bytes,
       ...this.relay.size,
     };
     const { paths } = this;

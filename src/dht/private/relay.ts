@@ -3,7 +3,8 @@
  *
  * Invariants: an onion is accepted once (seen-onions.ts); what one source can have us do is limited in rate and in
  * number, and so is all together; a leg that is acknowledged twice is passed on once; where the next hop cannot be
- * reached, the requester is told so, by a reply like any other. A relay learns the two nodes beside it, nothing else.
+ * reached, the requester is told so, by a reply like any other; replies go back no faster than the node before us takes
+ * them (passed-replies.ts). A relay learns the two nodes beside it, nothing else.
  * Not here: what an exit does (exit.ts), our own onions (onion-run.ts).
  */
 import type { Contact, UnverifiedContact } from '../contact.js';
@@ -13,9 +14,11 @@ import { RateLimit } from '../rate-limit.js';
 import type { TakenVerdict } from '../rpc-message.js';
 import type { Exit } from './exit.js';
 import { encodeExitReply } from './exit-message.js';
-import type { Legs, WayBack } from './legs.js';
-import { coverReply, ONION_BYTES, type Peeled, peelOnion, sealReply } from './onion.js';
-import { EPHEMERAL_BYTES, type LayerKeys, type OnionCipher } from './onion-cipher.js';
+import type { LegCallbacks, Legs, WayBack } from './legs.js';
+import { coverReply, ONION_BYTES, type Peeled, peelOnion, type Reply, sealReply } from './onion.js';
+import { EPHEMERAL_BYTES, type OnionCipher } from './onion-cipher.js';
+import { PassedReplies } from './passed-replies.js';
+import type { ReplyBacklog } from './reply-backlog.js';
 import { SeenOnions } from './seen-onions.js';
 
 /** From one source: the node before us, which may carry the onions of many. */
@@ -39,6 +42,7 @@ export interface RelayParts {
   readonly cipher: OnionCipher;
   readonly legs: () => Legs;
   readonly exit: Exit;
+  readonly backlog: ReplyBacklog;
 }
 
 export class Relay {
@@ -91,23 +95,28 @@ export class Relay {
   }
 
   #pass(back: WayBack, peeled: Peeled & { kind: 'forward' }): TakenVerdict {
-    const { network, cipher, legs } = this.#o;
+    const { network, cipher, legs, backlog } = this.#o;
     const { self, counters } = network.parts;
     const { keys } = peeled;
     const next = this.#reach(peeled.next);
     if (!next || next.id === self.id || next.id === back.to.id) return this.#drop('dropOnion');
-    const end = legs().forward(next, peeled.onion, {
+    const replies = new PassedReplies({
+      ...{ backlog, source: back.to.id },
+      send: (reply, onDone) => legs().backward(back, reply, onDone),
+      onStop: () => end?.(),
+    });
+    const callbacks: LegCallbacks = {
       onReply: (reply) => {
         const covered = coverReply(cipher, keys, reply);
-        if (covered) legs().backward(back, covered, () => {});
-        else counters.add('dropReply');
+        if (!covered || !replies.push(covered)) counters.add('dropReply');
       },
       onVerdict: (verdict) => {
         if (verdict === 'taken') return;
         end?.();
-        this.#tellFailure(back, keys);
+        replies.push(this.#failure(peeled));
       },
-    });
+    };
+    const end = legs().forward(next, peeled.onion, callbacks, true);
     if (!end) return this.#drop('dropOnionLimit', 'busy');
     counters.add('onionsRelayed');
     return 'taken';
@@ -122,10 +131,10 @@ export class Relay {
     return known?.key.equals(next.key) ? known : verified;
   }
 
-  #tellFailure(back: WayBack, keys: LayerKeys): void {
-    const { cipher, legs } = this.#o;
+  /** Tells that the next hop did not take the onion. */
+  #failure({ keys }: Peeled): Reply {
     const { plaintext } = encodeExitReply({ begun: false, failed: true, stored: 0 }, [], true);
-    legs().backward(back, sealReply(cipher, keys, 0, plaintext), () => {});
+    return sealReply(this.#o.cipher, keys, 0, plaintext);
   }
 
   #forgetOld(now: number): void {

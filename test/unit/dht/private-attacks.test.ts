@@ -13,7 +13,7 @@ import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
 import { decodeRpc } from '../../../src/dht/rpc-message.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
-import type { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
+import type { VirtualNetwork, VirtualNode } from '../../../src/eval/sim/virtual-network.js';
 import { readyNetwork, watch, withoutContacts } from './watched-network.js';
 
 const test = suite('dht private lookups under attack');
@@ -278,6 +278,49 @@ test('replies count only from the node that the onion went to', async () => {
   assert.is(taken, Math.floor((MAX_LEG_BYTES - ONION_BYTES[0]) / (ONION_BYTES[2] - 4)));
   await network.clock.advance(70_000);
   assert.is(legs.handle(self(hop), { ...reply, number: 6 }, null), 'refused', 'the leg is forgotten');
+  network.close();
+});
+
+test('a node behind that floods with replies and one in front that acknowledges none: the relay still sends its own', async () => {
+  const network = await privateNetwork('back-pressure', 12);
+  const [relay, front, behind] = [at(network, 3), at(network, 4), at(network, 5)];
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const tokens: Buffer[] = [];
+  Object.assign(behind.privateLookups as object, {
+    handle: (_from: Contact, request: { token: Buffer }) => {
+      tokens.push(request.token);
+      return 'taken';
+    },
+  });
+  const { legs } = relay.privateLookups as NonNullable<typeof relay.privateLookups>;
+  const PASSAGES = 20;
+  for (let i = 0; i < PASSAGES; i++) {
+    const slot = slotAt(network.clock.now());
+    const onion = wrapOnion(cipher, random, [self(relay), self(behind)], Buffer.of(3), slot) as Onion;
+    const request = { kind: 'relay' as const, token: random.bytes(16), onion: onion.bytes };
+    assert.is(legs.handle(self(front), request, null), 'taken');
+  }
+  await network.clock.advance(100);
+  assert.is(tokens.length, PASSAGES);
+  (network.nodes[4] as VirtualNode).silent = true;
+  let number = 0;
+  const flood = () => {
+    let taken = 0;
+    for (const token of tokens) {
+      for (let i = 0; i < 300; i++) {
+        const body = random.bytes(ONION_BYTES[0] - 4);
+        number += 1;
+        if (legs.handle(self(behind), { kind: 'relayed', token, number, body }, null) === 'taken') taken += 1;
+      }
+    }
+    return taken;
+  };
+  flood();
+  const { rpc } = relay.network.parts;
+  assert.ok(rpc.pendingCount <= PASSAGES * 8 + 20, `${rpc.pendingCount} pending`);
+  await network.clock.advance(10_000);
+  assert.is(flood(), 0, 'a passage whose way back is broken is over');
+  assert.ok(rpc.pendingCount < 20);
   network.close();
 });
 

@@ -10,13 +10,17 @@ import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
 import type { Legs, WayBack } from '../../../src/dht/private/legs.js';
 import type { Reply } from '../../../src/dht/private/onion.js';
 import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-cipher.js';
+import { PassedReplies } from '../../../src/dht/private/passed-replies.js';
+import { ReplyBacklog } from '../../../src/dht/private/reply-backlog.js';
 import { putContent } from '../../../src/dht/put.js';
+import { MAX_PENDING_FOR_OTHERS } from '../../../src/dht/rpc.js';
 import type { StoreItem } from '../../../src/dht/rpc-message.js';
 import { MAX_CONTENT_BYTES } from '../../../src/dht/store.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { standInContact } from '../../../src/eval/sim/stand-in-contact.js';
 import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
 import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
+import { VirtualNetwork, type VirtualNode } from '../../../src/eval/sim/virtual-network.js';
 
 const test = suite('dht limits for the onions of others');
 const random = new SeededRandom('private-limits.test');
@@ -136,6 +140,80 @@ test('a PUT of 255 replicas brings them to few nodes at a time, and to those fou
   assert.is(await stored, brought.size);
   assert.is(most, 32);
   for (const contact of contacts.slice(0, 255)) assert.ok(brought.has(contact));
+});
+
+/** A passage that sends nowhere: what it sends, and how to acknowledge it. */
+function passage(backlog: ReplyBacklog, source = 'front') {
+  const sent: { number: number; onDone: (arrived: boolean) => void }[] = [];
+  const stops: string[] = [];
+  const replies = new PassedReplies({
+    ...{ backlog, source },
+    send: ({ number }, onDone) => sent.push({ number, onDone }),
+    onStop: () => stops.push('stopped'),
+  });
+  const push = (number: number, bytes = 1_346) => replies.push({ number, body: Buffer.alloc(bytes) });
+  return { sent, stops, push };
+}
+
+test('a relay has at most eight replies of a passage under way, the others follow in order as these arrive', () => {
+  const backlog = new ReplyBacklog();
+  const { sent, stops, push } = passage(backlog);
+  for (let number = 0; number < 400; number++) assert.ok(push(number));
+  assert.is(sent.length, 8);
+  for (let i = 0; i < sent.length; i++) {
+    assert.ok(sent.length <= i + 8);
+    sent[i]?.onDone(true);
+  }
+  assert.equal(
+    sent.map(({ number }) => number),
+    Array.from({ length: 400 }, (_, number) => number),
+  );
+  assert.is(backlog.bytes, 0);
+  assert.equal(stops, []);
+});
+
+test('a reply that does not arrive is the last of its passage, and nothing is held any more', () => {
+  const backlog = new ReplyBacklog();
+  const { sent, stops, push } = passage(backlog);
+  for (let number = 0; number < 20; number++) push(number);
+  for (const { onDone } of [...sent]) onDone(false);
+  assert.is(sent.length, 8);
+  assert.equal(stops, ['stopped']);
+  assert.not.ok(push(20));
+  assert.is(backlog.bytes, 0);
+});
+
+test('a source that acknowledges nothing has few replies held, others have room for theirs', () => {
+  const backlog = new ReplyBacklog();
+  const all = Array.from({ length: 400 }, () => passage(backlog));
+  let taken = 0;
+  for (const { push } of all) for (let number = 0; number < 8; number++) taken += push(number) ? 1 : 0;
+  assert.ok(taken > 900 && taken < 1_100, `${taken} replies`);
+  assert.ok(passage(backlog, 'other').push(0, 66_000));
+  for (let i = 0; i < 400; i++) passage(backlog, `flooding ${i}`).push(0, 4_000_000);
+  assert.ok(backlog.bytes <= 32 << 20);
+});
+
+test('requests for others never take all the room for requests', async () => {
+  const network = new VirtualNetwork('room for requests');
+  await network.grow(3);
+  const { node } = network.nodes[1] as VirtualNode;
+  const { rpc } = node.network.parts;
+  const failures: string[] = [];
+  const callbacks = { onAnswer: () => {}, onFailure: (reason: string) => failures.push(reason) };
+  const ping = { kind: 'ping' } as const;
+  const before = rpc.pendingCount;
+  for (let i = 0; i < 4_096; i++) rpc.request(someContact(i), ping, callbacks, 1, null, true);
+  assert.is(rpc.pendingCount - before, MAX_PENDING_FOR_OTHERS);
+  let answers = 0;
+  const own = { onAnswer: () => void answers++, onFailure: callbacks.onFailure };
+  node.network.request((network.nodes[2] as VirtualNode).node.network.parts.self, ping, own);
+  await network.clock.advance(10_000);
+  assert.is(answers, 1);
+  assert.is(failures.filter((reason) => reason === 'too-many').length, 4_096 - MAX_PENDING_FOR_OTHERS);
+  rpc.request(someContact(), ping, callbacks, 1, null, true);
+  assert.is(rpc.pendingCount, 1, 'room is there again');
+  network.close();
 });
 
 test.run();
