@@ -11,7 +11,7 @@ import { sourceKey } from './address.js';
 import type { CertifiedKeys } from './certified-keys.js';
 import { type Contact, contactEndpoint, type UnverifiedContact, withSource } from './contact.js';
 import type { Counters } from './counters.js';
-import type { ByteStream, Clock, StreamTransport, TimerHandle } from './environment.js';
+import type { ByteStream, Clock, Endpoint, StreamTransport, TimerHandle } from './environment.js';
 import { decodeFirst, decodeSecond, encodeFirst, encodeSecond } from './handshake-payload.js';
 import {
   decodeRpc,
@@ -53,8 +53,8 @@ export interface BulkOptions {
   readonly counters: Counters;
   readonly self: () => UnverifiedContact;
   readonly verify: (contact: UnverifiedContact) => Contact | null;
-  /** All answers to a request, in order. */
-  readonly onRequest: (from: Contact, request: RpcRequest) => RpcAnswer[];
+  /** All answers to a request, in order. `via`: the port that the peer announces, at the address that its stream came from. */
+  readonly onRequest: (from: Contact, request: RpcRequest, via: Endpoint) => RpcAnswer[];
   readonly slotLimits?: SlotLimits;
 }
 
@@ -194,7 +194,8 @@ export class Bulk {
     const answer = (contact: Contact, sealed: SealedFrames, request: RpcRequest) => {
       answered = true;
       this.#o.counters.add('streamsServed');
-      for (const message of this.#o.onRequest(contact, request)) stream.write(sealed.seal(message));
+      const via = { ...stream.remote, port: contact.port };
+      for (const message of this.#o.onRequest(contact, request, via)) stream.write(sealed.seal(message));
       stream.end();
     };
     this.#attend(

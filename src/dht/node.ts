@@ -125,7 +125,7 @@ export class DhtNode {
       ...shared,
       transport: options.streams,
       reaches: (family) => datagrams.reaches(family),
-      onRequest: (from, request) => service.answerStream(from, request),
+      onRequest: (...asked) => service.answerStream(...asked),
     });
     const parts = {
       ...{ clock, random, table, diversity, store, rpc, bulk, roundTrips, self, verify },

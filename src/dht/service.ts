@@ -4,7 +4,7 @@
  * Invariants: answers fit the budget they are given; stores, fetches and relays need a session or stream; nothing is given
  * out past its expiry. Not here: authentication (rpc.ts, bulk.ts), limits on rates.
  */
-import type { Contact } from './contact.js';
+import { type Contact, sameAddress } from './contact.js';
 import type { Clock, Endpoint } from './environment.js';
 import { K } from './network.js';
 import type { RoutingTable } from './routing-table.js';
@@ -77,8 +77,11 @@ export class Service {
     }
   }
 
-  /** All answers to a request over a stream. */
-  answerStream(from: Contact, request: RpcRequest): RpcAnswer[] {
+  /**
+   * All answers to a request over a stream.
+   * @param via where datagrams reach whoever sent it, for all that the stream proves
+   */
+  answerStream(from: Contact, request: RpcRequest, via: Endpoint): RpcAnswer[] {
     if (request.kind === 'fetch') {
       const stored = this.parts.store.get(request.key, this.parts.clock.now());
       const held = new Map(request.held.map(({ hash, bytes }) => [hash.toString('latin1'), bytes]));
@@ -88,8 +91,12 @@ export class Service {
       return [...parts, { kind: 'end' }];
     }
     if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
-    if (request.kind === 'relay' || request.kind === 'relayed')
-      return [{ kind: 'taken', verdict: this.parts.onLeg(from, request, null) }];
+    if (request.kind === 'relay' || request.kind === 'relayed') {
+      const known = this.parts.table.get(from);
+      // A node of the table has answered where it says that it is, whatever address its streams come from.
+      const there = known !== null && sameAddress(known, from);
+      return [{ kind: 'taken', verdict: this.parts.onLeg(from, request, there ? null : via) }];
+    }
     return [{ kind: 'end' }];
   }
 

@@ -35,7 +35,10 @@ export interface LegCallbacks {
 /** Where the replies to an onion go. */
 export interface WayBack {
   readonly to: Contact;
-  /** Where the onion came from, which may be open to us though no address that the node announces is; null for streams. */
+  /**
+   * Where the onion came from, which may be open to us though no address that the node announces is, and cannot be
+   * somebody else's; null where the node is known to be at what it announces.
+   */
   readonly via: Endpoint | null;
   readonly token: Buffer;
 }

@@ -324,6 +324,34 @@ test('a node behind that floods with replies and one in front that acknowledges 
   network.close();
 });
 
+test('replies to an onion that came over a stream go where the stream came from, not to an address of its maker’s choice', async () => {
+  const network = await privateNetwork('reflection', 8);
+  const victim = '10.99.0.1';
+  network.announced = victim;
+  const attacker = network.add();
+  await network.clock.advance(30_000);
+  const hop = network.nodes[3] as VirtualNode;
+  let toVictim = 0;
+  network.filter = (from, to) => {
+    if (from.host === hop.endpoint.host && to.host === victim) toVictim += 1;
+    return true;
+  };
+  const cipher = standInOnionCipher(random.bytes(32), random);
+  const slot = slotAt(network.clock.now());
+  const probe = Buffer.alloc(2_000, 3);
+  const onion = wrapOnion(cipher, random, [self(hop.node)], probe, slot) as Onion;
+  assert.is(onion.bytes.length, ONION_BYTES[1]);
+  let replies = 0;
+  attacker.node.privateLookups?.legs.forward(self(hop.node), onion.bytes, {
+    onReply: () => void replies++,
+    onVerdict: () => {},
+  });
+  await network.clock.advance(10_000);
+  assert.is(replies, 1);
+  assert.is(toVictim, 0);
+  network.close();
+});
+
 test('the contact in an onion takes its place whatever addresses it has', () => {
   for (const ipv4 of [null, '1.2.3.4']) {
     for (const ipv6 of [null, '2001:db8::7']) {
