@@ -64,12 +64,12 @@ function readItem(reader: ByteReader): Omit<StoreItem, 'key'> {
   return { ttlMs, replication, content: Buffer.from(reader.take(length)) };
 }
 
-/** Takes from `queue` what fits into one reply and gives its plaintext; the first content decides the size. */
+/** Takes from `queue` what fits into one reply and gives it with the plaintext; the first content decides the size. */
 export function encodeExitReply(
   reply: Omit<ExitReply, 'contents' | 'end'>,
   queue: Buffer[],
   endIfEmpty: boolean,
-): { readonly plaintext: Buffer; readonly end: boolean } {
+): { readonly plaintext: Buffer; readonly contents: readonly Buffer[]; readonly end: boolean } {
   const first = REPLY_HEAD_BYTES + (queue[0] ? queue[0].length + 2 : 0);
   const room = replyCapacity(fittingSize(first, replyCapacity) ?? ONION_BYTES[0]);
   const contents: Buffer[] = [];
@@ -83,7 +83,7 @@ export function encodeExitReply(
   const flags = (reply.begun ? BEGUN : 0) | (end ? END : 0) | (reply.failed ? FAILED : 0);
   const writer = new ByteWriter().u8(flags).u16(reply.stored).u16(contents.length);
   for (const content of contents) writer.u16(content.length).raw(content);
-  return { plaintext: writer.raw(Buffer.alloc(room - writer.length)).done(), end };
+  return { plaintext: writer.raw(Buffer.alloc(room - writer.length)).done(), contents, end };
 }
 
 /** Null for anything malformed. Contents are copies. */

@@ -2,18 +2,19 @@
  * The exit of an onion: does the lookup or the storing, and sends back what it finds as it finds it.
  *
  * Invariants: bounded lookups at a time, a rate for each source and for all, of PUTs by what they have us send
- * (copy-limit.ts); of one lookup at most MAX_REPLY_BYTES go
- * back; at most WINDOW replies are unacknowledged, so that many small contents share a reply and a slow way back holds
- * little. Not here: layers and legs (relay.ts), how a lookup goes (get.ts, put.ts).
+ * (copy-limit.ts). Not here: how replies go back (exit-replies.ts), layers and legs (relay.ts), how a lookup goes
+ * (get.ts, put.ts).
  */
+import { decodeSignedValue } from '../../identity/signed-value.js';
 import type { Network } from '../network.js';
 import { RateLimit } from '../rate-limit.js';
 import type { StoreItem, TakenVerdict } from '../rpc-message.js';
 import { CopyLimit, copiesOf } from './copy-limit.js';
-import { decodeExitRequest, type ExitRequest, encodeExitReply } from './exit-message.js';
+import { decodeExitRequest, type ExitRequest } from './exit-message.js';
+import { ExitReplies } from './exit-replies.js';
 import type { Legs, WayBack } from './legs.js';
-import { sealReply } from './onion.js';
 import type { LayerKeys, OnionCipher } from './onion-cipher.js';
+import type { ReplyBacklog } from './reply-backlog.js';
 
 /** A lookup costs dozens of requests of ours, so it has a limit of its own beside that for relaying. */
 const LOOKUPS_PER_SECOND = 20;
@@ -23,11 +24,10 @@ const ALL_BURST = 400;
 /** The longest that a lookup for somebody else may take, in milliseconds. */
 const LIFE_MS = 60_000;
 export const MAX_LOOKUPS = 128;
-const WINDOW = 4;
-/** Several times what a key may hold (Spec 3.1: 64 KB). */
-const MAX_REPLY_BYTES = 524_288;
-const SMALL_CONTENT_BYTES = 1_000;
 const ALL = '';
+
+const isSigned = (content: Buffer, key: Buffer, nowMs: number) =>
+  decodeSignedValue(content, key, Math.floor(nowMs / 1000)) !== null;
 
 /** Lookups and storing without an onion. */
 export interface DirectLookups {
@@ -40,6 +40,7 @@ export interface ExitParts {
   readonly cipher: OnionCipher;
   readonly legs: () => Legs;
   readonly direct: DirectLookups;
+  readonly backlog: ReplyBacklog;
 }
 
 export class Exit {
@@ -70,7 +71,7 @@ export class Exit {
       return 'busy';
     }
     counters.add('onionsServed');
-    const replies = new ReplyLine(this.#o, back, keys);
+    const replies = new ExitReplies(this.#o, back, keys);
     if (request.kind === 'probe') {
       replies.end(0);
       return 'taken';
@@ -91,7 +92,7 @@ export class Exit {
       void direct.put({ key, ttlMs, replication, content }).then(end, () => end(0));
     } else {
       void direct
-        .get(request.key, (content) => replies.push(content))
+        .get(request.key, (content) => replies.push(content, isSigned(content, request.key, network.now)))
         .then(
           () => end(0),
           () => end(0),
@@ -107,67 +108,5 @@ export class Exit {
       return false;
     if (request.kind === 'get') return true;
     return this.#copies.allow(source, copiesOf(request.replication, request.content.length), now);
-  }
-}
-
-/** The replies of one onion, in order, in as few messages as their arrival allows. */
-class ReplyLine {
-  readonly #queue: Buffer[] = [];
-  #index = 0;
-  #unacknowledged = 0;
-  #bytes = 0;
-  #stored = 0;
-  #ended = false;
-  #over = false;
-
-  constructor(
-    readonly parts: ExitParts,
-    readonly back: WayBack,
-    readonly keys: LayerKeys,
-  ) {
-    // Its acknowledgement of the leg goes first; then the requester learns that the onion is here.
-    parts.network.parts.clock.setTimer(0, () => {
-      this.#send();
-      this.#pump();
-    });
-  }
-
-  push(content: Buffer): void {
-    if (this.#bytes + content.length > MAX_REPLY_BYTES) {
-      this.parts.network.parts.counters.add('dropReply');
-      return;
-    }
-    this.#bytes += content.length;
-    this.#queue.push(content);
-    if (this.#index > 0) this.#pump();
-  }
-
-  end(stored: number): void {
-    this.#ended = true;
-    this.#stored = stored;
-    if (this.#index > 0) this.#pump();
-  }
-
-  #pump(): void {
-    while (!this.#over && this.#unacknowledged < WINDOW && (this.#queue.length > 0 || this.#ended))
-      this.#send();
-  }
-
-  #send(): void {
-    const { cipher, legs } = this.parts;
-    const reply = { begun: this.#index === 0, failed: false, stored: this.#stored };
-    // That it has begun does not wait for a content that needs a stream.
-    const alone = reply.begun && (this.#queue[0]?.length ?? 0) > SMALL_CONTENT_BYTES;
-    const ends = this.#ended && !alone;
-    const { plaintext, end } = encodeExitReply(reply, alone ? [] : this.#queue, ends);
-    this.#over = end;
-    this.#unacknowledged += 1;
-    const sealed = sealReply(cipher, this.keys, this.#index, plaintext);
-    this.#index += 1;
-    legs().backward(this.back, sealed, (arrived) => {
-      this.#unacknowledged -= 1;
-      if (!arrived) this.#over = true;
-      this.#pump();
-    });
   }
 }

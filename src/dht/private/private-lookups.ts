@@ -78,8 +78,9 @@ export class PrivateLookups implements DirectLookups {
     this.#sinceMs = parts.network.now;
     const { network, cipher, served, own } = parts;
     const legs = () => this.legs;
-    this.#exit = new Exit({ network, cipher, direct: served, legs });
-    this.relay = new Relay({ network, cipher, legs, exit: this.#exit, backlog: this.#backlog });
+    const shared = { network, cipher, legs, backlog: this.#backlog };
+    this.#exit = new Exit({ ...shared, direct: served });
+    this.relay = new Relay({ ...shared, exit: this.#exit });
     this.legs = new Legs({
       network,
       onOnion: (back, onion) => this.relay.onOnion(back, onion),

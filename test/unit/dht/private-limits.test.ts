@@ -6,7 +6,7 @@ import { Counters } from '../../../src/dht/counters.js';
 import { Network, type NetworkParts } from '../../../src/dht/network.js';
 import { CopyLimit, copiesOf } from '../../../src/dht/private/copy-limit.js';
 import { Exit } from '../../../src/dht/private/exit.js';
-import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
+import { decodeExitReply, encodeExitRequest } from '../../../src/dht/private/exit-message.js';
 import type { Legs, WayBack } from '../../../src/dht/private/legs.js';
 import type { Reply } from '../../../src/dht/private/onion.js';
 import type { LayerKeys, OnionCipher } from '../../../src/dht/private/onion-cipher.js';
@@ -21,6 +21,8 @@ import { standInContact } from '../../../src/eval/sim/stand-in-contact.js';
 import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
 import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
 import { VirtualNetwork, type VirtualNode } from '../../../src/eval/sim/virtual-network.js';
+import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 
 const test = suite('dht limits for the onions of others');
 const random = new SeededRandom('private-limits.test');
@@ -49,8 +51,9 @@ class Bench {
     backward: (back: WayBack, reply: Reply, onDone: Sent['onDone']) =>
       this.sent.push({ back, reply, onDone }),
   } as unknown as Legs;
+  readonly backlog = new ReplyBacklog();
   readonly exit = new Exit({
-    ...{ network: this.network, cipher: this.cipher, legs: () => this.legs },
+    ...{ backlog: this.backlog, network: this.network, cipher: this.cipher, legs: () => this.legs },
     direct: {
       get: (_key, give) => new Promise((resolve) => this.gets.push({ give, end: () => resolve(0) })),
       put: async (item) => this.puts.push(item),
@@ -61,6 +64,23 @@ class Bench {
     const content = Buffer.alloc(bytes);
     const item = { key: random.bytes(32), ttlMs: HOUR_MS, replication, content };
     return this.exit.serve(this.#back(to), this.keys, encodeExitRequest({ kind: 'put', ...item }));
+  }
+
+  /** A GET that is begun, its first reply acknowledged: what it finds, and what it then sends, acknowledged one by one. */
+  async get(to: Contact, key = random.bytes(32)) {
+    const back = this.#back(to);
+    assert.is(this.exit.serve(back, this.keys, encodeExitRequest({ kind: 'get', key })), 'taken');
+    await this.clock.advance(1);
+    const lookup = this.gets.at(-1) as (typeof this.gets)[0];
+    const replies = () => this.sent.filter((one) => one.back === back);
+    replies()[0]?.onDone(true);
+    return { ...lookup, replies };
+  }
+
+  /** What the requester reads in a reply. */
+  contents({ reply }: Sent): readonly Buffer[] {
+    const plaintext = this.cipher.open(this.keys.seal, reply.number, reply.body) as Buffer;
+    return decodeExitReply(plaintext)?.contents ?? [];
   }
 
   #back(to: Contact): WayBack {
@@ -140,6 +160,76 @@ test('a PUT of 255 replicas brings them to few nodes at a time, and to those fou
   assert.is(await stored, brought.size);
   assert.is(most, 32);
   for (const contact of contacts.slice(0, 255)) assert.ok(brought.has(contact));
+});
+
+test('what an exit holds for a source that acknowledges nothing is bounded, also of lookups that are over', async () => {
+  const bench = new Bench();
+  const source = someContact();
+  for (let i = 0; i < 20; i++) {
+    const { give, end } = await bench.get(source);
+    for (let j = 0; j < 8; j++) give(Buffer.alloc(60_000, j));
+    end();
+    await bench.clock.advance(1);
+  }
+  assert.is(bench.exit.running, 0);
+  assert.ok(bench.backlog.bytes > 3 << 20 && bench.backlog.bytes <= 4 << 20);
+  const others = await bench.get(someContact());
+  others.give(Buffer.alloc(60_000));
+  assert.is(bench.contents(others.replies().at(-1) as Sent).length, 1);
+  for (const { onDone } of [...bench.sent]) onDone(false);
+  assert.is(bench.backlog.bytes, 0);
+});
+
+test('all that an exit finds goes back in the end, and then it holds nothing', async () => {
+  const bench = new Bench();
+  const { give, end, replies } = await bench.get(someContact());
+  const found = [5, 900, 40_000, 0, 3_000, 700, 60_000].map((bytes) => random.bytes(bytes));
+  for (const content of found) give(content);
+  end();
+  await bench.clock.advance(1);
+  for (let i = 1; i < replies().length; i++) replies()[i]?.onDone(true);
+  assert.equal(
+    replies().flatMap((sent) => bench.contents(sent)),
+    found,
+  );
+  assert.is(bench.backlog.bytes, 0);
+});
+
+test('what the key has signed overtakes junk and has room of its own', async () => {
+  const bench = new Bench();
+  const { publicKey, secretKey } = generatePseudoIdentity();
+  const expirySeconds = Math.floor(bench.clock.now() / 1000) + 3_600;
+  const signed = [1n, 2n].map((sequence) =>
+    encodeSignedValue({ sequence, expirySeconds, payload: random.bytes(100) }, publicKey, secretKey),
+  );
+  const { give, replies } = await bench.get(someContact(), publicKey);
+  const junk = Buffer.from(signed[0] as Buffer);
+  junk[30] = (junk[30] as number) ^ 1;
+  for (let i = 0; i < 20; i++) give(Buffer.alloc(60_000, i));
+  assert.ok(bench.counters.get('dropReply') > 0, 'more junk than there is room for');
+  for (const content of [junk, ...signed]) give(content);
+  const underWay = replies().length;
+  replies()[1]?.onDone(true);
+  assert.equal(bench.contents(replies()[underWay] as Sent).slice(0, 2), signed);
+});
+
+test('what the key has signed takes the room of junk that waits for the same source', async () => {
+  const bench = new Bench();
+  const source = someContact();
+  const { publicKey, secretKey } = generatePseudoIdentity();
+  const expirySeconds = Math.floor(bench.clock.now() / 1000) + 3_600;
+  const value = encodeSignedValue(
+    { sequence: 1n, expirySeconds, payload: random.bytes(100) },
+    publicKey,
+    secretKey,
+  );
+  const { give, replies } = await bench.get(source, publicKey);
+  for (let i = 0; i < 8; i++) give(Buffer.alloc(60_000, i));
+  while (bench.backlog.hold(source.id, 50)) {}
+  give(value);
+  const underWay = replies().length;
+  replies()[1]?.onDone(true);
+  assert.equal(bench.contents(replies()[underWay] as Sent)[0], value);
 });
 
 /** A passage that sends nowhere: what it sends, and how to acknowledge it. */
