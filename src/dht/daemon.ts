@@ -2,7 +2,7 @@
  * `peer dht`: the node on real sockets, behind the API, with its files.
  *
  * Invariants: the API listens before the position is found and before the network answers; a node is replaced (with
- * its contents and contacts) when its position's epoch or its certificate comes to an end, without a gap in the API.
+ * its contents, contacts and memory of onions) when its position's epoch or its certificate comes to an end, without a gap in the API.
  * Not here: the protocol (node.ts), signals and the control socket (src/api/daemon.ts).
  */
 import type { Daemon } from '../api/daemon.js';
@@ -20,6 +20,7 @@ import { epochAt } from './position.js';
 import { loadPosition, type PuzzleSearch } from './position-store.js';
 import { PinnedHops } from './private/pinned-hops.js';
 import { loadPinnedHops } from './private/pinned-store.js';
+import { SeenOnions } from './private/seen-onions.js';
 import { sodiumOnionCipher } from './private/sodium-onion-cipher.js';
 import type { KxAddress } from './rpc-message.js';
 import { loadContacts, loadContents, SAVE_MS, saveContacts, saveContents } from './saved-state.js';
@@ -62,6 +63,7 @@ class DhtDaemon implements Daemon {
   readonly #api: DhtApi;
   readonly #server: ApiServer;
   readonly #store = new ContentStore();
+  readonly #seenOnions = new SeenOnions();
   readonly #starting: Promise<DhtNode | null>;
   #setStarted: (node: DhtNode | null) => void = () => {};
   #pinned = new PinnedHops();
@@ -219,6 +221,7 @@ class DhtDaemon implements Daemon {
       diversity: this.dht.diversity,
       onions: {
         cipher: sodiumOnionCipher(key),
+        seen: this.#seenOnions,
         own: this.dht.privateLookups
           ? {
               pinned: this.#pinned,

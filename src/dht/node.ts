@@ -28,6 +28,7 @@ import { Peers } from './peers.js';
 import type { DirectLookups } from './private/exit.js';
 import type { OnionCipher } from './private/onion-cipher.js';
 import { type OwnPrivacy, PrivateLookups } from './private/private-lookups.js';
+import type { SeenOnions } from './private/seen-onions.js';
 import { putContent } from './put.js';
 import { RateLimit } from './rate-limit.js';
 import { Replicator } from './replicator.js';
@@ -60,8 +61,15 @@ export interface DhtNodeOptions {
   readonly storeLimits?: StoreLimits;
   /** Contents to go on with, from the node that this one takes over from. */
   readonly store?: ContentStore;
-  /** Without it this node takes no part in private lookups. `own`: how its own requests are private, null for not. */
-  readonly onions?: { readonly cipher: OnionCipher; readonly own: OwnPrivacy | null };
+  /**
+   * Without it this node takes no part in private lookups. `own`: how its own requests are private, null for not;
+   * `seen`: onions accepted already, by the node that this one takes over from.
+   */
+  readonly onions?: {
+    readonly cipher: OnionCipher;
+    readonly own: OwnPrivacy | null;
+    readonly seen?: SeenOnions;
+  };
 }
 
 const REFRESH_MS = 600_000;

@@ -24,6 +24,7 @@ import { type LookupParts, privateGet } from './private-get.js';
 import { privatePut } from './private-put.js';
 import { Relay } from './relay.js';
 import { ReplyBacklog } from './reply-backlog.js';
+import { SeenOnions } from './seen-onions.js';
 import { WarmPaths } from './warm-paths.js';
 
 /** How a node's own requests are to be private. */
@@ -39,6 +40,8 @@ export interface PrivateLookupsParts {
   readonly direct: DirectLookups;
   /** The same for the onions of others. */
   readonly served: DirectLookups;
+  /** Onions that the node has accepted before, with the same cipher. */
+  readonly seen?: SeenOnions;
   /** Whether the node has joined. */
   readonly joined: () => boolean;
   /** Null where our own requests go directly. */
@@ -80,7 +83,7 @@ export class PrivateLookups implements DirectLookups {
     const legs = () => this.legs;
     const shared = { network, cipher, legs, backlog: this.#backlog };
     this.#exit = new Exit({ ...shared, direct: served });
-    this.relay = new Relay({ ...shared, exit: this.#exit });
+    this.relay = new Relay({ ...shared, exit: this.#exit, seen: parts.seen ?? new SeenOnions() });
     this.legs = new Legs({
       network,
       onOnion: (back, onion) => this.relay.onOnion(back, onion),

@@ -19,7 +19,7 @@ import { coverReply, ONION_BYTES, type Peeled, peelOnion, type Reply, sealReply 
 import { EPHEMERAL_BYTES, type OnionCipher } from './onion-cipher.js';
 import { PassedReplies } from './passed-replies.js';
 import type { ReplyBacklog } from './reply-backlog.js';
-import { SeenOnions } from './seen-onions.js';
+import type { SeenOnions } from './seen-onions.js';
 
 /** From one source: the node before us, which may carry the onions of many. */
 const ONIONS_PER_SECOND = 20;
@@ -43,13 +43,13 @@ export interface RelayParts {
   readonly legs: () => Legs;
   readonly exit: Exit;
   readonly backlog: ReplyBacklog;
+  readonly seen: SeenOnions;
 }
 
 export class Relay {
   readonly #o: RelayParts;
   readonly #limit = new RateLimit(ONIONS_PER_SECOND, ONION_BURST);
   readonly #largeLimit = new RateLimit(LARGE_PER_SECOND, LARGE_BURST);
-  readonly #seen = new SeenOnions();
   /** By source and token, oldest first. */
   readonly #passages = new Map<string, Passage>();
   readonly #bySource = new Map<string, number>();
@@ -59,7 +59,7 @@ export class Relay {
   }
 
   get size(): { passages: number; seen: number } {
-    return { passages: this.#passages.size, seen: this.#seen.size };
+    return { passages: this.#passages.size, seen: this.#o.seen.size };
   }
 
   onOnion(back: WayBack, onion: Buffer): TakenVerdict {
@@ -76,7 +76,7 @@ export class Relay {
       return this.#drop('dropOnionLimit', 'busy');
     const peeled = peelOnion(cipher, onion);
     if (!peeled) return this.#drop('dropOnion');
-    const seen = this.#seen.accept(onion.subarray(0, EPHEMERAL_BYTES), peeled.slot, now);
+    const seen = this.#o.seen.accept(onion.subarray(0, EPHEMERAL_BYTES), peeled.slot, now);
     if (seen === 'full') return this.#drop('dropOnionLimit', 'busy');
     if (seen === 'stale') return this.#drop('dropOnionStale');
     if (seen === 'replayed') return this.#drop('dropOnionReplayed');

@@ -4,12 +4,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ByteWriter } from '../../../src/dht/bytes.js';
 import { type Contact, writeContact } from '../../../src/dht/contact.js';
-import type { DhtNode } from '../../../src/dht/node.js';
+import { DhtNode } from '../../../src/dht/node.js';
 import { MAX_LOOKUPS } from '../../../src/dht/private/exit.js';
 import { encodeExitRequest } from '../../../src/dht/private/exit-message.js';
 import { MAX_LEG_BYTES, MAX_LEGS } from '../../../src/dht/private/legs.js';
 import { ONION_BYTES, type Onion, slotAt, wrapOnion } from '../../../src/dht/private/onion.js';
 import { MAX_PASSAGES_A_SOURCE } from '../../../src/dht/private/relay.js';
+import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { decodeRpc } from '../../../src/dht/rpc-message.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
@@ -103,6 +104,34 @@ test('an onion sent again, by whoever got it, is dropped and counted, and looks 
   await network.clock.advance(1_300_000);
   await send(sender);
   assert.is(hop.counters.get('dropOnionStale'), 1);
+  network.close();
+});
+
+test('a node that takes over from another refuses the onions that this one has accepted', async () => {
+  const network = await privateNetwork('takes over', 6);
+  const { host, node: old } = network.nodes[3] as VirtualNode;
+  const cipher = standInOnionCipher(self(old).key, random);
+  const seen = new SeenOnions();
+  const make = () => {
+    const { clock, random: ofNode, self: contact } = old.network.parts;
+    const { channel } = old.network.parts.rpc.sessions;
+    return new DhtNode({
+      ...{ clock, random: ofNode, datagrams: host, streams: host, channel, self: contact, puzzleBits: 0 },
+      ...{ kx: { port: 1, ipv4: null, ipv6: null }, hostlist: async () => [] },
+      onions: { cipher, own: null, seen },
+    });
+  };
+  const [before, after] = [make(), make()];
+  const slot = slotAt(network.clock.now());
+  const onion = wrapOnion(cipher, random, [self(old)], Buffer.of(3), slot) as Onion;
+  const send = (to: DhtNode) => {
+    const request = { kind: 'relay' as const, token: random.bytes(16), onion: onion.bytes };
+    return to.privateLookups?.handle(self(at(network, 4)), request, null);
+  };
+  assert.is(send(before), 'taken');
+  before.close();
+  assert.is(send(after), 'refused');
+  assert.is(after.counters.get('dropOnionReplayed'), 1);
   network.close();
 });
 
