@@ -3,7 +3,7 @@
  *
  * Request: kind u8 (1 get, 2 put, 3 probe) · [key 32] · [TTL u32 ms · replication u8 · length u32 · content]. What
  * follows is padding.
- * Reply: flags u8 (1 begun, 2 end, 4 failed) · stored u16 · count u16 · (length u16 · content)… · zeros.
+ * Reply: flags u8 (2 end, 4 failed; others are ignored) · stored u16 · count u16 · (length u16 · content)… · zeros.
  * Invariants: parsing is total; encode and decode are inverse. Not here: layers and sizes (onion.ts).
  */
 import { type ByteReader, ByteWriter, decodeOrNull } from '../bytes.js';
@@ -18,8 +18,6 @@ export type ExitRequest =
   | { readonly kind: 'probe' };
 
 export interface ExitReply {
-  /** The onion has arrived and is being served. */
-  readonly begun: boolean;
   /** No reply has a higher index. */
   readonly end: boolean;
   /** The maker of this reply could not reach the next hop. */
@@ -30,7 +28,6 @@ export interface ExitReply {
 }
 
 const KIND = { get: 1, put: 2, probe: 3 } as const;
-const BEGUN = 1;
 const END = 2;
 const FAILED = 4;
 const REPLY_HEAD_BYTES = 5;
@@ -80,7 +77,7 @@ export function encodeExitReply(
     contents.push(content);
   }
   const end = endIfEmpty && queue.length === 0;
-  const flags = (reply.begun ? BEGUN : 0) | (end ? END : 0) | (reply.failed ? FAILED : 0);
+  const flags = (end ? END : 0) | (reply.failed ? FAILED : 0);
   const writer = new ByteWriter().u8(flags).u16(reply.stored).u16(contents.length);
   for (const content of contents) writer.u16(content.length).raw(content);
   return { plaintext: writer.raw(Buffer.alloc(room - writer.length)).done(), contents, end };
@@ -98,7 +95,6 @@ export function decodeExitReply(plaintext: Buffer): ExitReply | null {
       contents.push(Buffer.from(reader.take(length)));
     }
     return {
-      begun: (flags & BEGUN) !== 0,
       end: (flags & END) !== 0,
       failed: (flags & FAILED) !== 0,
       stored,

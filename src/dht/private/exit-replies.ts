@@ -85,9 +85,9 @@ export class ExitReplies {
 
   #send(): void {
     const { cipher, legs } = this.parts;
-    const reply = { begun: this.#index === 0, failed: false, stored: this.#stored };
-    // That it has begun does not wait for a content that needs a stream.
-    const alone = reply.begun && (this.#queue[0]?.length ?? 0) > SMALL_CONTENT_BYTES;
+    const reply = { failed: false, stored: this.#stored };
+    // The first says that the onion is here, and does not wait for a content that needs a stream.
+    const alone = this.#index === 0 && (this.#queue[0]?.length ?? 0) > SMALL_CONTENT_BYTES;
     const { plaintext, contents, end } = encodeExitReply(
       reply,
       alone ? [] : this.#queue,

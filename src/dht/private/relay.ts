@@ -133,7 +133,7 @@ export class Relay {
 
   /** Tells that the next hop did not take the onion. */
   #failure({ keys }: Peeled): Reply {
-    const { plaintext } = encodeExitReply({ begun: false, failed: true, stored: 0 }, [], true);
+    const { plaintext } = encodeExitReply({ failed: true, stored: 0 }, [], true);
     return sealReply(this.#o.cipher, keys, 0, plaintext);
   }
 

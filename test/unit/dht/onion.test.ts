@@ -223,7 +223,7 @@ test('vectors: an onion as each hop gets it, and a reply on its way back', () =>
   const opened = openReply(ciphers[0] as OnionCipher, layers, legs[0] as Reply);
   assert.is(opened?.hop, 2);
   assert.equal(decodeExitReply(opened?.plaintext as Buffer), {
-    ...{ begun: true, end: true, failed: false, stored: 0, contents: [hex(vectors.reply.content)] },
+    ...{ end: true, failed: false, stored: 0, contents: [hex(vectors.reply.content)] },
   });
 });
 
@@ -293,7 +293,7 @@ test('replies of an exit take as many contents as fit, and say which is the last
   const got: Buffer[] = [];
   const sizes: number[] = [];
   for (let end = false; !end; ) {
-    const reply = encodeExitReply({ begun: false, failed: false, stored: 300 }, queue, true);
+    const reply = encodeExitReply({ failed: false, stored: 300 }, queue, true);
     end = reply.end;
     sizes.push(reply.plaintext.length);
     const decoded = decodeExitReply(reply.plaintext);
@@ -306,9 +306,9 @@ test('replies of an exit take as many contents as fit, and say which is the last
     sizes,
     [0, 2].map((index) => replyCapacity(ONION_BYTES[index] as number)),
   );
-  const begun = encodeExitReply({ begun: true, failed: false, stored: 0 }, [], false);
-  assert.equal(decodeExitReply(begun.plaintext), {
-    ...{ begun: true, end: false, failed: false, stored: 0, contents: [] },
+  const none = encodeExitReply({ failed: false, stored: 0 }, [], false);
+  assert.equal(decodeExitReply(none.plaintext), {
+    ...{ end: false, failed: false, stored: 0, contents: [] },
   });
 });
 
