@@ -153,7 +153,7 @@ export async function measureLinking(
             cipher.begin(Buffer.alloc(0));
             return;
           }
-          const reply = { begun: true, failed: false, stored: 0 };
+          const reply = { failed: false, stored: 0 };
           const { plaintext } = encodeExitReply(reply, [content], true);
           onReply(sealReply(cipher, cipher.begin(Buffer.alloc(0))?.keys as LayerKeys, 0, plaintext));
           cipher.begin(Buffer.alloc(0));
