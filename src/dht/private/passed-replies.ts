@@ -2,14 +2,16 @@
  * The replies of one passage on their way back through a relay.
  *
  * The node behind us is acknowledged at once, whatever the node before us does, so what comes faster than it leaves is
- * queued here. Invariants: at most WINDOW replies are unacknowledged; all that is held counts in the backlog; a reply
- * that does not arrive, or finds no room, is the last. Not here: layers and legs (relay.ts, legs.ts).
+ * queued here. Invariants: at most WINDOW replies are unacknowledged; all that is held counts in the backlog; where
+ * FAILURES in a row do not arrive, or one finds no room, no more go. Not here: layers and legs (relay.ts, legs.ts).
  */
 import type { Reply } from './onion.js';
 import type { ReplyBacklog } from './reply-backlog.js';
 
 /** Twice that of an exit (exit.ts), whose way back to us may be the shorter one. */
 const WINDOW = 8;
+/** On a lossy line one or two are lost now and then, and those behind them are worth something all the same. */
+const FAILURES = 3;
 /** Counted with each reply, so that one source has no more than about a thousand of them here. */
 const REPLY_OVERHEAD_BYTES = 2_600;
 
@@ -27,6 +29,7 @@ const costOf = (reply: Reply) => reply.body.length + REPLY_OVERHEAD_BYTES;
 export class PassedReplies {
   readonly #queue: Reply[] = [];
   #unacknowledged = 0;
+  #failures = 0;
   #stopped = false;
 
   constructor(readonly parts: PassedRepliesParts) {}
@@ -53,7 +56,8 @@ export class PassedReplies {
       send(reply, (arrived) => {
         this.#unacknowledged -= 1;
         backlog.release(source, costOf(reply));
-        if (arrived) this.#pump();
+        this.#failures = arrived ? 0 : this.#failures + 1;
+        if (this.#failures < FAILURES) this.#pump();
         else this.#stop();
       });
     }

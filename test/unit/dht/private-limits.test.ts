@@ -23,6 +23,7 @@ import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
 import { VirtualNetwork, type VirtualNode } from '../../../src/eval/sim/virtual-network.js';
 import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../../src/identity/signed-value.js';
+import { readyNetwork } from './watched-network.js';
 
 const test = suite('dht limits for the onions of others');
 const random = new SeededRandom('private-limits.test');
@@ -262,10 +263,13 @@ test('a relay has at most eight replies of a passage under way, the others follo
   assert.equal(stops, []);
 });
 
-test('a reply that does not arrive is the last of its passage, and nothing is held any more', () => {
+test('after three replies in a row that do not arrive a passage is over, and nothing is held any more', () => {
   const backlog = new ReplyBacklog();
   const { sent, stops, push } = passage(backlog);
-  for (let number = 0; number < 20; number++) push(number);
+  for (let number = 0; number < 30; number++) push(number);
+  for (const arrived of [false, false, true, false, false]) sent.shift()?.onDone(arrived);
+  assert.equal(stops, []);
+  assert.is(sent.length, 8);
   for (const { onDone } of [...sent]) onDone(false);
   assert.is(sent.length, 8);
   assert.equal(stops, ['stopped']);
@@ -282,6 +286,36 @@ test('a source that acknowledges nothing has few replies held, others have room 
   assert.ok(passage(backlog, 'other').push(0, 66_000));
   for (let i = 0; i < 400; i++) passage(backlog, `flooding ${i}`).push(0, 4_000_000);
   assert.ok(backlog.bytes <= 32 << 20);
+});
+
+test('what relays and exits do for others is marked as such, and what a requester does for itself is not', async () => {
+  const { network } = await readyNetwork('for others', 12);
+  const requester = (network.nodes[9] as VirtualNode).node;
+  const asked: string[] = [];
+  for (const { node } of network.nodes) {
+    const { rpc, bulk } = node.network.parts;
+    const whose = node === requester ? 'requester' : 'other';
+    const note = (kind: string, forOthers = false) => asked.push(`${whose} ${kind} ${forOthers}`);
+    const [byRpc, byBulk] = [rpc.request.bind(rpc), bulk.request.bind(bulk)];
+    rpc.request = (...args) => {
+      if (args[1].kind !== 'ping') note(args[1].kind, args[5]);
+      byRpc(...args);
+    };
+    bulk.request = (...args) => {
+      note(`${args[1].kind} by stream`, args[3]);
+      byBulk(...args);
+    };
+  }
+  for (const bytes of [100, 3_000]) {
+    const item = { key: random.bytes(32), content: random.bytes(bytes), replication: 5, ttlMs: HOUR_MS };
+    assert.is(await network.clock.until(requester.lookups.put(item)), 5);
+    assert.is(await network.clock.until(requester.lookups.get(item.key, () => {})), 1);
+  }
+  const kinds = ['find', 'store', 'relay', 'relayed'].map((kind) => `other ${kind} true`);
+  const streams = ['fetch', 'store', 'relay', 'relayed'].map((kind) => `other ${kind} by stream true`);
+  const own = ['requester relay false', 'requester relay by stream false'];
+  assert.equal([...new Set(asked)].sort(), [...kinds, ...streams, ...own].sort());
+  network.close();
 });
 
 test('requests for others never take all the room for requests', async () => {
