@@ -56,6 +56,11 @@ class Agreement {
     return this.#most >= AGREEING && (this.canSign || this.#holdersOf.size === 1);
   }
 
+  /** Whether so many further holders of the same would be enough. */
+  mayBeReachedBy(holders: number): boolean {
+    return this.#most > 0 && this.#holdersOf.size === 1 && this.#most + holders >= AGREEING;
+  }
+
   /** How much further a search must go that has not ended early. */
   get thoroughness(): number {
     if (this.#most < AGREEING) return THOROUGH.much;
@@ -107,6 +112,7 @@ export function getContents(
         if (agreement.reached) lookup.enough();
       },
       thorough: () => agreement.thoroughness,
+      suffices: (waitedFor) => agreement.mayBeReachedBy(waitedFor),
       onDone: () => {
         giveOwn();
         searching = false;

@@ -65,6 +65,8 @@ export interface LookupOptions {
   /** Asked once it has settled: up to which cost it goes on, so that colluders cannot have led it astray; 0: it does not. */
   readonly thorough: () => number;
   readonly diversity: Diversity;
+  /** Asked before each further request: whether the answers that are waited for, one at least, may be all that is needed. */
+  readonly suffices: (waitedFor: number) => boolean;
   readonly onSettled: (lookup: Lookup) => void;
   readonly onExplored: (lookup: Lookup) => void;
   readonly onDone: (lookup: Lookup) => void;
@@ -226,7 +228,8 @@ export class Lookup {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (this.#state !== 'done' && this.#active < this.#alpha) {
+    const suffices = () => this.#active > 0 && this.options.suffices(this.#active);
+    while (this.#state !== 'done' && this.#active < this.#alpha && !suffices()) {
       const next = this.#next();
       if (!next) break;
       this.#ask(next);

@@ -57,6 +57,8 @@ export interface SearchOptions {
   readonly wantKx?: boolean;
   /** Up to which cost it goes on once it has settled; by default 0, not at all (see Lookup). */
   readonly thorough?: () => number;
+  /** Whether it may wait for so many answers before it asks anybody else; by default it never does (see Lookup). */
+  readonly suffices?: (waitedFor: number) => boolean;
   /** Called for each answer. @param last no fuller one follows from this node */
   readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => void;
   readonly onSettled?: (lookup: Lookup) => void;
@@ -103,7 +105,7 @@ export class Network {
         width: options.width,
         start: table.closest(options.target, Math.max(ROOTS, options.width)),
         ownId: self.id,
-        ...{ thorough, diversity },
+        ...{ thorough, diversity, suffices: options.suffices ?? (() => false) },
         onSettled: options.onSettled ?? (() => {}),
         onExplored: options.onExplored ?? (() => {}),
         onDone: options.onDone,

@@ -30,7 +30,12 @@ class World {
 
   lookup(
     start: readonly Contact[],
-    options: { width?: number; thorough?: number; caps?: 'on' } = {},
+    options: {
+      width?: number;
+      thorough?: number;
+      caps?: 'on';
+      suffices?: (waitedFor: number) => boolean;
+    } = {},
   ): Lookup {
     const sorted = [...start].sort((a, b) => compareDistance(target, a.position, b.position));
     const lookup = new Lookup(
@@ -40,6 +45,7 @@ class World {
         start: sorted,
         ownId: 'self',
         thorough: () => options.thorough ?? 0,
+        suffices: options.suffices ?? (() => false),
         diversity: new Diversity(options.caps ?? 'off', { size: 0, contacts: () => [] }),
         onSettled: () => this.log.push('settled'),
         onExplored: () => this.log.push('explored'),
@@ -106,6 +112,24 @@ test('a node is agreed upon where two tell of it, and nobody with another key or
     [one, two, three].map((contact) => lookup.isAgreed(contact)),
     [false, true, false],
   );
+});
+
+test('nobody else is asked while what is waited for may suffice; who is slow is not waited for', () => {
+  const [a, b, c, d, e] = contactsAt(1, 2, 3, 4, 5) as [Contact, Contact, Contact, Contact, Contact];
+  const world = new World(() => 'silent');
+  let found = 0;
+  world.lookup([a, b, c, d, e], { width: 5, suffices: (waitedFor) => found > 0 && found + waitedFor >= 3 });
+  const answer = (contact: Contact) => {
+    found += 1;
+    world.waiting.get(contact.id)?.onContacts([]);
+    world.waiting.get(contact.id)?.onEnd();
+  };
+  assert.equal(world.asked, [a, b, c]);
+  answer(a);
+  answer(b);
+  assert.equal(world.asked, [a, b, c], 'the third may be the last');
+  world.hedges.get(c.id)?.();
+  assert.equal(world.asked, [a, b, c, d]);
 });
 
 test('enough ends it at once, whoever has not answered yet', () => {
