@@ -17,7 +17,7 @@ export interface DhtGetOptions {
   readonly timeoutMs: number;
   /** How long to wait for further contents after the first that counts. Default 1 000. */
   readonly settleMs?: number;
-  /** Which contents count: by default all. Whoever can store junk must not end the call with it. */
+  /** Asked once of each content, whether it counts: by default all do. Whoever can store junk must not end the call with it. */
   readonly counts?: (content: Buffer) => boolean;
   readonly signal?: AbortSignal;
   /** Sees each content as it comes; returning true ends the call. */
@@ -45,7 +45,7 @@ export async function dhtGet(endpoint: ApiEndpoint, key: Buffer, options: DhtGet
     await converse(endpoint, { type: 'dht-get', key }, options, (message, end, extend) => {
       if (message.type === 'dht-get-reply' && message.key.equals(key)) {
         contents.push(message.content);
-        if (!settling && counts(message.content)) {
+        if (counts(message.content) && !settling) {
           settling = true;
           extend(settleMs);
         }

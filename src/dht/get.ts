@@ -31,8 +31,12 @@ class Agreement {
   }
 
   /** Where the key can sign, only holders that give a signed value count. */
-  noteHolder({ values, moreValues }: FoundAnswer, digest: Buffer, nowMs: number): void {
-    const hashes = values.map(contentHash);
+  noteHolder(
+    { values, moreValues }: FoundAnswer,
+    hashes: readonly Buffer[],
+    digest: Buffer,
+    nowMs: number,
+  ): void {
     if (!moreValues && !digestOf(hashes)?.equals(digest)) return;
     const proves = (value: Buffer, index: number) => this.#proves(value, hashes[index] as Buffer, nowMs);
     if (this.canSign && !values.some(proves)) return;
@@ -79,11 +83,10 @@ export function getContents(
     const agreement = new Agreement(key);
     let searching = true;
 
-    const give = (content: Buffer) => {
-      if (content.length > MAX_CONTENT_BYTES) return;
-      const hash = contentHash(content).toString('latin1');
-      if (given.has(hash)) return;
-      given.add(hash);
+    const give = (content: Buffer, hash = contentHash(content)) => {
+      const id = hash.toString('latin1');
+      if (content.length > MAX_CONTENT_BYTES || given.has(id)) return;
+      given.add(id);
       onContent(content);
     };
     const finishWhenIdle = () => {
@@ -96,7 +99,7 @@ export function getContents(
     const giveOwn = () => {
       if (ownGiven) return;
       ownGiven = true;
-      for (const held of network.parts.store.get(key, network.now)) give(held.content);
+      for (const held of network.parts.store.get(key, network.now)) give(held.content, held.hash);
     };
     if (!agreement.canSign) giveOwn();
     const lookup = network.search({
@@ -104,11 +107,12 @@ export function getContents(
       width: K,
       wantValues: true,
       onFound: (contact, found, last) => {
-        for (const content of found.values) give(content);
+        const hashes = found.values.map(contentHash);
+        for (const [index, content] of found.values.entries()) give(content, hashes[index]);
         if (found.values.length > 0) giveOwn();
         if (!last || !found.valuesDigest) return;
         if (found.moreValues) fetches.noteHolder(contact, found.valuesDigest);
-        agreement.noteHolder(found, found.valuesDigest, network.now);
+        agreement.noteHolder(found, hashes, found.valuesDigest, network.now);
         if (agreement.reached) lookup.enough();
       },
       thorough: () => agreement.thoroughness,

@@ -21,8 +21,20 @@ export class RateLimit {
     this.#buckets = new BoundedMap(sources);
   }
 
-  /** Whether `source` may do one more thing at `nowMs`. */
-  allow(source: string, nowMs: number): boolean {
+  /** Whether `source` may do so much more at `nowMs`, which is then taken. */
+  allow(source: string, nowMs: number, amount = 1): boolean {
+    const bucket = this.#bucket(source, nowMs);
+    if (bucket.tokens < amount) return false;
+    bucket.tokens -= amount;
+    return true;
+  }
+
+  /** Takes back what was allowed and not done. */
+  refund(source: string, nowMs: number, amount: number): void {
+    this.#bucket(source, nowMs).tokens += amount;
+  }
+
+  #bucket(source: string, nowMs: number): Bucket {
     let bucket = this.#buckets.get(source);
     if (!bucket) {
       this.#forgetFull(nowMs);
@@ -34,9 +46,7 @@ export class RateLimit {
       bucket.tokens + (Math.max(0, nowMs - bucket.at) / 1000) * this.perSecond,
     );
     bucket.at = nowMs;
-    if (bucket.tokens < 1) return false;
-    bucket.tokens -= 1;
-    return true;
+    return bucket;
   }
 
   /** A bucket that is full again says no more than none. */

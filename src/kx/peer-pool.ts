@@ -63,9 +63,7 @@ export class PeerPool {
   async peers(wanted: number): Promise<Candidate[]> {
     this.#expire();
     if (this.#entries.size < wanted || Date.now() - this.#refilledAt > REFRESH_AFTER_MS) {
-      this.#refill ??= this.#fill(wanted).finally(() => {
-        this.#refill = null;
-      });
+      this.#refill ??= new Promise((resolve) => void this.#fill(wanted, resolve));
       // A pool that suffices need not wait for fresher peers.
       if (this.#entries.size < wanted) await this.#refill;
     }
@@ -77,12 +75,16 @@ export class PeerPool {
     this.#entries.delete(identity.toString('hex'));
   }
 
-  async #fill(wanted: number): Promise<void> {
+  /** Calls `onEnough` with the `wanted` ones, at the latest at its end, and goes on for the reserve. */
+  async #fill(wanted: number, onEnough: () => void): Promise<void> {
     for (let trace = 0; trace < MAX_TRACES; trace += 1) {
+      if (trace >= TRACES && this.#entries.size >= wanted) onEnough();
       if (trace >= TRACES && this.#entries.size >= 2 * wanted) break;
       await this.#trace();
     }
     this.#refilledAt = Date.now();
+    this.#refill = null;
+    onEnough();
   }
 
   async #trace(): Promise<void> {

@@ -35,6 +35,6 @@ export async function lookUp(
     return true;
   };
   const options = { timeoutMs: LOOKUP_TIMEOUT_MS, settleMs: SETTLE_MS, signal, counts };
-  for (const content of await dhtGet(dht, pseudoIdentity, options)) counts(content);
+  await dhtGet(dht, pseudoIdentity, options);
   return (newest as { readonly record: PresenceRecord } | null)?.record ?? null;
 }

@@ -52,6 +52,7 @@ class PrivateGet {
   readonly #bound: TimerHandle;
   readonly #avoidFirst = new Set<string>();
   readonly #end = () => this.#finish();
+  #ownGiven = false;
   #over = false;
 
   constructor(
@@ -124,6 +125,8 @@ class PrivateGet {
 
   /** Not before others have given something: anybody can store anything here, and whoever asks may take the first for all. */
   #giveOwn(): void {
+    if (this.#ownGiven) return;
+    this.#ownGiven = true;
     const { store } = this.parts.network.parts;
     for (const { content } of store.get(this.key, this.parts.network.now)) this.#give(content);
   }

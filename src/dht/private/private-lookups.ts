@@ -194,9 +194,12 @@ export class PrivateLookups implements DirectLookups {
   #putWaiting(lookups: LookupParts): void {
     if (lookups.paths.hops === 0) return;
     const { network } = this.#o;
-    for (const { item, sinceMs } of this.#waiting.splice(0)) {
-      const ttlMs = item.ttlMs - (network.now - sinceMs);
-      if (ttlMs > 0) void privatePut(lookups, { ...item, ttlMs });
+    for (const one of this.#waiting.splice(0)) {
+      const ttlMs = one.item.ttlMs - (network.now - one.sinceMs);
+      if (ttlMs <= 0) continue;
+      void privatePut(lookups, { ...one.item, ttlMs }).then((stored) => {
+        if (stored === 0) this.#waiting = [one, ...this.#waiting].slice(0, MAX_WAITING);
+      });
     }
   }
 

@@ -20,6 +20,7 @@ import { type DhtDaemon, DhtDaemons, residentBytes } from '../dht-network/daemon
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import type { ApiResults } from './api-results.js';
 import { ATTACK_CONNECTIONS, DAEMONS, FUZZED_MESSAGES, LARGE_GETS } from './api-scale.js';
+import { finishWith } from './finish.js';
 
 const SELF = fileURLToPath(import.meta.url);
 const ATTACKER = fileURLToPath(new URL('../dht-network/api-attacker.js', import.meta.url));
@@ -39,8 +40,7 @@ if (directory === null) {
   const network = await DhtDaemons.start(join(directory, 'peers'), PRIMES, DAEMONS);
   const results = await tryAll(network);
   network.end();
-  process.stdout.write(`${JSON.stringify(results)}\n`);
-  process.exit(0);
+  finishWith(results);
 }
 
 async function tryAll(network: DhtDaemons): Promise<ApiResults> {

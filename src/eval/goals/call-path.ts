@@ -12,6 +12,7 @@ import { BridgedHosts } from '../namespaces.js';
 import { PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { type CallPathResults, DOWNLOAD_BYTES, ECHO_BYTES, UDP_PACKETS } from './call-path-results.js';
+import { finishWith } from './finish.js';
 
 const SELF = fileURLToPath(import.meta.url);
 const PEERS = 8;
@@ -24,12 +25,7 @@ if (directory === null) {
   const hosts = new BridgedHosts('peers', { wire: false });
   hosts.attach();
   const network = new PeerNetwork(hosts, directory);
-  try {
-    process.stdout.write(`${JSON.stringify(await measure(network, hosts))}\n`);
-  } finally {
-    await network.stop();
-  }
-  process.exit(0);
+  finishWith(await measure(network, hosts).finally(() => network.stop()));
 }
 
 async function measure(network: PeerNetwork, hosts: BridgedHosts): Promise<CallPathResults> {

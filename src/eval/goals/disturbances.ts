@@ -19,6 +19,7 @@ import { PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import type { StreamResults } from '../stream-results.js';
 import type { Death, DeathResults, RotationResults } from './disturbance-results.js';
+import { finishWith } from './finish.js';
 
 const SELF = fileURLToPath(import.meta.url);
 const STREAM = fileURLToPath(new URL('../stream-probe.js', import.meta.url));
@@ -39,13 +40,8 @@ if (directory === null) {
   const hosts = new BridgedHosts('peers');
   hosts.attach();
   const network = new PeerNetwork(hosts, directory);
-  try {
-    const measured = what === 'rotations' ? await rotations(network, hosts) : await deaths(network, hosts);
-    process.stdout.write(`${JSON.stringify(measured)}\n`);
-  } finally {
-    await network.stop();
-  }
-  process.exit(0);
+  const measured = what === 'rotations' ? rotations(network, hosts) : deaths(network, hosts);
+  finishWith(await (measured as Promise<object>).finally(() => network.stop()));
 }
 
 async function rotations(network: PeerNetwork, hosts: BridgedHosts): Promise<RotationResults> {

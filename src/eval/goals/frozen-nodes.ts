@@ -9,6 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { NodeNetwork } from '../dht-network/node-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { finishWith } from './finish.js';
 import { FROZEN_GETS, FROZEN_HOSTS, FROZEN_NODES_EACH } from './frozen-scale.js';
 import type { FrozenResults } from './lookup-results.js';
 import { REPLICATION, VALUE_BYTES, VALUES } from './lookup-scale.js';
@@ -29,8 +30,7 @@ if (sandboxDirectory() === null) {
   const round = await network.getsInTurn(FROZEN_GETS);
   network.end();
   const results: FrozenResults = { nodes, frozen: nodes / 2, round };
-  process.stdout.write(`${JSON.stringify(results)}\n`);
-  process.exit(0);
+  finishWith(results);
 }
 
 function tell(text: string): void {

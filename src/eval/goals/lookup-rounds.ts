@@ -9,6 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import { type NodeKind, NodeNetwork } from '../dht-network/node-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { finishWith } from './finish.js';
 import type { LookupResults, LookupRound } from './lookup-results.js';
 import {
   AT_ONCE,
@@ -35,8 +36,7 @@ if (sandboxDirectory() === null) {
   const memory = await measureMemory();
   const rounds = await measureGets();
   const results: LookupResults = { rounds, memory };
-  // A pipe takes so much only piece by piece.
-  process.stdout.write(`${JSON.stringify(results)}\n`, () => process.exit(0));
+  finishWith(results);
 }
 
 async function measureGets(): Promise<LookupRound[]> {

@@ -20,6 +20,7 @@ import {
   startLoad,
 } from '../relay-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { finishWith } from './finish.js';
 import type { LoadRound, RelayResults } from './relay-results.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -35,8 +36,7 @@ if (sandboxDirectory() === null) {
     bursts: await measure('rate', { offload: true, burst: 32, rounds: 15 }),
     delay: await measure('delay', { offload: true, burst: 2, rounds: 7 }),
   };
-  process.stdout.write(`${JSON.stringify(results)}\n`);
-  process.exit(0);
+  finishWith(results);
 }
 
 async function measure(

@@ -19,6 +19,7 @@ import {
   startLoad,
 } from '../relay-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { finishWith } from './finish.js';
 import type { VoicesResults, VoicesRound } from './voices-results.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -31,8 +32,7 @@ if (sandboxDirectory() === null) {
 } else {
   prepareInside();
   makeRelayNetworks([NEAR, FAR, BESIDE]);
-  process.stdout.write(`${JSON.stringify(await measure())}\n`);
-  process.exit(0);
+  finishWith(await measure());
 }
 
 async function measure(): Promise<VoicesResults> {

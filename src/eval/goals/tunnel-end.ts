@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { endLoad, type Load, startLoad } from '../relay-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { FAR, makeTunnelNetworks, NEAR, startWireguard } from '../tunnel-network.js';
+import { finishWith } from './finish.js';
 import { type PourRound, RATE_ROUNDS } from './tunnel-end-results.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -25,8 +26,7 @@ if (directory === null) {
 } else {
   prepareInside();
   makeTunnelNetworks();
-  process.stdout.write(`${JSON.stringify(await measure(directory))}\n`);
-  process.exit(0);
+  finishWith(await measure(directory));
 }
 
 async function measure(keys: string): Promise<readonly PourRound[]> {

@@ -15,6 +15,7 @@ import { PeerNetwork } from '../peer-network.js';
 import { PlainChain } from '../plain-chain.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { WanHosts, type WanLink } from '../wan-hosts.js';
+import { finishWith } from './finish.js';
 import { ECHOES, LINKS, ROUNDS, type RoundTrips, type WanPathResults } from './wan-path-results.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -28,8 +29,7 @@ if (directory === null) {
 } else {
   prepareInside();
   const [delayMs = 0, jitterMs = 0, lossPercent = 0] = process.argv.slice(2).map(Number);
-  process.stdout.write(`${JSON.stringify(await measure({ delayMs, jitterMs, lossPercent }, directory))}\n`);
-  process.exit(0);
+  finishWith(await measure({ delayMs, jitterMs, lossPercent }, directory));
 }
 
 async function measure(link: WanLink, below: string): Promise<WanPathResults> {

@@ -2,9 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DhtNode } from '../../../src/dht/node.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
-import { encodeSignedValue } from '../../../src/identity/signed-value.js';
-import { at, firstHop, getAll, privateNetwork, put, status } from './private-scenario.js';
-import { createPseudoKey } from './pseudo-key.js';
+import { at, firstHop, getAll, privateNetwork, put, signedValues, status } from './private-scenario.js';
 
 const test = suite('dht private lookups among nodes that fail and lie');
 const random = new SeededRandom('private-failures.test');
@@ -67,16 +65,9 @@ test('exits that say there is nothing are out-voted by one that knows better, an
 
 test('an older signed value does not win: both are given, and the exit is suspected', async () => {
   const { network } = await privateNetwork('stale', 8);
-  const owner = createPseudoKey('stale');
-  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
-  const value = (sequence: bigint) =>
-    encodeSignedValue(
-      { sequence, expirySeconds, payload: Buffer.from(`${sequence}`) },
-      owner.publicKey,
-      owner.secretKey,
-    );
+  const { key, value } = signedValues(network, 'stale');
   const [older, newer] = [value(1n), value(2n)];
-  await put(network, at(network, 1), owner.publicKey, newer, 8);
+  await put(network, at(network, 1), key, newer, 8);
   const node = at(network, 4);
   const liars = [1, 2, 3, 5];
   for (const index of liars) {
@@ -88,7 +79,7 @@ test('an older signed value does not win: both are given, and the exit is suspec
     });
   }
   for (let i = 0; i < 60; i++) {
-    const contents = await getAll(network, node, owner.publicKey);
+    const contents = await getAll(network, node, key);
     assert.ok(
       contents.some((one) => one.equals(newer)),
       'our own store or an honest exit knows it',
@@ -146,15 +137,8 @@ test('an exit that begins and never ends holds a GET up for three seconds, and i
 
 test('an exit that gives an old record and never ends is joined by another, and passed over', async () => {
   const { network } = await privateNetwork('old without end', 12);
-  const owner = createPseudoKey('old without end');
-  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
-  const value = (sequence: bigint) =>
-    encodeSignedValue(
-      { sequence, expirySeconds, payload: Buffer.from(`${sequence}`) },
-      owner.publicKey,
-      owner.secretKey,
-    );
-  await put(network, at(network, 1), owner.publicKey, value(2n), 5);
+  const { key, value } = signedValues(network, 'old without end');
+  await put(network, at(network, 1), key, value(2n), 5);
   const node = at(network, 4);
   const first = firstHop(network, node);
   for (const index of network.nodes.keys()) {
@@ -167,7 +151,7 @@ test('an exit that gives an old record and never ends is joined by another, and 
     });
   }
   for (let i = 0; i < 12; i++) {
-    const contents = await getAll(network, node, owner.publicKey);
+    const contents = await getAll(network, node, key);
     assert.ok(contents.some((one) => one.equals(value(2n))));
   }
   assert.ok(status(node).suspects >= 1);
@@ -176,15 +160,9 @@ test('an exit that gives an old record and never ends is joined by another, and 
 
 test('thousands of contents from one exit do not hide what another has', async () => {
   const { network } = await privateNetwork('junk first', 12);
-  const owner = createPseudoKey('junk first');
-  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
-  const payload = Buffer.from('record');
-  const record = encodeSignedValue(
-    { sequence: 1n, expirySeconds, payload },
-    owner.publicKey,
-    owner.secretKey,
-  );
-  await put(network, at(network, 1), owner.publicKey, record, 5);
+  const { key, value } = signedValues(network, 'junk first');
+  const record = value(1n);
+  await put(network, at(network, 1), key, record, 5);
   const node = at(network, 4);
   for (const index of network.nodes.keys()) {
     if (index % 2 !== 0 || index === firstHop(network, node)) continue;
@@ -197,7 +175,7 @@ test('thousands of contents from one exit do not hide what another has', async (
   }
   let found = 0;
   for (let i = 0; i < 12; i++) {
-    const contents = await getAll(network, node, owner.publicKey);
+    const contents = await getAll(network, node, key);
     assert.ok(contents.length <= 4 * 1_024, 'of each exit so many at most');
     if (contents.some((one) => one.equals(record))) found += 1;
   }
@@ -208,15 +186,8 @@ test('thousands of contents from one exit do not hide what another has', async (
 
 test('what others have stored here is given after what an exit has found', async () => {
   const { network } = await privateNetwork('own store', 12);
-  const owner = createPseudoKey('own store');
-  const expirySeconds = Math.floor(network.clock.now() / 1_000) + 3_600;
-  const payload = Buffer.from('record');
-  const record = encodeSignedValue(
-    { sequence: 1n, expirySeconds, payload },
-    owner.publicKey,
-    owner.secretKey,
-  );
-  const key = owner.publicKey;
+  const { key, value } = signedValues(network, 'own store');
+  const record = value(1n);
   await put(network, at(network, 1), key, record, 3);
   const now = () => network.clock.now();
   const index = [...network.nodes.keys()].find(

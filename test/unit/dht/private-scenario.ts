@@ -1,6 +1,8 @@
 /** What tests of private lookups share: networks that are ready for them, requests, and what the status says. */
 import type { DhtNode } from '../../../src/dht/node.js';
 import { VirtualNetwork } from '../../../src/eval/sim/virtual-network.js';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
+import { createPseudoKey } from './pseudo-key.js';
 import { makePrivate } from './stand-in-onions.js';
 
 export const HOUR_MS = 3_600_000;
@@ -44,4 +46,13 @@ export const status = (node: DhtNode) => node.status().privateLookups as Status;
 export function firstHop(network: VirtualNetwork, node: DhtNode): number {
   const first = node.privateLookups?.paths?.firstHop();
   return network.nodes.findIndex((entry) => entry.node.network.parts.self.id === first?.id);
+}
+
+/** A key, and values that it has signed for an hour from now on. */
+export function signedValues(network: VirtualNetwork, seed: string) {
+  const { publicKey, secretKey } = createPseudoKey(seed);
+  const expirySeconds = Math.floor((network.clock.now() + HOUR_MS) / 1_000);
+  const value = (sequence: bigint) =>
+    encodeSignedValue({ sequence, expirySeconds, payload: Buffer.from(`${sequence}`) }, publicKey, secretKey);
+  return { key: publicKey, value };
 }
