@@ -835,6 +835,7 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.CallHandshake = nativeBinding.CallHandshake
 module.exports.KxEngine = nativeBinding.KxEngine
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure

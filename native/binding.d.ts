@@ -9,6 +9,22 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** One side of the handshake. Every refusal is an error; after one the object is of no use. */
+export declare class CallHandshake {
+  /** Begins as `secret` (X25519, 32 bytes) a call to the owner of `callee` (X25519); both sides give the same `context`. */
+  static call(secret: Buffer, callee: Buffer, context: Buffer): CallHandshake
+  /** Answers a caller's first message; an error where it wants somebody else. */
+  static answer(secret: Buffer, context: Buffer, message: Buffer): CallHandshake
+  /** Our first message: the caller's or the answer to it. */
+  get opening(): Buffer
+  /** The caller takes the answer and gives the last message, which carries `payload`. */
+  conclude(answer: Buffer, payload: Buffer): Buffer
+  /** The callee takes the last message and gives what it carries. */
+  read(message: Buffer): Buffer
+  /** Once, after the last message. */
+  secrets(): CallSecrets
+}
+
 /** A running KX peer. */
 export declare class KxEngine {
   /** Opens sockets and TUN device; `wake` says that `drain` has something. */
@@ -39,6 +55,12 @@ export declare class VoiceCall {
   drain(): Array<VoiceCallEvent>
   /** Sends comfort noise instead of the microphone, or the microphone again. */
   setMuted(muted: boolean): void
+  /** Sends comfort noise and plays nothing, or speaks and listens again. */
+  setHeld(held: boolean): void
+  /** Hears the other side also under this key (28 bytes; wiped) from now on. */
+  receiveWith(key: Buffer): void
+  /** Sends under this key (28 bytes; wiped), as another RTP source, and to this place from now on. */
+  sendWith(key: Buffer, ssrc: number, address: string, port: number): void
   /** Counters and momentary values; null before `start` and after `stop`. */
   statistics(): VoiceStatistics | null
   /** Closes the socket and ends the threads; resolves within two seconds, to false if a thread had to be left. */
@@ -56,6 +78,18 @@ export interface AudioDevice {
   isDefault: boolean
   /** A source that records what a sink plays. */
   isMonitor: boolean
+}
+
+/** What a finished handshake leaves. */
+export interface CallSecrets {
+  /** 32 bytes: the key of what we send. */
+  send: Buffer
+  /** 32 bytes: the key of what we receive. */
+  receive: Buffer
+  /** 32 bytes: the same on both sides, and nowhere else. */
+  transcript: Buffer
+  /** 32 bytes: the X25519 key that the other side has proven to hold. */
+  remoteKey: Buffer
 }
 
 /** An address to listen on. */

@@ -271,6 +271,35 @@ impl VoiceCall {
         }
     }
 
+    /// Sends comfort noise and plays nothing, or speaks and listens again.
+    #[napi]
+    pub fn set_held(&self, held: bool) {
+        if let Some(session) = &self.line().session {
+            session.set_held(held);
+        }
+    }
+
+    /// Hears the other side also under this key (28 bytes; wiped) from now on.
+    #[napi]
+    pub fn receive_with(&self, mut key: Buffer) -> Result<()> {
+        let key = take_key(&mut key, "key")?;
+        if let Some(session) = &self.line().session {
+            session.receive_with(key);
+        }
+        Ok(())
+    }
+
+    /// Sends under this key (28 bytes; wiped), as another RTP source, and to this place from now on.
+    #[napi]
+    pub fn send_with(&self, mut key: Buffer, ssrc: u32, address: String, port: u16) -> Result<()> {
+        let key = take_key(&mut key, "key")?;
+        let remote = endpoint(&address, port)?;
+        if let Some(session) = &self.line().session {
+            session.send_with(key, ssrc, remote);
+        }
+        Ok(())
+    }
+
     /// Counters and momentary values; null before `start` and after `stop`.
     #[napi]
     pub fn statistics(&self) -> Option<VoiceStatistics> {
@@ -292,12 +321,16 @@ impl VoiceCall {
 
 fn remote(options: &VoiceOptions) -> Result<Option<SocketAddr>> {
     let Some(address) = &options.remote_address else { return Ok(None) };
+    endpoint(address, options.remote_port.unwrap_or(0)).map(Some)
+}
+
+fn endpoint(address: &str, port: u16) -> Result<SocketAddr> {
     let address: IpAddr =
         address.parse().map_err(|_| failure(Status::InvalidArg, "remoteAddress is not an IP address"))?;
-    match options.remote_port {
-        Some(port) if port > 0 => Ok(Some(SocketAddr::new(address, port))),
-        _ => Err(failure(Status::InvalidArg, "remotePort is missing")),
+    if port == 0 {
+        return Err(failure(Status::InvalidArg, "remotePort is missing"));
     }
+    Ok(SocketAddr::new(address, port))
 }
 
 /// Stops a session off the event loop.

@@ -1,6 +1,7 @@
 //! The N-API border: commands in, events out; never a packet, never a sample.
 
 mod audio;
+mod handshake;
 mod kx;
 mod memory;
 mod puzzle;

@@ -79,5 +79,7 @@ PORT = ${choices.voipPort}
 # FAKE_CALLS = 0
 # How long a call rings.
 # RING_SECONDS = 45
+# Calls that are remembered, on this machine only; 0 for none.
+# CALL_LOG = 100
 `;
 }

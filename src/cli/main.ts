@@ -10,10 +10,12 @@ import { readFileSync } from 'node:fs';
 import { Builtins, Cli } from 'clipanion';
 import { EXIT_USAGE } from './command.js';
 import { ContactAddCommand } from './contact-add.js';
+import { ContactBlockCommand } from './contact-block.js';
 import { ContactListCommand } from './contact-list.js';
 import { ContactRemoveCommand } from './contact-remove.js';
 import { DhtCommand } from './dht.js';
 import { IdCommand } from './id.js';
+import { IdAnswerCommand } from './id-answer.js';
 import { IdListCommand } from './id-list.js';
 import { IdNewCommand } from './id-new.js';
 import { IdRemoveCommand } from './id-remove.js';
@@ -26,7 +28,10 @@ import { VoipAcceptCommand } from './voip-accept.js';
 import { VoipCallCommand } from './voip-call.js';
 import { VoipDeclineCommand } from './voip-decline.js';
 import { VoipHangupCommand } from './voip-hangup.js';
+import { VoipHoldCommand } from './voip-hold.js';
+import { VoipLogCommand } from './voip-log.js';
 import { VoipMuteCommand } from './voip-mute.js';
+import { VoipWordsCommand } from './voip-words.js';
 
 const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -41,6 +46,7 @@ const cli = Cli.from(
     IdNewCommand,
     IdListCommand,
     IdRemoveCommand,
+    IdAnswerCommand,
     UpCommand,
     StatusCommand,
     DhtCommand,
@@ -51,9 +57,13 @@ const cli = Cli.from(
     VoipDeclineCommand,
     VoipHangupCommand,
     VoipMuteCommand,
+    VoipHoldCommand,
+    VoipWordsCommand,
+    VoipLogCommand,
     ContactAddCommand,
     ContactListCommand,
     ContactRemoveCommand,
+    ContactBlockCommand,
   ],
   {
     enableColors: process.stdout.isTTY === true,

@@ -1,9 +1,9 @@
 /** Role: `peer voip accept`: accept the call that is ringing. Not here: the call itself (src/voip). */
 
 import { Command } from 'clipanion';
-import { VoipVerbCommand } from './voip-command.js';
+import { CallVerbCommand } from './voip-command.js';
 
-export class VoipAcceptCommand extends VoipVerbCommand {
+export class VoipAcceptCommand extends CallVerbCommand {
   static override paths = [['voip', 'accept']];
   static override usage = Command.Usage({
     category: 'Calls',

@@ -28,7 +28,8 @@ export class VoipCallCommand extends VoipVerbCommand {
     description: 'name of the pseudo-identity that calls; default: the first',
   });
 
-  #begun = false;
+  /** The call that we have begun. */
+  #call: { readonly call: number } | null = null;
   #interrupted = false;
 
   override async perform(): Promise<number> {
@@ -36,7 +37,7 @@ export class VoipCallCommand extends VoipVerbCommand {
     // Before there is a call of ours, a hang-up would end somebody else's: it waits until then.
     const hangUp = () => {
       this.#interrupted = true;
-      if (this.#begun) void client.request('hangup').catch(() => client.close());
+      if (this.#call !== null) void client.request('hangup', this.#call).catch(() => client.close());
     };
     process.on('SIGINT', hangUp);
     process.on('SIGTERM', hangUp);
@@ -71,8 +72,8 @@ export class VoipCallCommand extends VoipVerbCommand {
     await client.request('subscribe');
     const begun = (await client.request('call', { to: this.who, from: this.from })) as CallView;
     id = begun.id;
-    this.#begun = true;
-    if (this.#interrupted) void client.request('hangup').catch(() => client.close());
+    this.#call = { call: id };
+    if (this.#interrupted) void client.request('hangup', this.#call).catch(() => client.close());
     for (const call of early) show(call);
     const code = await Promise.race([finished, client.closed.then(() => null)]);
     if (code === null) this.context.stderr.write('peer: the VoIP module has stopped\n');

@@ -4,6 +4,7 @@
  * Not here: any single verb.
  */
 
+import { Option } from 'clipanion';
 import { controlSocketPath } from '../api/control.js';
 import { ControlClient } from '../api/control-client.js';
 import { PeerError } from '../errors.js';
@@ -27,23 +28,46 @@ export abstract class VoipVerbCommand extends ConfigCommand {
     }
   }
 
-  /** One verb that returns the call, printed. */
-  protected async act(verb: string, args: unknown = {}): Promise<undefined> {
+  /** One request, answered. */
+  protected async ask(verb: string, args: unknown = {}): Promise<unknown> {
     const client = await this.connect();
     try {
-      const call = (await client.request(verb, args, { timeoutMs: DIAL_TIMEOUT_MS })) as CallView;
-      this.print(call, describeCall(call));
+      return await client.request(verb, args, { timeoutMs: DIAL_TIMEOUT_MS });
     } finally {
       client.close();
     }
+  }
+}
+
+/** A verb about one of the calls that there are. */
+export abstract class CallVerbCommand extends VoipVerbCommand {
+  call = Option.String('--call', {
+    description:
+      'number of the call, where there are several (peer status); default: the one that speaks or rings',
+  });
+
+  protected override ask(verb: string, args: object = {}): Promise<unknown> {
+    return super.ask(verb, { ...args, ...(this.call === undefined ? {} : { call: numberOf(this.call) }) });
+  }
+
+  /** One verb that returns the call, printed. */
+  protected async act(verb: string, args: object = {}): Promise<undefined> {
+    const call = (await this.ask(verb, args)) as CallView;
+    this.print(call, describeCall(call));
     return undefined;
   }
+}
+
+function numberOf(text: string): number {
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
+  throw new PeerError('arguments', `${text} is not the number of a call`, {
+    remedy: 'peer status shows the calls and their numbers',
+  });
 }
 
 /** One line for a person. */
 export function describeCall(call: CallView): string {
   const who = call.contact ?? call.remote;
-  const muted = call.muted ? ', muted' : '';
   switch (call.state) {
     case 'looking-up':
       return `looking up ${who} …`;
@@ -54,10 +78,20 @@ export function describeCall(call: CallView): string {
     case 'ringing':
       return call.direction === 'outgoing' ? `ringing at ${who} …` : `${who} is calling`;
     case 'active':
-      return `talking with ${who}${muted}`;
+      return `${talking(call)} ${who}${call.muted ? ', muted' : ''}${words(call)}`;
     case 'ended': {
       const detail = call.detail === undefined ? '' : ` (${call.detail})`;
       return `call ended: ${call.reason === undefined ? 'unknown reason' : END_TEXT[call.reason]}${detail}`;
     }
   }
+}
+
+function talking({ held, heldByRemote, interrupted }: CallView): string {
+  if (interrupted) return 'connection lost, trying again:';
+  if (held) return 'on hold:';
+  return heldByRemote ? 'put on hold by' : 'talking with';
+}
+
+function words({ words }: CallView): string {
+  return words === undefined ? '' : ` [${words}]`;
 }

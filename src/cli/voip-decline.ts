@@ -1,9 +1,9 @@
 /** Role: `peer voip decline`: decline the call that is ringing. Not here: the call itself (src/voip). */
 
 import { Command } from 'clipanion';
-import { VoipVerbCommand } from './voip-command.js';
+import { CallVerbCommand } from './voip-command.js';
 
-export class VoipDeclineCommand extends VoipVerbCommand {
+export class VoipDeclineCommand extends CallVerbCommand {
   static override paths = [['voip', 'decline']];
   static override usage = Command.Usage({
     category: 'Calls',

@@ -1,9 +1,9 @@
 /** Role: `peer voip hangup`: end the call. Not here: the call itself (src/voip). */
 
 import { Command } from 'clipanion';
-import { VoipVerbCommand } from './voip-command.js';
+import { CallVerbCommand } from './voip-command.js';
 
-export class VoipHangupCommand extends VoipVerbCommand {
+export class VoipHangupCommand extends CallVerbCommand {
   static override paths = [['voip', 'hangup']];
   static override usage = Command.Usage({
     category: 'Calls',

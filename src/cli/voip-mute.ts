@@ -1,9 +1,9 @@
 /** Role: `peer voip mute`: silences the microphone; what is sent looks the same. Not here: the call (src/voip). */
 
 import { Command, Option } from 'clipanion';
-import { VoipVerbCommand } from './voip-command.js';
+import { CallVerbCommand } from './voip-command.js';
 
-export class VoipMuteCommand extends VoipVerbCommand {
+export class VoipMuteCommand extends CallVerbCommand {
   static override paths = [['voip', 'mute']];
   static override usage = Command.Usage({
     category: 'Calls',

@@ -87,6 +87,8 @@ export interface VoipConfig {
   readonly bitrate: number;
   readonly fakeCallsPerDay: number;
   readonly ringSeconds: number;
+  /** Calls that are remembered; 0: none. */
+  readonly callLog: number;
 }
 
 export interface Config {
@@ -147,7 +149,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['HOPS', 'ROTATE', 'COVER', 'WORKERS', 'DIVERSITY'],
   ],
-  VOIP: ['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
+  VOIP: ['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS', 'CALL_LOG'],
 };
 
 /** Throws PeerError 'config' with one line for each error. */
@@ -233,6 +235,7 @@ function readVoip(reader: Reader): VoipConfig {
     bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(16_000, 64_000, 'bits per second'), 48_000),
     fakeCallsPerDay: reader.optional('VOIP', 'FAKE_CALLS', kinds.integer(0, 1_000, 'calls a day'), 0),
     ringSeconds: reader.optional('VOIP', 'RING_SECONDS', kinds.integer(5, 600, 'seconds'), 45),
+    callLog: reader.optional('VOIP', 'CALL_LOG', kinds.integer(0, 10_000, 'calls'), 100),
   };
 }
 

@@ -5,15 +5,9 @@
  * nodes run in one process. Not here: any implementation.
  */
 
-/** An opaque handle of a timer. */
-export type TimerHandle = unknown;
+import type { Clock, TimerHandle } from '../clock.js';
 
-export interface Clock {
-  /** Unix time in milliseconds. */
-  now(): number;
-  setTimer(delayMs: number, run: () => void): TimerHandle;
-  clearTimer(handle: TimerHandle): void;
-}
+export type { Clock, TimerHandle };
 
 export interface Random {
   /** `length` unpredictable bytes. */

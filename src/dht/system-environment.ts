@@ -1,12 +1,9 @@
-/** The system's clock and randomness, as nodes take them (environment.ts). */
+/** The system's randomness, and its clock beside it, as nodes take them (environment.ts). */
 import { randomBytes } from 'node:crypto';
-import type { Clock, Random } from './environment.js';
+import { systemClock } from '../clock.js';
+import type { Random } from './environment.js';
 
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  setTimer: (delayMs, run) => setTimeout(run, delayMs),
-  clearTimer: (handle) => clearTimeout(handle as NodeJS.Timeout),
-};
+export { systemClock };
 
 /** Small amounts are taken from one call of the system's generator for many. */
 const POOL_BYTES = 4_096;

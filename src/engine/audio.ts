@@ -88,6 +88,29 @@ export class VoiceLine {
     this.call.setMuted(muted);
   }
 
+  /** Sends comfort noise and plays nothing, or speaks and listens again; the packets look the same. */
+  setHeld(held: boolean): void {
+    this.call.setHeld(held);
+  }
+
+  /**
+   * Hears the other party also under this key (`VOICE_KEY_BYTES`; wiped), under the one before until the next time.
+   *
+   * @throws PeerError `VOICE_ARGUMENT`
+   */
+  receiveWith(key: Uint8Array): void {
+    translated('VOICE_ARGUMENT', () => this.call.receiveWith(shared(key)));
+  }
+
+  /**
+   * Sends to this place from now on, and from one of the next packets on under this key (wiped), as another RTP source.
+   *
+   * @throws PeerError `VOICE_ARGUMENT`
+   */
+  sendWith(key: Uint8Array, remote: { readonly address: string; readonly port: number }, ssrc: number): void {
+    translated('VOICE_ARGUMENT', () => this.call.sendWith(shared(key), ssrc, remote.address, remote.port));
+  }
+
   /** Counters and momentary values; undefined before `start` and after `close`. */
   statistics(): VoiceStatistics | undefined {
     return this.call.statistics() ?? undefined;

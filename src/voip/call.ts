@@ -1,11 +1,15 @@
 /**
- * Role: the states of one call and the ways between them.
+ * Role: one call as a person sees it: its states, the ways between them, and what is so meanwhile (muted, held, interrupted).
  *
  * Invariants: only the transitions of the table happen; an ended call never changes again; every end has a reason that
  * a person understands.
  *
- * Not here: connections and audio (telephone.ts).
+ * Not here: connections and audio (conversation.ts), which calls there are (telephone.ts).
  */
+
+import type { Clock } from '../clock.js';
+
+export type Direction = 'incoming' | 'outgoing';
 
 export type EndReason =
   | 'hung-up'
@@ -27,8 +31,9 @@ export type CallState =
   | { readonly kind: 'ended'; readonly reason: EndReason; readonly detail?: string };
 
 const NEXT: Readonly<Record<CallState['kind'], readonly CallState['kind'][]>> = {
-  'looking-up': ['building', 'ended'],
-  building: ['connecting', 'ended'],
+  // From anywhere before the answer to `active`: both called at once, and the other one's call came through.
+  'looking-up': ['building', 'active', 'ended'],
+  building: ['connecting', 'active', 'ended'],
   connecting: ['ringing', 'active', 'ended'],
   ringing: ['active', 'ended'],
   active: ['ended'],
@@ -48,76 +53,121 @@ export const END_TEXT: Readonly<Record<EndReason, string>> = {
   failed: 'the call failed on this side',
 };
 
-export interface CallView {
+/** What may change while a call goes on. */
+export interface CallConditions {
+  readonly muted: boolean;
+  /** We have put the other party on hold. */
+  readonly held: boolean;
+  /** The other party has put us on hold. */
+  readonly heldByRemote: boolean;
+  /** The control connection is being made again; voice may go on meanwhile. */
+  readonly interrupted: boolean;
+}
+
+export interface CallView extends CallConditions {
   readonly id: number;
-  readonly direction: 'incoming' | 'outgoing';
+  readonly direction: Direction;
   /** The other party's pseudo-identity as text. */
   readonly remote: string;
   readonly contact?: string;
+  /** Name of our pseudo-identity that calls or is called. */
+  readonly identity?: string;
   readonly state: CallState['kind'];
   readonly reason?: EndReason;
   readonly detail?: string;
-  readonly muted: boolean;
+  /** Both parties see the same, if nobody stands between them; once there is a connection. */
+  readonly words?: string;
   /** From dialling to ringing at the other side, and to the answer. */
   readonly ringingAfterMs?: number;
   readonly answeredAfterMs?: number;
+  /** How long the two have talked, or had when the call ended. */
+  readonly talkedMs?: number;
   /** Over the control connection, the latest and the lowest. */
   readonly roundTripMs?: number;
   readonly lowestRoundTripMs?: number;
 }
 
-export class Call {
+export interface CallOptions {
   readonly id: number;
-  readonly direction: 'incoming' | 'outgoing';
+  readonly direction: Direction;
   readonly remote: string;
   readonly contact: string | undefined;
-  readonly #startedAt = performance.now();
-  readonly #onChange: (call: Call) => void;
+  readonly identity?: string;
+  readonly clock: Clock;
+  readonly onChange: (call: Call) => void;
+}
+
+export class Call {
+  readonly #options: CallOptions;
+  readonly #startedAt: number;
   #state: CallState;
+  #conditions: CallConditions = { muted: false, held: false, heldByRemote: false, interrupted: false };
+  #words: string | undefined;
   #ringingAfterMs: number | undefined;
   #answeredAfterMs: number | undefined;
+  #talkedMs: number | undefined;
   #roundTripMs: number | undefined;
   #lowestRoundTripMs: number | undefined;
-  #muted = false;
 
-  constructor(options: {
-    readonly id: number;
-    readonly direction: 'incoming' | 'outgoing';
-    readonly remote: string;
-    readonly contact: string | undefined;
-    readonly onChange: (call: Call) => void;
-  }) {
-    this.id = options.id;
-    this.direction = options.direction;
-    this.remote = options.remote;
-    this.contact = options.contact;
-    this.#onChange = options.onChange;
+  constructor(options: CallOptions) {
+    this.#options = options;
+    this.#startedAt = options.clock.now();
     this.#state = options.direction === 'outgoing' ? { kind: 'looking-up' } : { kind: 'ringing' };
-    this.#onChange(this);
+    options.onChange(this);
+  }
+
+  get id(): number {
+    return this.#options.id;
+  }
+
+  get direction(): Direction {
+    return this.#options.direction;
+  }
+
+  get remote(): string {
+    return this.#options.remote;
   }
 
   get state(): CallState {
     return this.#state;
   }
 
-  get muted(): boolean {
-    return this.#muted;
+  get conditions(): CallConditions {
+    return this.#conditions;
+  }
+
+  get isOver(): boolean {
+    return this.#state.kind === 'ended';
+  }
+
+  /** It has a microphone and is heard. */
+  get isSpeaking(): boolean {
+    return this.#state.kind === 'active' && !this.#conditions.held;
   }
 
   /** Goes on to `state`; `false`, and nothing happens, where the table has no such way. */
   go(state: CallState): boolean {
     if (!NEXT[this.#state.kind].includes(state.kind)) return false;
-    this.#state = state;
-    const sinceStart = Math.round(performance.now() - this.#startedAt);
+    const sinceStart = this.#options.clock.now() - this.#startedAt;
     if (state.kind === 'ringing') this.#ringingAfterMs = sinceStart;
     if (state.kind === 'active') this.#answeredAfterMs = sinceStart;
-    this.#onChange(this);
+    if (state.kind === 'ended' && this.#answeredAfterMs !== undefined)
+      this.#talkedMs = sinceStart - this.#answeredAfterMs;
+    this.#state = state;
+    this.#options.onChange(this);
     return true;
   }
 
-  setMuted(muted: boolean): void {
-    this.#muted = muted;
-    this.#onChange(this);
+  /** Changes some of the conditions; an ended call stays as it was. */
+  set(changes: Partial<CallConditions>): void {
+    if (this.isOver) return;
+    this.#conditions = { ...this.#conditions, ...changes };
+    this.#options.onChange(this);
+  }
+
+  /** There is a connection: what both can compare. */
+  setWords(words: string): void {
+    this.#words = words;
   }
 
   /** One measurement, in milliseconds. */
@@ -127,25 +177,41 @@ export class Call {
   }
 
   view(): CallView {
-    const { id, direction, remote, contact } = this;
+    const { id, direction, remote, contact, identity, clock } = this.#options;
     const state = this.#state;
+    const talkedMs =
+      state.kind === 'active' ? clock.now() - this.#startedAt - (this.#answeredAfterMs ?? 0) : this.#talkedMs;
     return {
       id,
       direction,
       remote,
-      ...(contact === undefined ? {} : { contact }),
       state: state.kind,
-      ...(state.kind === 'ended' ? { reason: state.reason } : {}),
-      ...(state.kind === 'ended' && state.detail !== undefined ? { detail: state.detail } : {}),
-      muted: this.#muted,
-      ...(this.#ringingAfterMs === undefined ? {} : { ringingAfterMs: this.#ringingAfterMs }),
-      ...(this.#answeredAfterMs === undefined ? {} : { answeredAfterMs: this.#answeredAfterMs }),
-      ...(this.#roundTripMs === undefined ? {} : { roundTripMs: round(this.#roundTripMs) }),
-      ...(this.#lowestRoundTripMs === undefined ? {} : { lowestRoundTripMs: round(this.#lowestRoundTripMs) }),
+      ...this.#conditions,
+      ...present({
+        contact,
+        identity,
+        reason: state.kind === 'ended' ? state.reason : undefined,
+        detail: state.kind === 'ended' ? state.detail : undefined,
+        words: this.#words,
+        ringingAfterMs: whole(this.#ringingAfterMs),
+        answeredAfterMs: whole(this.#answeredAfterMs),
+        talkedMs: whole(talkedMs),
+        roundTripMs: tenths(this.#roundTripMs),
+        lowestRoundTripMs: tenths(this.#lowestRoundTripMs),
+      }),
     };
   }
 }
 
-function round(milliseconds: number): number {
-  return Math.round(milliseconds * 10) / 10;
+/** Without the fields that are undefined. */
+function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+function whole(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds);
+}
+
+function tenths(milliseconds: number | undefined): number | undefined {
+  return milliseconds === undefined ? undefined : Math.round(milliseconds * 10) / 10;
 }

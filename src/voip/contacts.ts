@@ -13,14 +13,22 @@ import { PeerError } from '../errors.js';
 import { formatPseudoIdentity, parsePseudoIdentity } from '../identity/pseudo-identity.js';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 
-const FileSchema = v.object({ version: v.literal(1), contacts: v.record(v.string(), v.string()) });
+const Verdict = v.picklist(['same', 'different']);
+const Entry = v.object({ id: v.string(), words: v.optional(Verdict) });
+const FileSchema = v.object({ version: v.literal(1), contacts: v.record(v.string(), Entry) });
 const NAME = /^\p{L}[\p{L}\p{N} ._-]{0,63}$/u;
 
 export interface Contact {
   readonly name: string;
   /** Text form of the pseudo-identity. */
   readonly id: string;
+  /** What a person said who compared the words of a call: were they the same on both sides? */
+  readonly words?: WordsVerdict;
 }
+
+export type WordsVerdict = v.InferOutput<typeof Verdict>;
+
+type Entries = Record<string, v.InferOutput<typeof Entry>>;
 
 export class Contacts {
   readonly #directory: string;
@@ -35,20 +43,23 @@ export class Contacts {
   async list(): Promise<Contact[]> {
     const contacts = await this.#read();
     return Object.entries(contacts)
-      .map(([name, id]) => ({ name, id }))
+      .map(([name, { id, words }]) => ({ name, id, ...(words === undefined ? {} : { words }) }))
       .sort((a, b) => a.name.localeCompare(b.name));
   }
 
-  /** Adds or replaces. Errors: 'contact-name', those of parsePseudoIdentity, 'contacts-file'. */
+  /** Adds or replaces; what was said about the words of the same identity stays. Errors: 'contact-name', those of parsePseudoIdentity, 'contacts-file'. */
   async add(name: string, id: string): Promise<Contact> {
     if (!NAME.test(name)) {
       throw new PeerError('contact-name', `${JSON.stringify(name)} cannot be the name of a contact`, {
         remedy: 'use 1 to 64 letters, digits, spaces, dots, hyphens, starting with a letter',
       });
     }
-    const contact = { name, id: formatPseudoIdentity(parsePseudoIdentity(id)) };
-    await this.#write({ ...(await this.#read()), [name]: contact.id });
-    return contact;
+    const contacts = await this.#read();
+    const text = formatPseudoIdentity(parsePseudoIdentity(id));
+    const known = Object.values(contacts).find((entry) => entry.id === text);
+    const entry = { id: text, ...(known?.words === undefined ? {} : { words: known.words }) };
+    await this.#write({ ...contacts, [name]: entry });
+    return { name, ...entry };
   }
 
   /** Errors: 'contact-unknown', 'contacts-file'. */
@@ -59,11 +70,24 @@ export class Contacts {
     await this.#write(rest);
   }
 
+  /** Keeps what a person said about the words of a call with this identity. Errors: 'contact-unknown', 'contacts-file'. */
+  async setWords(id: string, words: WordsVerdict): Promise<Contact> {
+    const contacts = await this.#read();
+    const [name] = Object.entries(contacts).find(([, entry]) => entry.id === id) ?? [];
+    if (name === undefined) {
+      throw new PeerError('contact-unknown', 'the other party of this call is no contact', {
+        remedy: `give it a name first: peer contact add NAME ${id}`,
+      });
+    }
+    await this.#write({ ...contacts, [name]: { id, words } });
+    return { name, id, words };
+  }
+
   /** The pseudo-identity that `who`, a name or the text of an identity, stands for. */
   async resolve(who: string): Promise<Buffer> {
     const contacts = await this.#read();
-    const id = Object.hasOwn(contacts, who) ? contacts[who] : undefined;
-    if (id !== undefined) return parsePseudoIdentity(id);
+    const entry = Object.hasOwn(contacts, who) ? contacts[who] : undefined;
+    if (entry !== undefined) return parsePseudoIdentity(entry.id);
     try {
       return parsePseudoIdentity(who);
     } catch (cause) {
@@ -79,13 +103,13 @@ export class Contacts {
     }
   }
 
-  /** The name under which an identity is known. */
-  async nameOf(publicKey: Buffer): Promise<string | undefined> {
+  /** The contact whose identity this is. */
+  async of(publicKey: Buffer): Promise<Contact | undefined> {
     const id = formatPseudoIdentity(publicKey);
-    return (await this.list()).find((contact) => contact.id === id)?.name;
+    return (await this.list()).find((contact) => contact.id === id);
   }
 
-  async #read(): Promise<Record<string, string>> {
+  async #read(): Promise<Entries> {
     try {
       return v.parse(FileSchema, JSON.parse(await readFile(this.#path, 'utf8'))).contacts;
     } catch (cause) {
@@ -97,7 +121,7 @@ export class Contacts {
     }
   }
 
-  async #write(contacts: Record<string, string>): Promise<void> {
+  async #write(contacts: Entries): Promise<void> {
     await ensurePrivateDirectory(this.#directory);
     await writePrivateFile(this.#path, `${JSON.stringify({ version: 1, contacts }, null, 2)}\n`);
   }

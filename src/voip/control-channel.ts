@@ -10,47 +10,32 @@
 
 import type { Socket } from 'node:net';
 import sodium from 'sodium-native';
+import { CallHandshake, type CallSecrets } from '../engine/handshake.js';
 import { PeerError } from '../errors.js';
-import {
-  deriveKey,
-  NOISE_TAG_BYTES,
-  NoiseHandshake,
-  type NoiseResult,
-  noiseKeyPairOf,
-} from '../identity/noise.js';
+import { deriveKey, NOISE_TAG_BYTES } from '../identity/noise.js';
 import {
   isValidPseudoIdentity,
   type PseudoIdentity,
   toX25519PublicKey,
   toX25519SecretKey,
 } from '../identity/pseudo-identity.js';
+import type { ControlConnection, Listener, VoiceKeys } from './control-connection.js';
 import { type ControlMessage, decodeControlMessage, encodeControlMessage } from './control-message.js';
 import { FrameSocket } from './frame-socket.js';
+import { verificationWords } from './verification-words.js';
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 const NONCE_BYTES = 12;
 /** Messages that wait for a listener. */
 const MAX_BACKLOG = 16;
 
-/** What SRTP is keyed with: 16 bytes of key, 12 of salt, for each direction. */
-export interface VoiceKeys {
-  readonly sendKey: Buffer;
-  readonly receiveKey: Buffer;
-}
-
-/** Who hears what arrives. */
-export interface Listener {
-  readonly onMessage: (message: ControlMessage) => void;
-  /** Called once, when the connection is gone. */
-  readonly onClose: () => void;
-}
-
-export class ControlChannel {
+export class ControlChannel implements ControlConnection {
   /** The other party's pseudo-identity, proven. */
   readonly remote: Buffer;
   /** Ours. */
   readonly local: Buffer;
   readonly voiceKeys: VoiceKeys;
+  readonly words: string;
   /** The address that stands for the other party. */
   readonly remoteAddress: string;
   readonly #frames: FrameSocket;
@@ -63,16 +48,17 @@ export class ControlChannel {
   #closed = false;
   #ended = false;
 
-  private constructor(frames: FrameSocket, local: Buffer, remote: Buffer, result: NoiseResult) {
+  private constructor(frames: FrameSocket, local: Buffer, remote: Buffer, secrets: CallSecrets) {
     this.#frames = frames;
     this.local = local;
     this.remote = remote;
     this.remoteAddress = frames.remoteAddress;
-    this.#sendKey = deriveKey(result.sendKey, 'voip control v1');
-    this.#receiveKey = deriveKey(result.receiveKey, 'voip control v1');
-    this.voiceKeys = { sendKey: voiceKey(result.sendKey), receiveKey: voiceKey(result.receiveKey) };
-    sodium.sodium_memzero(result.sendKey);
-    sodium.sodium_memzero(result.receiveKey);
+    this.words = verificationWords(secrets.transcript);
+    this.#sendKey = deriveKey(secrets.send, 'voip control v1');
+    this.#receiveKey = deriveKey(secrets.receive, 'voip control v1');
+    this.voiceKeys = { sendKey: voiceKey(secrets.send), receiveKey: voiceKey(secrets.receive) };
+    sodium.sodium_memzero(secrets.send);
+    sodium.sodium_memzero(secrets.receive);
     frames.onFrame = (frame) => this.#open(frame);
     frames.onClose = () => {
       this.#closed = true;
@@ -83,21 +69,19 @@ export class ControlChannel {
 
   /** The caller's side. Errors: 'call-handshake' (nobody, or somebody else, answers there). */
   static async call(socket: Socket, local: PseudoIdentity, remote: Buffer): Promise<ControlChannel> {
-    const handshake = new NoiseHandshake({
-      pattern: 'XK',
-      role: 'initiator',
-      keyPair: noiseKeyPairOf(toX25519SecretKey(local.secretKey)),
-      prologue: prologueFor(remote),
-      remoteKey: toX25519PublicKey(remote),
-    });
+    const secret = toX25519SecretKey(local.secretKey);
+    const handshake = CallHandshake.call(secret, toX25519PublicKey(remote), remote);
+    if (handshake === null) throw refused('a key of this call cannot be used');
     const frames = new FrameSocket(socket);
     return shakeHands(
       frames,
-      () => frames.send(handshake.write()),
+      () => frames.send(handshake.opening),
       (frame) => {
-        handshake.read(frame);
-        frames.send(handshake.write(local.publicKey));
-        return new ControlChannel(frames, local.publicKey, remote, handshake.result);
+        const last = handshake.conclude(frame, local.publicKey);
+        const secrets = handshake.secrets();
+        if (last === null || secrets === null) throw refused('somebody else answers');
+        frames.send(last);
+        return new ControlChannel(frames, local.publicKey, remote, secrets);
       },
     );
   }
@@ -105,23 +89,26 @@ export class ControlChannel {
   /** The callee's side: finds out which of our pseudo-identities is meant. Errors: 'call-handshake'. */
   static async answer(socket: Socket, identities: readonly PseudoIdentity[]): Promise<ControlChannel> {
     const frames = new FrameSocket(socket);
-    let meant: { readonly identity: PseudoIdentity; readonly handshake: NoiseHandshake } | null = null;
+    let meant: { readonly identity: PseudoIdentity; readonly handshake: CallHandshake } | null = null;
     return shakeHands(
       frames,
       () => {},
       (frame) => {
         if (meant === null) {
           meant = findMeant(frame, identities);
-          frames.send(meant.handshake.write());
+          frames.send(meant.handshake.opening);
           return null;
         }
         const { identity, handshake } = meant;
-        const caller = Buffer.from(handshake.read(frame));
-        const result = handshake.result;
-        if (!isValidPseudoIdentity(caller) || !toX25519PublicKey(caller).equals(result.remoteKey)) {
-          throw new PeerError('call-handshake', 'the caller does not hold the pseudo-identity that it names');
-        }
-        return new ControlChannel(frames, identity.publicKey, caller, result);
+        const caller = handshake.read(frame);
+        const secrets = handshake.secrets();
+        const isProven =
+          caller !== null &&
+          secrets !== null &&
+          isValidPseudoIdentity(caller) &&
+          toX25519PublicKey(caller).equals(secrets.remoteKey);
+        if (!isProven) throw refused('the caller does not hold the pseudo-identity that it names');
+        return new ControlChannel(frames, identity.publicKey, caller, secrets);
       },
     );
   }
@@ -209,31 +196,21 @@ function shakeHands(
   });
 }
 
-/** Message 1 opens under the key of the one that is meant. */
+/** Message 1 opens under the key of the one that is meant; its Ed25519 encoding is bound too. */
 function findMeant(
   frame: Buffer,
   identities: readonly PseudoIdentity[],
-): { identity: PseudoIdentity; handshake: NoiseHandshake } {
+): { identity: PseudoIdentity; handshake: CallHandshake } {
   for (const identity of identities) {
-    const handshake = new NoiseHandshake({
-      pattern: 'XK',
-      role: 'responder',
-      keyPair: noiseKeyPairOf(toX25519SecretKey(identity.secretKey)),
-      prologue: prologueFor(identity.publicKey),
-    });
-    try {
-      handshake.read(frame);
-      return { identity, handshake };
-    } catch {
-      // Another one is meant, or none.
-    }
+    const secret = toX25519SecretKey(identity.secretKey);
+    const handshake = CallHandshake.answer(secret, identity.publicKey, frame);
+    if (handshake !== null) return { identity, handshake };
   }
-  throw new PeerError('call-handshake', 'the caller wants none of our pseudo-identities');
+  throw refused('the caller wants none of our pseudo-identities');
 }
 
-/** Binds the callee's Ed25519 encoding; the caller's follows inside message 3. */
-function prologueFor(callee: Buffer): Buffer {
-  return Buffer.concat([Buffer.from('peer voip v1', 'ascii'), callee]);
+function refused(why: string): PeerError<'call-handshake'> {
+  return new PeerError('call-handshake', why);
 }
 
 function voiceKey(secret: Buffer): Buffer {

@@ -7,6 +7,7 @@
 import { randomInt } from 'node:crypto';
 import * as v from 'valibot';
 import type { Daemon } from '../api/daemon.js';
+import { steadyClock } from '../clock.js';
 import type { Config } from '../config/config.js';
 import { PeerError } from '../errors.js';
 import {
@@ -16,8 +17,13 @@ import {
 } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
 import { MESSAGE_TYPE } from '../wire/message.js';
+import { CallLog } from './call-log.js';
+import { CallerRules } from './caller-rules.js';
 import { Contacts } from './contacts.js';
+import { dial } from './dialler.js';
+import { Entrances } from './entrances.js';
 import { KxLink } from './kx-link.js';
+import { Media } from './media.js';
 import { Registration } from './registration.js';
 import { Telephone } from './telephone.js';
 
@@ -28,7 +34,12 @@ const STAGGER_MS = 20_000;
 const STATISTICS_EVERY_MS = 1_000;
 
 const DialArguments = v.object({ to: v.string(), from: v.optional(v.string()) });
-const MuteArguments = v.object({ muted: v.boolean() });
+/** Which call; without it the one that a person means. */
+const callId = v.optional(v.pipe(v.number(), v.safeInteger()));
+const CallArguments = v.optional(v.object({ call: callId }), {});
+const MuteArguments = v.object({ muted: v.boolean(), call: callId });
+const HoldArguments = v.object({ held: v.boolean(), call: callId });
+const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
 
 export interface VoipOptions {
   /** Accept every call at once. */
@@ -40,6 +51,9 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   const { dht, kx, voip, tunIp } = requireSections(config);
   const store = new PseudoIdentityStore(config.stateDir);
   const contacts = new Contacts(config.stateDir);
+  const rules = new CallerRules(config.stateDir, steadyClock);
+  const callLog = new CallLog(config.stateDir, voip.callLog);
+  let refusedStrangers = 0;
   const endpoint = { host: dht.host, port: dht.port };
   const link = new KxLink({ host: kx.host, port: kx.port }, log);
   const registrations = new Map<string, Registration>();
@@ -51,7 +65,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     const listed = await store.list();
     if (closed) return;
     identities = listed;
-    telephone.serve(identities);
+    entrances.serve(identities);
     const wanted = new Map(identities.map((identity) => [identity.publicKey.toString('hex'), identity]));
     for (const [key, registration] of registrations) {
       if (wanted.has(key)) continue;
@@ -66,7 +80,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         dht: endpoint,
         kx: link,
         hops: kx.hops,
-        voipPort: () => telephone.portOf(identity.publicKey) ?? voip.port,
+        voipPort: () => entrances.portOf(identity.publicKey) ?? voip.port,
         extensions: kx.extensions,
         log,
         startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
@@ -83,19 +97,43 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     if (message.type !== 'kx-error' || message.requestType !== MESSAGE_TYPE.kxBuildIncoming) return;
     registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
   };
+  const localAddress = tunIp.address;
+  const dialOptions = { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions, localAddress };
   const telephone = new Telephone({
-    config: { ...config, voip },
-    localAddress: tunIp.address,
-    dialOptions: { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions },
-    contacts,
+    clock: steadyClock,
+    ringMs: voip.ringSeconds * 1000,
+    openVoice: (port) => new Media(voip, localAddress, port),
+    dial: (call, local, remote, signal) => dial(call, local, remote, dialOptions, signal),
+    release: async (remote) => {
+      // One of our own pseudo-identities keeps its incoming tunnel.
+      if (identities.some(({ publicKey }) => publicKey.equals(remote))) return;
+      const client = await link.get().catch(() => null);
+      client?.destroy(remote);
+    },
+    contactOf: (publicKey) => contacts.of(publicKey),
+    mayRing: (ringing) => rules.mayRing(ringing),
     identities: () => identities,
     autoAnswer: options.autoAnswer,
     log,
     onCall: (call) => {
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
+      if (call.state !== 'ended') return;
+      callLog
+        .add(call, Math.floor(Date.now() / 1000))
+        .catch((error: unknown) => log.warn({ err: error }, 'a call is missing in the call log'));
+    },
+  });
+  const entrances = new Entrances({
+    apart: kx.extensions,
+    address: localAddress,
+    port: voip.port,
+    onCaller: (caller) => telephone.welcome(caller),
+    onRefused: () => {
+      refusedStrangers += 1;
     },
     onMoved: (publicKey) => registrations.get(publicKey.toString('hex'))?.moved(),
+    log,
   });
   await refresh();
   const refreshTimer = setInterval(() => {
@@ -108,25 +146,39 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
 
   return {
     status: () => ({
-      listening: telephone.listening,
+      listening: entrances.listening,
       identities: [...registrations.values()].map(({ identity, state }) => ({
         ...publicView(identity),
         state,
       })),
       call: telephone.call,
+      calls: telephone.calls,
       statistics: telephone.statistics(),
-      counters: telephone.counters,
+      counters: { ...telephone.counters, refusedStrangers },
     }),
     handlers: {
       call: async (args) => {
         const { to, from } = parseArguments(DialArguments, args);
         const remote = await contacts.resolve(to);
-        return telephone.dial(remote, await contacts.nameOf(remote), from);
+        return telephone.dial(remote, (await contacts.of(remote))?.name, from);
       },
-      accept: () => telephone.accept(),
-      decline: () => telephone.decline(),
-      hangup: () => telephone.end(),
-      mute: (args) => telephone.setMuted(parseArguments(MuteArguments, args).muted),
+      accept: (args) => telephone.accept(parseArguments(CallArguments, args).call),
+      decline: (args) => telephone.decline(parseArguments(CallArguments, args).call),
+      hangup: (args) => telephone.end(parseArguments(CallArguments, args).call),
+      mute: (args) => {
+        const { muted, call } = parseArguments(MuteArguments, args);
+        return telephone.setMuted(muted, call);
+      },
+      hold: (args) => {
+        const { held, call } = parseArguments(HoldArguments, args);
+        return telephone.setHeld(held, call);
+      },
+      words: (args) => {
+        const { words, call } = parseArguments(WordsArguments, args);
+        return contacts.setWords(telephone.pick(call).remote, words);
+      },
+      calls: () => callLog.list(),
+      'clear-calls': () => callLog.clear(),
     },
     attachEvents: (send) => {
       broadcast = send;
@@ -135,7 +187,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       closed = true;
       clearInterval(refreshTimer);
       clearInterval(statisticsTimer);
-      await telephone.close();
+      await Promise.all([telephone.close(), entrances.close()]);
       await Promise.all([...registrations.values()].map((registration) => registration.stop()));
       link.close();
     },

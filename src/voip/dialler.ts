@@ -13,11 +13,15 @@ import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { Call, EndReason } from './call.js';
 import { ControlChannel } from './control-channel.js';
+import type { ControlConnection } from './control-connection.js';
 import { lookUp } from './directory.js';
 import type { KxLink } from './kx-link.js';
+import type { Connect } from './reconnection.js';
 
 const BUILD_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 15_000;
+/** Where somebody answered a while ago. */
+const AGAIN_TIMEOUT_MS = 4_000;
 
 export interface DialOptions {
   readonly dht: ApiEndpoint;
@@ -40,6 +44,15 @@ export class DialFailure extends Error {
   }
 }
 
+/** A connection with somebody, and the way to further ones. */
+export interface Dialled {
+  readonly connection: ControlConnection;
+  readonly again: Connect;
+}
+
+/** What a step comes to when it fails. */
+type Step = <T>(reason: EndReason, work: Promise<T>) => Promise<T>;
+
 /**
  * Connects `call` to `remote` as `local`. Throws DialFailure; 'hung-up' where `signal` broke it off.
  */
@@ -49,9 +62,70 @@ export async function dial(
   remote: Buffer,
   options: DialOptions,
   signal: AbortSignal,
-): Promise<ControlChannel> {
-  const { dht, kx, hops, extensions, localAddress } = options;
-  const step = async <T>(reason: EndReason, work: Promise<T>): Promise<T> => {
+): Promise<Dialled> {
+  const { localAddress } = options;
+  const go = (kind: 'building' | 'connecting') => call.go({ kind });
+  let door = await findDoor(remote, options, signal, go);
+  const connection = await knock(door, local, remote, localAddress, CONNECT_TIMEOUT_MS, signal);
+  // What was found may still hold; else everything is found anew, the exchange point too.
+  const again: Connect = async (stop) => {
+    try {
+      return await knock(door, local, remote, localAddress, AGAIN_TIMEOUT_MS, stop);
+    } catch (error) {
+      if (stop.aborted) throw error;
+      door = await findDoor(remote, options, stop, () => {});
+      return knock(door, local, remote, localAddress, CONNECT_TIMEOUT_MS, stop);
+    }
+  };
+  return { connection, again };
+}
+
+/** Where somebody answers, through a tunnel that stands. */
+interface Door {
+  readonly host: string;
+  readonly port: number;
+}
+
+async function findDoor(
+  remote: Buffer,
+  { dht, kx, hops, extensions }: DialOptions,
+  signal: AbortSignal,
+  go: (kind: 'building' | 'connecting') => void,
+): Promise<Door> {
+  const step = stepUntil(signal);
+  const record = await step('failed', lookUp(dht, remote, signal));
+  if (record === null) throw new DialFailure('unknown-identity');
+  go('building');
+  const client = await step('failed', kx.get());
+  const { exchangePoint, voipPort, tunnelKey } = record;
+  const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
+  const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
+  const ready = await step('not-reachable', client.buildOutgoing(request));
+  go('connecting');
+  return { host: readyAddress(ready), port: voipPort };
+}
+
+async function knock(
+  { host, port }: Door,
+  local: PseudoIdentity,
+  remote: Buffer,
+  localAddress: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ControlConnection> {
+  const step = stepUntil(signal);
+  const socket = await step('not-reachable', openSocket(host, port, localAddress, timeoutMs, signal));
+  const leave = () => socket.destroy();
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await step('not-reachable', ControlChannel.call(socket, local, remote));
+  } finally {
+    signal.removeEventListener('abort', leave);
+  }
+}
+
+function stepUntil(signal: AbortSignal): Step {
+  return async (reason, work) => {
     try {
       return await orAborted(work, signal);
     } catch (error) {
@@ -59,18 +133,6 @@ export async function dial(
       throw error instanceof DialFailure ? error : new DialFailure(reason, (error as Error).message, error);
     }
   };
-  const record = await step('failed', lookUp(dht, remote, signal));
-  if (record === null) throw new DialFailure('unknown-identity');
-  call.go({ kind: 'building' });
-  const client = await step('failed', kx.get());
-  const { exchangePoint, voipPort, tunnelKey } = record;
-  const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
-  const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
-  const ready = await step('not-reachable', client.buildOutgoing(request));
-  call.go({ kind: 'connecting' });
-  const address = readyAddress(ready);
-  const socket = await step('not-reachable', openSocket(address, voipPort, localAddress, signal));
-  return step('not-reachable', ControlChannel.call(socket, local, remote));
 }
 
 /** The mapped address in a READY (Spec 3.2.3): IPv4 first. */
@@ -81,20 +143,29 @@ function readyAddress({ ipv4, ipv6 }: { ipv4: Buffer; ipv6: Buffer }): string {
   return groups.join(':');
 }
 
-function openSocket(host: string, port: number, localAddress: string, signal: AbortSignal): Promise<Socket> {
+function openSocket(
+  host: string,
+  port: number,
+  localAddress: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, localAddress });
     const fail = (error: Error) => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
       socket.destroy();
       reject(error);
     };
     const late = new PeerError('timeout', 'the other party did not answer the connection');
-    const timer = setTimeout(() => fail(late), CONNECT_TIMEOUT_MS);
-    signal.addEventListener('abort', () => fail(new Error('aborted')), { once: true });
+    const timer = setTimeout(() => fail(late), timeoutMs);
+    const abort = () => fail(new Error('aborted'));
+    signal.addEventListener('abort', abort, { once: true });
     socket.once('error', fail);
     socket.once('connect', () => {
       clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
       socket.off('error', fail);
       resolve(socket);
     });
@@ -103,8 +174,9 @@ function openSocket(host: string, port: number, localAddress: string, signal: Ab
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(new Error('aborted'));
-    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
-    work.then(resolve, reject);
+    const abort = () => reject(new Error('aborted'));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }

@@ -14,23 +14,16 @@ import { PeerError } from '../errors.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import type { Logger } from '../log.js';
 import { ControlChannel } from './control-channel.js';
+import type { FirstMessage } from './control-message.js';
+import type { Caller } from './telephone.js';
 
 const MAX_STRANGERS = 32;
 /** Of one address, which is one caller's tunnel: nobody takes all places. */
 const MAX_STRANGERS_OF_ADDRESS = 4;
-const INVITE_TIMEOUT_MS = 10_000;
+const FIRST_MESSAGE_TIMEOUT_MS = 10_000;
 const LISTEN_RETRY_MS = 1_000;
 /** Ports that an entrance of its own is drawn from: below those that the system gives to outgoing connections. */
 const OWN_PORTS = { least: 10_000, below: 32_768 };
-
-/** A caller who has proven its pseudo-identity and wants to talk. */
-export interface Caller {
-  readonly channel: ControlChannel;
-  /** UDP port at which it expects voice. */
-  readonly voicePort: number;
-  /** The entrance's: the only local port that the caller reaches, by TCP and UDP. */
-  readonly localPort: number;
-}
 
 export interface EntranceOptions {
   readonly address: string;
@@ -98,10 +91,10 @@ export class Entrance {
 
   async #welcome(socket: Socket): Promise<void> {
     const channel = await ControlChannel.answer(socket, this.#options.identities());
-    const voicePort = await inviteOf(channel);
+    const first = await firstMessageOf(channel);
     this.#strangers.delete(socket);
     if (this.#closed) return channel.end();
-    await this.#options.onCaller({ channel, voicePort, localPort: this.#port });
+    await this.#options.onCaller({ connection: channel, first, localPort: this.#port });
   }
 
   #listen(): void {
@@ -126,12 +119,12 @@ function drawPort(): number {
 }
 
 /** The caller's first message, in bounded time. */
-function inviteOf(channel: ControlChannel): Promise<number> {
+function firstMessageOf(channel: ControlChannel): Promise<FirstMessage> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       channel.end();
       reject(new PeerError('call-handshake', 'a caller connected and said nothing'));
-    }, INVITE_TIMEOUT_MS);
+    }, FIRST_MESSAGE_TIMEOUT_MS);
     const settle = (run: () => void) => {
       clearTimeout(timer);
       channel.listen(null);
@@ -139,7 +132,7 @@ function inviteOf(channel: ControlChannel): Promise<number> {
     };
     channel.listen({
       onMessage: (message) => {
-        if (message.type === 'invite') settle(() => resolve(message.voicePort));
+        if (message.type === 'invite' || message.type === 'resume') settle(() => resolve(message));
       },
       onClose: () => settle(() => reject(new PeerError('call-handshake', 'a caller connected and left'))),
     });

@@ -7,9 +7,9 @@
 import { randomInt } from 'node:crypto';
 import type { VoipConfig } from '../config/config.js';
 import { type VoiceCallEvent, VoiceLine, type VoiceStatistics } from '../engine/audio.js';
-import type { VoiceKeys } from './control-channel.js';
+import type { Voice, VoiceKeys, VoiceTarget } from './control-connection.js';
 
-export class Media {
+export class Media implements Voice {
   readonly #line: VoiceLine;
   readonly #config: VoipConfig;
 
@@ -24,11 +24,7 @@ export class Media {
   }
 
   /** Begins to send and to play; the keys are wiped. Errors: 'VOICE_START', 'VOICE_ARGUMENT'. */
-  start(
-    keys: VoiceKeys,
-    remote: { readonly address: string; readonly port: number },
-    onEvent: (event: VoiceCallEvent) => void,
-  ): void {
+  start(keys: VoiceKeys, remote: VoiceTarget, onEvent: (event: VoiceCallEvent) => void): void {
     const { bitrate, audioInput, audioOutput } = this.#config;
     this.#line.start(
       {
@@ -43,8 +39,20 @@ export class Media {
     );
   }
 
+  receiveWith(key: Buffer): void {
+    this.#line.receiveWith(key);
+  }
+
+  sendWith(key: Buffer, remote: VoiceTarget): void {
+    this.#line.sendWith(key, remote, randomInt(2 ** 32));
+  }
+
   setMuted(muted: boolean): void {
     this.#line.setMuted(muted);
+  }
+
+  setHeld(held: boolean): void {
+    this.#line.setHeld(held);
   }
 
   statistics(): VoiceStatistics | undefined {

@@ -1,255 +1,406 @@
 /**
- * Role: the telephone: takes callers, dials, and holds the one call that there can be.
+ * Role: the telephone: the calls that there are, who may ring, what a person does with them.
  *
- * Invariants: one call at a time, a second caller hears busy; an incoming call exists only after its caller has proven its
- * pseudo-identity.
+ * Invariants: one call speaks at a time, the others ring or are on hold; an incoming call exists only after its caller has
+ * proven its pseudo-identity; what one pseudo-identity does is not told to callers of another one; two who call each
+ * other at once have one call.
  *
- * Not here: registration (registration.ts), the ports that callers come in by (entrances.ts), one call's course
+ * Not here: the ports that callers come in by (entrances.ts), the way to somebody (dialler.ts), one call's course
  * (conversation.ts).
  */
 
-import type { Config, VoipConfig } from '../config/config.js';
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../clock.js';
 import { PeerError } from '../errors.js';
 import { formatPseudoIdentity, type PseudoIdentity } from '../identity/pseudo-identity.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
-import { Call, type CallView } from './call.js';
-import type { Contacts } from './contacts.js';
-import type { ControlChannel } from './control-channel.js';
+import { Call, type CallView, type Direction } from './call.js';
+import type { Ringing } from './caller-rules.js';
+import type { ControlConnection, Voice } from './control-connection.js';
+import type { FirstMessage } from './control-message.js';
 import { Conversation, type ConversationStatistics } from './conversation.js';
-import { DialFailure, type DialOptions, dial } from './dialler.js';
-import type { Caller } from './entrance.js';
-import { Entrances } from './entrances.js';
+import { DialFailure, type Dialled } from './dialler.js';
+import { QuietRinging } from './quiet-ringing.js';
+
+/** Calls that there can be at once: one that speaks, and one that waits or is on hold. */
+const MAX_CALLS = 2;
+const CALL_KEY_BYTES = 16;
+
+/** A caller who has proven its pseudo-identity and said what it wants. */
+export interface Caller {
+  readonly connection: ControlConnection;
+  readonly first: FirstMessage;
+  /** The entrance's: the only local port that the caller reaches, by TCP and UDP. */
+  readonly localPort: number;
+}
 
 export interface TelephoneOptions {
-  readonly config: Config & { readonly voip: VoipConfig };
-  readonly localAddress: string;
-  readonly dialOptions: Omit<DialOptions, 'localAddress'>;
-  readonly contacts: Contacts;
+  readonly clock: Clock;
+  readonly ringMs: number;
+  readonly openVoice: (port: number) => Voice;
+  /** The way to somebody; throws DialFailure. */
+  readonly dial: (call: Call, local: PseudoIdentity, remote: Buffer, signal: AbortSignal) => Promise<Dialled>;
+  /** Frees the outgoing tunnel to somebody. */
+  readonly release: (remote: Buffer) => Promise<void>;
+  readonly contactOf: (publicKey: Buffer) => Promise<{ readonly name: string } | undefined>;
+  /** Whether a person is to be told of a caller; else it is left to ring. */
+  readonly mayRing: (ringing: Ringing) => Promise<boolean>;
   readonly identities: () => readonly NamedPseudoIdentity[];
+  /** Accept every call at once that comes while there is no other. */
   readonly autoAnswer: boolean;
   readonly log: Logger;
   readonly onCall: (call: CallView) => void;
-  /** Callers of this pseudo-identity come in by another port from now on. */
-  readonly onMoved: (publicKey: Buffer) => void;
+}
+
+/** A call with the parties whose it is. */
+interface Line {
+  readonly call: Call;
+  readonly local: Buffer;
+  readonly remote: Buffer;
+  conversation: Conversation | null;
+  /** Breaks off the dialling. */
+  dialling: AbortController | null;
+  /** What must come to its end with the call: voice that closes, a tunnel that is freed. */
+  readonly endings: Set<Promise<void>>;
 }
 
 export class Telephone {
-  readonly counters = { incoming: 0, outgoing: 0, refusedStrangers: 0, busy: 0 };
+  readonly counters = { incoming: 0, outgoing: 0, busy: 0, quiet: 0, crossed: 0 };
   readonly #options: TelephoneOptions;
-  readonly #entrances: Entrances;
-  #call: Call | null = null;
-  #conversation: Conversation | null = null;
-  #dialling: AbortController | null = null;
-  /** What goes on after a call has ended: voice that closes, tunnels that are freed. */
+  readonly #quiet: QuietRinging;
+  /** Those that are not over, oldest first. */
+  readonly #lines = new Set<Line>();
+  /** The newest one that is over. */
+  #last: Call | null = null;
+  /** The same of all calls. */
   readonly #endings = new Set<Promise<void>>();
   #nextId = 1;
   #closed = false;
 
   constructor(options: TelephoneOptions) {
     this.#options = options;
-    this.#entrances = new Entrances({
-      apart: options.dialOptions.extensions,
-      address: options.localAddress,
-      port: options.config.voip.port,
-      onCaller: (caller) => this.#welcome(caller),
-      onRefused: () => {
-        this.counters.refusedStrangers += 1;
-      },
-      onMoved: options.onMoved,
-      log: options.log,
-    });
-    this.serve(options.identities());
+    this.#quiet = new QuietRinging(options);
   }
 
+  /** The call that a person means who names none: that which speaks, else rings or is dialled, else is held, else the last. */
   get call(): CallView | null {
-    return this.#call?.view() ?? null;
+    return (this.#meant() ?? this.#last)?.view() ?? null;
   }
 
-  get listening(): boolean {
-    return this.#entrances.listening;
-  }
-
-  /** From now on these pseudo-identities can be called. */
-  serve(identities: readonly PseudoIdentity[]): void {
-    if (!this.#closed) this.#entrances.serve(identities);
-  }
-
-  /** Where callers of a pseudo-identity come in; `null` where it cannot be called. */
-  portOf(publicKey: Buffer): number | null {
-    return this.#entrances.portOf(publicKey);
+  /** All calls that are not over. */
+  get calls(): readonly CallView[] {
+    return [...this.#lines].map(({ call }) => call.view());
   }
 
   statistics(): ConversationStatistics | null {
-    return this.#conversation?.statistics() ?? null;
+    const line = this.#find((call) => call.isSpeaking) ?? this.#find(({ state }) => state.kind === 'active');
+    return line?.conversation?.statistics() ?? null;
   }
 
-  /** Begins a call. Errors: 'call-busy', 'call-self', 'identity-missing'. */
+  /** The call with this number, or the one that a person means. Errors: 'call-none'. */
+  pick(id?: number): CallView {
+    return this.#pick(id, () => true).call.view();
+  }
+
+  /** Begins a call; one that speaks is put on hold. Errors: 'call-busy', 'call-self', 'identity-missing'. */
   dial(remote: Buffer, contact: string | undefined, from: string | undefined): CallView {
     if (this.#closed) throw new PeerError('call-none', 'the VoIP module is ending');
-    if (this.#isBusy()) {
+    const isSame = (line: Line) => line.remote.equals(remote);
+    if (this.#lines.size >= MAX_CALLS || [...this.#lines].some(isSame)) {
       throw new PeerError('call-busy', 'there is a call already', {
         remedy: 'hang up first: peer voip hangup',
       });
     }
-    // It could only hear busy, and its outgoing tunnel could not be freed without the incoming one.
     if (this.#options.identities().some(({ publicKey }) => publicKey.equals(remote))) {
       throw new PeerError('call-self', 'this is a pseudo-identity of your own', {
         remedy: 'call another peer: peer contact list shows whom you know',
       });
     }
     const local = this.#localIdentity(from);
+    this.#holdOthers(null);
     this.counters.outgoing += 1;
-    const call = this.#newCall('outgoing', remote, contact);
-    this.#track(this.#run(call, local, remote));
+    const line = this.#newLine('outgoing', local, remote, contact);
+    this.#track(line, this.#run(line, local));
+    return line.call.view();
+  }
+
+  /** Somebody who is at the door. */
+  async welcome({ connection, first, localPort }: Caller): Promise<void> {
+    if (first.type === 'resume') return this.#resume(connection, first);
+    const { remote } = connection;
+    const local = this.#options.identities().find(({ publicKey }) => publicKey.equals(connection.local));
+    const contact = await this.#nameOf(remote);
+    if (this.#closed || local === undefined) return connection.end();
+    const crossing = this.#between(connection, 'outgoing');
+    if (crossing !== undefined && crossing.call.state.kind !== 'active')
+      return this.#cross(crossing, { connection, first, localPort });
+    // Whoever calls anew has given up what was before.
+    this.#between(connection, 'incoming')?.conversation?.hangUp();
+    const mayRing = await this.#mayRing({ local: local.name, remote, isContact: contact !== undefined });
+    if (this.#closed) return connection.end();
+    const isFull = this.#lines.size >= MAX_CALLS;
+    const isOfSameIdentity = [...this.#lines].some((line) => line.local.equals(connection.local));
+    if (!mayRing || (isFull && !isOfSameIdentity)) {
+      this.counters.quiet += 1;
+      this.#quiet.take(connection, first.call, first.voicePort);
+      return;
+    }
+    if (isFull) {
+      this.counters.busy += 1;
+      connection.send({ type: 'busy' });
+      connection.end();
+      return;
+    }
+    this.counters.incoming += 1;
+    const isOnly = this.#lines.size === 0;
+    const line = this.#newLine('incoming', local, remote, contact);
+    const conversation = this.#converse(line, connection, first.call, localPort, null);
+    conversation.ring(first.voicePort);
+    if (this.#options.autoAnswer && isOnly) conversation.accept();
+  }
+
+  /** Accepts the call that rings; one that speaks is put on hold. Errors: 'call-none'. */
+  accept(id?: number): CallView {
+    const line = this.#pick(id, isRingingHere);
+    if (line.conversation === null) throw noCall();
+    this.#holdOthers(line);
+    line.conversation.accept();
+    return line.call.view();
+  }
+
+  /** Errors: 'call-none'. */
+  decline(id?: number): CallView {
+    const line = this.#pick(id, isRingingHere);
+    if (line.conversation?.decline() !== true) throw noCall();
+    return line.call.view();
+  }
+
+  /** Ends a call and waits until voice and tunnel are gone too, in bounded time. Errors: 'call-none'. */
+  async end(id?: number): Promise<CallView> {
+    const { call, endings } = this.#hangUp(this.#pick(id, () => true));
+    while (endings.size > 0) await Promise.all(endings);
     return call.view();
   }
 
   /** Errors: 'call-none'. */
-  accept(): CallView {
-    return this.#act((conversation) => conversation.accept());
+  setMuted(muted: boolean, id?: number): CallView {
+    const { call, conversation } = this.#pick(id, () => true);
+    if (conversation === null) throw noCall();
+    conversation.setMuted(muted);
+    return call.view();
   }
 
-  /** Errors: 'call-none'. */
-  decline(): CallView {
-    return this.#act((conversation) => conversation.decline());
-  }
-
-  /** Errors: 'call-none'. */
-  hangUp(): CallView {
-    if (this.#call === null || !this.#isBusy()) throw noCall();
-    this.#dialling?.abort();
-    this.#conversation?.hangUp();
-    return this.#call.view();
-  }
-
-  /** Hangs up and waits until voice and tunnel are gone too, in bounded time. Errors: 'call-none'. */
-  async end(): Promise<CallView> {
-    const call = this.#call;
-    const view = this.hangUp();
-    await Promise.all(this.#endings);
-    return call?.view() ?? view;
-  }
-
-  /** Errors: 'call-none'. */
-  setMuted(muted: boolean): CallView {
-    return this.#act((conversation) => {
-      conversation.setMuted(muted);
-      return true;
-    });
+  /** Puts a call on hold, or goes on with one, which puts the one that speaks on hold. Errors: 'call-none'. */
+  setHeld(held: boolean, id?: number): CallView {
+    const line = this.#pick(
+      id,
+      ({ state, conditions }) => state.kind === 'active' && conditions.held !== held,
+    );
+    if (!held) this.#holdOthers(line);
+    if (line.conversation?.setHeld(held) !== true) throw noCall();
+    return line.call.view();
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#isBusy()) this.hangUp();
-    const unbound = this.#entrances.close();
+    for (const line of this.#lines) this.#hangUp(line);
+    this.#quiet.close();
     while (this.#endings.size > 0) await Promise.all(this.#endings);
-    await unbound;
   }
 
-  async #run(call: Call, local: PseudoIdentity, remote: Buffer): Promise<void> {
-    const { dialOptions, localAddress, log } = this.#options;
+  async #run(line: Line, local: PseudoIdentity): Promise<void> {
+    const { dial, log } = this.#options;
+    const { call, remote } = line;
     const dialling = new AbortController();
-    this.#dialling = dialling;
+    line.dialling = dialling;
     try {
-      const channel = await dial(call, local, remote, { ...dialOptions, localAddress }, dialling.signal);
-      this.#dialling = null;
-      this.#converse(call, channel, 0).invite();
+      const { connection, again } = await dial(call, local, remote, dialling.signal);
+      // Their call came through meanwhile, or a person hung up.
+      if (dialling.signal.aborted) {
+        connection.end();
+        throw new DialFailure('hung-up');
+      }
+      line.dialling = null;
+      this.#converse(line, connection, randomBytes(CALL_KEY_BYTES).toString('hex'), 0, again).invite();
     } catch (error) {
+      if (line.dialling !== dialling) return;
+      line.dialling = null;
       const failure = error instanceof DialFailure ? error : new DialFailure('failed', String(error), error);
       log.info({ reason: failure.reason, detail: failure.detail }, 'a call did not come about');
       const { reason, detail } = failure;
-      // The next call may begin at once and brings a controller of its own.
-      this.#dialling = null;
       call.go({ kind: 'ended', reason, ...(detail === undefined ? {} : { detail }) });
-      await this.#releaseTunnel(remote);
+      await this.#leave(line);
     }
   }
 
   /** `voicePort`: the local UDP port; 0 lets the system choose. */
-  #converse(call: Call, channel: ControlChannel, voicePort: number): Conversation {
-    const { config, localAddress, log } = this.#options;
+  #converse(
+    line: Line,
+    connection: ControlConnection,
+    key: string,
+    voicePort: number,
+    reconnect: Dialled['again'] | null,
+  ): Conversation {
+    const { clock, openVoice, ringMs, log } = this.#options;
     let over: () => void = () => {};
     this.#track(
+      line,
       new Promise((resolve) => {
         over = resolve;
       }),
     );
     const conversation = new Conversation({
-      call,
-      channel,
-      config: config.voip,
-      localAddress,
+      call: line.call,
+      key,
+      connection,
+      clock,
+      openVoice,
       voicePort,
+      ringMs,
+      reconnect,
       log,
-      onOver: () => {
-        if (this.#conversation === conversation) this.#conversation = null;
-        if (call.direction === 'outgoing') this.#track(this.#releaseTunnel(channel.remote));
+      onOver: (abandoned) => {
+        if (!abandoned) this.#track(line, this.#leave(line));
         over();
       },
     });
-    this.#conversation = conversation;
+    line.conversation?.abandon();
+    line.conversation = conversation;
     conversation.listen();
     return conversation;
   }
 
-  /** Frees the outgoing tunnel; one of our own pseudo-identities keeps its incoming one. */
-  async #releaseTunnel(remote: Buffer): Promise<void> {
-    if (this.#options.identities().some(({ publicKey }) => publicKey.equals(remote))) return;
-    const client = await this.#options.dialOptions.kx.get().catch(() => null);
-    // Where the KX was away for a while, the next call to the same party may use a tunnel by now.
-    if (this.#isBusy() && this.#call?.remote === formatPseudoIdentity(remote)) return;
-    client?.destroy(remote);
-  }
-
-  #track(ending: Promise<void>): void {
-    this.#endings.add(ending);
-    void ending.finally(() => this.#endings.delete(ending));
-  }
-
-  async #welcome({ channel, voicePort, localPort }: Caller): Promise<void> {
-    const contact = await this.#nameOf(channel.remote);
-    if (this.#closed) return channel.end();
-    if (this.#isBusy()) {
-      this.counters.busy += 1;
-      channel.send({ type: 'busy' });
-      channel.end();
+  /**
+   * Both parties call each other: the call of the one whose pseudo-identity is the lower number comes through. It needs
+   * no answer, as both want it.
+   */
+  #cross(line: Line, { connection, first, localPort }: Caller): void {
+    this.counters.crossed += 1;
+    if (Buffer.compare(connection.local, connection.remote) < 0) {
+      connection.send({ type: 'crossed' });
+      connection.end();
       return;
     }
-    this.counters.incoming += 1;
-    const conversation = this.#converse(
-      this.#newCall('incoming', channel.remote, contact),
-      channel,
-      localPort,
+    line.dialling?.abort();
+    line.dialling = null;
+    this.#converse(line, connection, first.call, localPort, null).agree(first.voicePort);
+  }
+
+  #resume(connection: ControlConnection, first: FirstMessage): void {
+    const line = this.#between(connection, 'incoming') ?? this.#between(connection, 'outgoing');
+    const goesOn =
+      line?.conversation?.key === first.call && line.conversation.resume(connection, first.voicePort);
+    if (goesOn) return;
+    connection.send({ type: 'hangup' });
+    connection.end();
+  }
+
+  #hangUp(line: Line): Line {
+    line.dialling?.abort();
+    line.conversation?.hangUp();
+    return line;
+  }
+
+  /** After the end of a call. */
+  async #leave(line: Line): Promise<void> {
+    this.#lines.delete(line);
+    this.#last = line.call;
+    // Another call with the same party may use the tunnel.
+    const isShared = [...this.#lines].some(({ remote }) => remote.equals(line.remote));
+    if (line.call.direction === 'outgoing' && !isShared) await this.#options.release(line.remote);
+  }
+
+  #between({ local, remote }: ControlConnection, direction: Direction): Line | undefined {
+    return [...this.#lines].find(
+      (line) => line.call.direction === direction && line.local.equals(local) && line.remote.equals(remote),
     );
-    conversation.ring(voicePort);
-    if (this.#options.autoAnswer) conversation.accept();
+  }
+
+  #holdOthers(line: Line | null): void {
+    for (const other of this.#lines) {
+      if (other !== line && other.call.isSpeaking) other.conversation?.setHeld(true);
+    }
+  }
+
+  #meant(): Call | undefined {
+    return (
+      this.#find((call) => call.isSpeaking) ??
+      this.#find(({ state }) => state.kind !== 'active') ??
+      this.#find(() => true)
+    )?.call;
+  }
+
+  #find(suits: (call: Call) => boolean): Line | undefined {
+    return [...this.#lines].find(({ call }) => suits(call));
+  }
+
+  /** The call with this number, or the one that a person means. Errors: 'call-none'. */
+  #pick(id: number | undefined, suits: (call: Call) => boolean): Line {
+    const line =
+      id === undefined
+        ? (this.#find((call) => call.isSpeaking && suits(call)) ?? this.#find(suits))
+        : this.#find((call) => call.id === id && suits(call));
+    if (line === undefined) throw noCall();
+    return line;
+  }
+
+  #track({ endings }: Line, ending: Promise<void>): void {
+    for (const all of [endings, this.#endings]) {
+      all.add(ending);
+      void ending.finally(() => all.delete(ending));
+    }
   }
 
   /** A damaged contacts file must not keep callers out. */
   async #nameOf(publicKey: Buffer): Promise<string | undefined> {
     try {
-      return await this.#options.contacts.nameOf(publicKey);
+      return (await this.#options.contactOf(publicKey))?.name;
     } catch (error) {
       this.#options.log.warn({ err: error }, 'a caller is shown without name');
       return undefined;
     }
   }
 
-  #newCall(direction: 'incoming' | 'outgoing', remote: Buffer, contact: string | undefined): Call {
+  /** A damaged file of rules keeps everybody out, and says so. */
+  async #mayRing(ringing: Ringing): Promise<boolean> {
+    try {
+      return await this.#options.mayRing(ringing);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a caller was left to ring, as the rules cannot be read');
+      return false;
+    }
+  }
+
+  #newLine(
+    direction: Direction,
+    local: NamedPseudoIdentity,
+    remote: Buffer,
+    contact: string | undefined,
+  ): Line {
     const call = new Call({
       id: this.#nextId,
       direction,
       remote: formatPseudoIdentity(remote),
       contact,
+      identity: local.name,
+      clock: this.#options.clock,
       onChange: (changed) => this.#options.onCall(changed.view()),
     });
     this.#nextId += 1;
-    this.#call = call;
-    return call;
+    const line: Line = {
+      call,
+      local: local.publicKey,
+      remote,
+      conversation: null,
+      dialling: null,
+      endings: new Set(),
+    };
+    this.#lines.add(line);
+    return line;
   }
 
-  #localIdentity(from: string | undefined): PseudoIdentity {
+  #localIdentity(from: string | undefined): NamedPseudoIdentity {
     const identities = this.#options.identities();
     const found = from === undefined ? identities[0] : identities.find(({ name }) => name === from);
     if (found !== undefined) return found;
@@ -259,15 +410,10 @@ export class Telephone {
         : `there is no pseudo-identity named ${from}`;
     throw new PeerError('identity-missing', what, { remedy: 'make one with: peer id new NAME -c FILE' });
   }
+}
 
-  #isBusy(): boolean {
-    return this.#call !== null && this.#call.state.kind !== 'ended';
-  }
-
-  #act(action: (conversation: Conversation) => boolean): CallView {
-    if (this.#conversation === null || this.#call === null || !action(this.#conversation)) throw noCall();
-    return this.#call.view();
-  }
+function isRingingHere({ direction, state }: Call): boolean {
+  return direction === 'incoming' && state.kind === 'ringing';
 }
 
 function noCall(): PeerError {

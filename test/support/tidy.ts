@@ -30,7 +30,7 @@ const TS_ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['voip', [...BASE, 'engine']],
   ['testing/attackers', [...BASE, 'testing', 'dht', 'kx', 'engine']],
   ['testing', BASE],
-  ['eval/sim', [...BASE, 'eval', 'dht', 'kx', 'engine']],
+  ['eval/sim', [...BASE, 'eval', 'dht', 'kx', 'engine', 'voip']],
   ['eval', BASE],
   ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'eval']],
   [ROOT_ROOM, []],

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use crate::shared::{Shared, count};
+use crate::shared::{Shared, count, lock};
 use crate::srtp::Receiver;
 use crate::voice::VoiceEvent;
 
@@ -23,6 +23,9 @@ pub(crate) fn run(mut receiver: Receiver, shared: &Shared, socket: &UdpSocket) {
     while shared.is_running() {
         match socket.recv_from(&mut datagram) {
             Ok((length, source)) => {
+                if let Some(key) = lock(&shared.next_receive_key).take() {
+                    receiver.expect(key);
+                }
                 let bytes = datagram.get(..length).unwrap_or_default();
                 match receiver.unprotect(bytes) {
                     Ok((header, payload)) => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_BYTES};
 use crate::device::DeviceKind;
-use crate::shared::{Shared, count};
+use crate::shared::{Shared, count, lock};
 use crate::srtp::Sender;
 use crate::stretch::mean_square;
 
@@ -60,6 +60,7 @@ impl Talker {
             shared.show_level(DeviceKind::Input, mean_square(&frame));
             self.encoder.encode(&frame, &mut packet).map_err(|error| error.to_string())?;
             let payload = packet.get(..self.encoder.packet_bytes()).unwrap_or_default();
+            self.renew(shared)?;
             let protected = self.sender.protect(payload).map_err(|error| error.to_string())?;
             if let Some(remote) = shared.remote() {
                 match socket.send_to(protected.as_ref(), remote) {
@@ -69,6 +70,16 @@ impl Talker {
             }
             moment += PERIOD.mul_f64(1.0 + pull);
             moment = self.wait_until(moment);
+        }
+        Ok(())
+    }
+
+    /// Takes a new key where one waits and it is the moment for it.
+    fn renew(&mut self, shared: &Shared) -> Result<(), String> {
+        let mut next = lock(&shared.next_send_key);
+        let Some((key, ssrc)) = next.as_ref() else { return Ok(()) };
+        if self.sender.renew(key, *ssrc).map_err(|error| error.to_string())? {
+            *next = None;
         }
         Ok(())
     }
@@ -87,7 +98,7 @@ impl Talker {
     /// The next frame, and by which share the next period should be longer.
     fn frame(&mut self, shared: &Shared) -> (Frame, f64) {
         let mut frame: Frame = core::array::from_fn(|_| self.comfort_noise());
-        let muted = shared.muted.load(Ordering::Relaxed);
+        let muted = shared.muted.load(Ordering::Relaxed) || shared.held.load(Ordering::Relaxed);
         let mut recorded = shared.recorded();
         let available = recorded.len();
         if available > TOO_MANY {

@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::codec::FRAME_SAMPLES;
 use crate::device::DeviceKind;
 use crate::jitter::JitterBuffer;
+use crate::srtp::MasterKey;
 use crate::voice::{VoiceEvent, VoiceStatistics};
 
 /// Recorded samples that wait at most: 100 ms.
@@ -24,6 +25,11 @@ pub(crate) type Sink = Box<dyn Fn(VoiceEvent) + Send + Sync>;
 pub(crate) struct Shared {
     pub(crate) running: AtomicBool,
     pub(crate) muted: AtomicBool,
+    /// Nothing is heard on either side.
+    pub(crate) held: AtomicBool,
+    /// What the receiving and the sending thread are to go on with.
+    pub(crate) next_receive_key: Mutex<Option<MasterKey>>,
+    pub(crate) next_send_key: Mutex<Option<(MasterKey, u32)>>,
     pub(crate) jitter: Mutex<JitterBuffer>,
     /// Where packets go; `None` until the first authentic packet tells.
     pub(crate) remote: Mutex<Option<SocketAddr>>,
@@ -50,7 +56,7 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -59,6 +65,9 @@ impl Shared {
         Self {
             running: AtomicBool::new(true),
             muted: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            next_receive_key: Mutex::default(),
+            next_send_key: Mutex::default(),
             jitter: Mutex::new(JitterBuffer::new()),
             remote: Mutex::new(remote),
             counters: Counters::default(),
@@ -90,6 +99,10 @@ impl Shared {
     /// The source of the first authentic packet becomes the destination, if none was configured.
     pub(crate) fn learn_remote(&self, source: SocketAddr) {
         lock(&self.remote).get_or_insert(source);
+    }
+
+    pub(crate) fn set_remote(&self, remote: SocketAddr) {
+        *lock(&self.remote) = Some(remote);
     }
 
     pub(crate) fn recorded(&self) -> MutexGuard<'_, VecDeque<f32>> {

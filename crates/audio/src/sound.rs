@@ -3,6 +3,7 @@
 //! A device or a server that goes away is an event, and is tried again every second; the call goes on without it. Not
 //! in it: PulseAudio itself (`pulse`).
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::codec::{FRAME_SAMPLES, SAMPLE_RATE};
@@ -123,6 +124,9 @@ fn connection(
         if let Some(piece) = piece.get_mut(..wanted).filter(|piece| !piece.is_empty()) {
             listener.fill(shared.now_us(), &shared.jitter, piece);
             shared.show_level(DeviceKind::Output, listener.mean_square());
+            if shared.held.load(Ordering::Relaxed) {
+                piece.fill(0.0);
+            }
             pulse.play(piece);
         }
     }

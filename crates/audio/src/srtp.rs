@@ -1,8 +1,9 @@
 //! SRTP with AEAD_AES_128_GCM (RFC 3711, RFC 7714) around our RTP packets, by the `rtc-srtp` crate.
 //!
-//! Invariants: a sender protects each sequence number once; a receiver hands out only authentic packets, each once, of
-//! one source: the source of its first authentic packet. Packets of other sources never reach its tables, so a
-//! stranger cannot make them grow. Not in it: SRTCP, key agreement (the control handshake gives the keys).
+//! Invariants: a sender protects each sequence number once under a key; a receiver hands out only authentic packets, each
+//! once, of one source for each key: the source of its first authentic packet. Packets of other sources never reach its
+//! tables, so a stranger cannot make them grow. With a new key the sender's source changes, its sequence numbers go on; the
+//! source before is heard until the next key. Not in it: SRTCP, key agreement (the control handshake gives the keys).
 
 use rtc_crypto::providers::AwsLcRsCrypto;
 use rtc_srtp::context::Context;
@@ -79,6 +80,20 @@ impl Sender {
         Ok(Self { context: key.context()?, next: first, step, plain: Vec::with_capacity(256) })
     }
 
+    /// Goes on under another key, as another source; `false`, and nothing changes, where the sequence numbers are about to begin
+    /// again: try later.
+    ///
+    /// # Errors
+    /// The cipher cannot be set up.
+    pub fn renew(&mut self, key: &MasterKey, ssrc: u32) -> Result<bool, SrtpError> {
+        if self.next.sequence >= LAST_RENEWAL {
+            return Ok(false);
+        }
+        self.context = key.context()?;
+        self.next.ssrc = ssrc;
+        Ok(true)
+    }
+
     /// Passes over packets that will never be sent, so that the other side counts them as lost and time goes on.
     pub fn leave_out(&mut self, packets: u32) {
         // More at once would make the other side miss a round of the sequence numbers.
@@ -101,16 +116,27 @@ impl Sender {
     }
 }
 
+/// A new key is taken only below this sequence number: so that whoever hears none of the packets before the numbers begin
+/// again (five minutes of them) is the only one who takes the first packets under the new key for those of another round.
+const LAST_RENEWAL: u16 = 0xc000;
+
 /// Checks and opens what arrives.
 pub struct Receiver {
-    key: MasterKey,
-    source: Option<(u32, Context)>,
+    /// Of a source that was not heard yet.
+    key: Option<MasterKey>,
+    heard: Option<(u32, Context)>,
+    before: Option<(u32, Context)>,
 }
 
 impl Receiver {
     /// A receiver that will hear the first source with an authentic packet.
     pub fn new(key: MasterKey) -> Self {
-        Self { key, source: None }
+        Self { key: Some(key), heard: None, before: None }
+    }
+
+    /// Hears another source under this key from now on; the one that is heard now until the next call.
+    pub fn expect(&mut self, key: MasterKey) {
+        self.key = Some(key);
     }
 
     /// Header and payload of an authentic packet that was not there before.
@@ -122,16 +148,15 @@ impl Receiver {
         if packet.len() < HEADER_BYTES + TAG_BYTES {
             return Err(SrtpError::Malformed);
         }
-        let opened = match &mut self.source {
-            Some((ssrc, _)) if *ssrc != header.ssrc => return Err(SrtpError::Source),
-            Some((_, context)) => context.decrypt_rtp(packet).map_err(|_| SrtpError::Rejected)?,
-            None => {
-                let mut context = self.key.context()?;
-                let opened = context.decrypt_rtp(packet).map_err(|_| SrtpError::Rejected)?;
-                self.source = Some((header.ssrc, context));
-                opened
-            }
-        };
+        let known = [&mut self.heard, &mut self.before].into_iter().flatten();
+        if let Some((_, context)) = known.into_iter().find(|(ssrc, _)| *ssrc == header.ssrc) {
+            let opened = context.decrypt_rtp(packet).map_err(|_| SrtpError::Rejected)?;
+            return Ok((header, Payload(opened)));
+        }
+        let mut context = self.key.as_ref().ok_or(SrtpError::Source)?.context()?;
+        let opened = context.decrypt_rtp(packet).map_err(|_| SrtpError::Rejected)?;
+        self.before = self.heard.replace((header.ssrc, context));
+        self.key = None;
         Ok((header, Payload(opened)))
     }
 }
@@ -246,6 +271,49 @@ mod tests {
         assert!(receiver.unprotect(sender.protect(&[1; 120]).unwrap().as_ref()).is_ok());
         let packet = other.protect(&[1; 120]).unwrap();
         assert_eq!(receiver.unprotect(packet.as_ref()).err(), Some(SrtpError::Source));
+    }
+
+    #[test]
+    fn after_a_new_key_both_sources_are_heard_until_the_next_one() {
+        let (mut sender, mut receiver) = pair(FIRST);
+        let late = sender.protect(&[1; 120]).unwrap().as_ref().to_vec();
+        assert!(receiver.unprotect(sender.protect(&[1; 120]).unwrap().as_ref()).is_ok());
+        for round in 1..4u8 {
+            let key = MasterKey::new([round; KEY_BYTES]);
+            receiver.expect(key.clone());
+            // Not renewed yet: what is sent under the key before still counts.
+            assert!(receiver.unprotect(sender.protect(&[2; 120]).unwrap().as_ref()).is_ok());
+            let old = sender.protect(&[3; 120]).unwrap().as_ref().to_vec();
+            assert!(sender.renew(&key, 1000 + u32::from(round)).unwrap());
+            let fresh = sender.protect(&[4; 120]).unwrap().as_ref().to_vec();
+            let (header, payload) = receiver.unprotect(&fresh).unwrap();
+            assert_eq!((header.ssrc, payload.as_ref()), (1000 + u32::from(round), &[4; 120][..]));
+            assert_eq!(header.sequence, FIRST.sequence + 1 + 3 * u16::from(round));
+            assert!(receiver.unprotect(&old).is_ok());
+            assert_eq!(receiver.unprotect(&fresh).err(), Some(SrtpError::Rejected));
+        }
+        // Of the key three before, of which nothing is known any more.
+        assert_eq!(receiver.unprotect(&late).err(), Some(SrtpError::Source));
+    }
+
+    #[test]
+    fn a_new_key_waits_while_the_sequence_numbers_are_about_to_begin_again() {
+        let (mut sender, mut receiver) = pair(FIRST);
+        let key = MasterKey::new([7; KEY_BYTES]);
+        receiver.expect(key.clone());
+        sender.leave_out(10_000);
+        let mut waited = 0;
+        while !sender.renew(&key, 5).unwrap() || waited == 0 {
+            waited += 1;
+            if waited == 1 {
+                (0..4).for_each(|_| sender.leave_out(10_000));
+            }
+            let _ = sender.protect(&[0; 120]).unwrap();
+        }
+        assert!(waited > 10_000, "it did not wait");
+        for _ in 0..70_000 {
+            assert!(receiver.unprotect(sender.protect(&[1; 120]).unwrap().as_ref()).is_ok());
+        }
     }
 
     #[test]

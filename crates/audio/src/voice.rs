@@ -17,7 +17,7 @@ use crate::listener::Listener;
 use crate::receiving::READ_TIMEOUT;
 use crate::rtp::Header;
 use crate::sending::Talker;
-use crate::shared::{Shared, Sink};
+use crate::shared::{Shared, Sink, lock};
 use crate::srtp::{KEY_BYTES, MasterKey, Receiver, Sender, SrtpError};
 use crate::{realtime, receiving, sound};
 
@@ -256,6 +256,22 @@ impl VoiceSession {
     /// Sends comfort noise instead of the microphone, or the microphone again. The packets look the same.
     pub fn set_muted(&self, muted: bool) {
         self.shared.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Sends comfort noise and plays nothing, or speaks and listens again. The packets look the same.
+    pub fn set_held(&self, held: bool) {
+        self.shared.held.store(held, Ordering::Relaxed);
+    }
+
+    /// Hears the other side also under this key from now on; under the one before until the next time.
+    pub fn receive_with(&self, key: [u8; KEY_BYTES]) {
+        *lock(&self.shared.next_receive_key) = Some(MasterKey::new(key));
+    }
+
+    /// Sends to `remote` from now on, and under this key, as source `ssrc`, from one of the next packets on.
+    pub fn send_with(&self, key: [u8; KEY_BYTES], ssrc: u32, remote: SocketAddr) {
+        *lock(&self.shared.next_send_key) = Some((MasterKey::new(key), ssrc));
+        self.shared.set_remote(remote);
     }
 
     /// Address of the socket.

@@ -30,6 +30,8 @@ pub enum Pattern {
     EndToEnd,
     /// The same where the caller knows the tunnel key of the callee. Noise NK.
     EndToEndKnown,
+    /// A call's control connection: both show their pseudo-identity, the caller knows the callee's. Noise XK, hybrid.
+    Call,
 }
 
 impl Pattern {
@@ -39,6 +41,7 @@ impl Pattern {
             Self::Hop => "Noise_NXpsk2_25519_AESGCM_SHA256",
             Self::EndToEnd => "Noise_NN_25519_AESGCM_SHA256",
             Self::EndToEndKnown => "Noise_NK_25519_AESGCM_SHA256",
+            Self::Call => "Noise_XKpsk2_25519_AESGCM_SHA256",
         }
     }
 
@@ -48,6 +51,7 @@ impl Pattern {
             Self::Hop => b"peer kx hop v1",
             Self::EndToEnd => b"peer kx end to end v1",
             Self::EndToEndKnown => b"peer kx end to end known v1",
+            Self::Call => b"peer voip v2",
         }
     }
 
@@ -93,13 +97,31 @@ pub struct Handshake {
 impl Handshake {
     /// Begins as initiator, who shows `own` where the pattern wants it; returns the handshake and message 1.
     pub fn initiate(pattern: Pattern, own: Option<&StaticKey>) -> Result<(Self, Vec<u8>), NoiseError> {
-        Self::begin(pattern, builder(pattern, own)?)
+        Self::begin(pattern, builder(pattern, own, pattern.prologue())?)
+    }
+
+    /// Begins as a caller ([`Pattern::Call`]) who wants whoever holds `callee`; both sides give the same `context`.
+    pub fn call(own: &StaticKey, callee: &[u8; 32], context: &[u8]) -> Result<(Self, Vec<u8>), NoiseError> {
+        let pattern = Pattern::Call;
+        let prologue = [pattern.prologue(), context].concat();
+        Self::begin(pattern, builder(pattern, Some(own), &prologue)?.remote_public_key(callee)?)
+    }
+
+    /// Answers the first message of a caller; refused where it wants somebody else.
+    pub fn answer_call(
+        own: &StaticKey,
+        context: &[u8],
+        message: &[u8],
+    ) -> Result<(Self, Vec<u8>), NoiseError> {
+        let pattern = Pattern::Call;
+        let prologue = [pattern.prologue(), context].concat();
+        Self::answer(pattern, builder(pattern, Some(own), &prologue)?, message, &[])
     }
 
     /// The same towards a responder whose public key is `known` ([`Pattern::EndToEndKnown`]).
     pub fn initiate_to(known: &[u8; 32]) -> Result<(Self, Vec<u8>), NoiseError> {
         let pattern = Pattern::EndToEndKnown;
-        Self::begin(pattern, builder(pattern, None)?.remote_public_key(known)?)
+        Self::begin(pattern, builder(pattern, None, pattern.prologue())?.remote_public_key(known)?)
     }
 
     fn begin(pattern: Pattern, builder: snow::Builder<'_>) -> Result<(Self, Vec<u8>), NoiseError> {
@@ -123,8 +145,16 @@ impl Handshake {
         message: &[u8],
         payload: &[u8],
     ) -> Result<(Self, Vec<u8>), NoiseError> {
-        let state = builder(pattern, own)?.build_responder()?;
-        let mut handshake = Self { state, kem: None, pattern };
+        Self::answer(pattern, builder(pattern, own, pattern.prologue())?, message, payload)
+    }
+
+    fn answer(
+        pattern: Pattern,
+        builder: snow::Builder<'_>,
+        message: &[u8],
+        payload: &[u8],
+    ) -> Result<(Self, Vec<u8>), NoiseError> {
+        let mut handshake = Self { state: builder.build_responder()?, kem: None, pattern };
         let kem_public = handshake.read(message)?;
         let mut answer = Vec::new();
         if pattern.is_hybrid() {
@@ -175,6 +205,11 @@ impl Handshake {
         self.state.get_remote_static().and_then(|key| key.try_into().ok())
     }
 
+    /// Binds everything that was said so far.
+    pub fn transcript(&self) -> Vec<u8> {
+        self.state.get_handshake_hash().to_vec()
+    }
+
     /// The secrets; `None` while messages are missing.
     pub fn secrets(&mut self) -> Option<Secrets> {
         if !self.state.is_handshake_finished() {
@@ -212,10 +247,14 @@ pub fn derive<const N: usize>(secret: &[u8], label: &'static [u8]) -> [u8; N] {
 }
 
 /// What both sides' states are built from.
-fn builder(pattern: Pattern, own: Option<&StaticKey>) -> Result<snow::Builder<'_>, NoiseError> {
+fn builder<'a>(
+    pattern: Pattern,
+    own: Option<&'a StaticKey>,
+    prologue: &'a [u8],
+) -> Result<snow::Builder<'a>, NoiseError> {
     let params = pattern.name().parse().map_err(NoiseError::Refused)?;
     let resolver = Box::new(AwsLc(own.cloned()));
-    let builder = snow::Builder::with_resolver(params, resolver).prologue(pattern.prologue())?;
+    let builder = snow::Builder::with_resolver(params, resolver).prologue(prologue)?;
     Ok(match own {
         Some(key) => builder.local_private_key(key.secret())?,
         None => builder,
@@ -241,6 +280,24 @@ mod tests {
         assert_eq!(left.initiator, right.initiator);
         assert_eq!(left.responder, right.responder);
         assert_ne!(left.initiator, left.responder);
+    }
+
+    #[test]
+    fn a_call_reaches_only_whom_it_wants_and_both_hear_the_same() {
+        let [alice, bob, carol] = [1, 2, 3].map(|byte: u8| StaticKey::new([byte; 32]));
+        let (mut caller, first) = Handshake::call(&alice, bob.public(), b"bob").unwrap();
+        assert!(Handshake::answer_call(&carol, b"bob", &first).is_err());
+        assert!(Handshake::answer_call(&bob, b"carol", &first).is_err());
+        let (mut callee, second) = Handshake::answer_call(&bob, b"bob", &first).unwrap();
+        assert_eq!(caller.read_answer(&second).unwrap(), b"");
+        let third = caller.write(b"name of alice").unwrap();
+        assert!(callee.secrets().is_none());
+        assert_eq!(callee.read(&third).unwrap(), b"name of alice");
+        assert_eq!(callee.remote_static(), Some(*alice.public()));
+        assert_eq!(caller.transcript(), callee.transcript());
+        let (left, right) = (caller.secrets().unwrap(), callee.secrets().unwrap());
+        assert_eq!((left.initiator, left.responder), (right.initiator, right.responder));
+        assert_eq!((first.len(), second.len(), third.len()), (1232, 1136, 77));
     }
 
     #[test]

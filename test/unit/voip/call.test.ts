@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { steadyClock } from '../../../src/clock.js';
 import { formatPseudoIdentity, generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { Call, END_TEXT } from '../../../src/voip/call.js';
 import { Contacts } from '../../../src/voip/contacts.js';
@@ -15,6 +16,7 @@ function outgoing(states: string[] = []): Call {
     direction: 'outgoing',
     remote: 'someone',
     contact: undefined,
+    clock: steadyClock,
     onChange: (call) => states.push(call.view().state),
   });
 }
@@ -31,7 +33,7 @@ test('a call goes the ways of the table, and every change is told once', () => {
 
 test('what the table does not have does not happen', () => {
   const call = outgoing();
-  assert.not(call.go({ kind: 'active' }));
+  assert.not(call.go({ kind: 'ringing' }));
   assert.ok(call.go({ kind: 'ended', reason: 'unknown-identity' }));
   for (const kind of ['building', 'ringing', 'active'] as const) assert.not(call.go({ kind }));
   assert.not(call.go({ kind: 'ended', reason: 'lost' }));
@@ -51,7 +53,14 @@ test('contacts are kept, found by name and by identity, and removed', async () =
   assert.is(statSync(join(directory, 'contacts.json')).mode & 0o777, 0o600);
   assert.ok((await contacts.resolve('Alice B.')).equals(publicKey));
   assert.ok((await contacts.resolve(id)).equals(publicKey));
-  assert.is(await contacts.nameOf(publicKey), 'Alice B.');
+  assert.is((await contacts.of(publicKey))?.name, 'Alice B.');
+  await contacts.setWords(id, 'same');
+  await contacts.add('Alice', id);
+  assert.equal(
+    (await contacts.list()).map(({ words }) => words),
+    ['same', 'same'],
+  );
+  await contacts.remove('Alice');
   await contacts.remove('Alice B.');
   assert.equal(await contacts.list(), []);
   for (const action of [

@@ -46,8 +46,8 @@ test('both sides prove who they are and agree on keys, whichever identity is mea
   assert.not(caller.voiceKeys.sendKey.equals(caller.voiceKeys.receiveKey));
   assert.is(caller.voiceKeys.sendKey.length, 28);
   const heard = nextMessage(callee);
-  caller.send({ type: 'invite', voicePort: 4000 });
-  assert.equal(await heard, { type: 'invite', voicePort: 4000 });
+  caller.send({ type: 'invite', call: '0'.repeat(32), voicePort: 4000 });
+  assert.equal(await heard, { type: 'invite', call: '0'.repeat(32), voicePort: 4000 });
   const answer = nextMessage(caller);
   callee.send({ type: 'ringing' });
   assert.equal(await answer, { type: 'ringing' });
@@ -106,7 +106,7 @@ test('an altered frame ends the channel', async () => {
 
 test('what arrives before anybody listens is not lost, nor is the end', async () => {
   const [caller, callee] = await channels();
-  for (const voicePort of [1, 2, 3]) caller.send({ type: 'invite', voicePort });
+  for (const voicePort of [1, 2, 3]) caller.send({ type: 'invite', call: '0'.repeat(32), voicePort });
   const last = nextMessage(caller);
   caller.send({ type: 'ping', number: 1 });
   callee.send({ type: 'pong', number: 1 });
@@ -145,7 +145,7 @@ test('after its end a channel keeps no keys, says nothing and hears nothing', as
   });
   caller.send({ type: 'hangup' });
   caller.end();
-  caller.send({ type: 'invite', voicePort: 1 });
+  caller.send({ type: 'invite', call: '0'.repeat(32), voicePort: 1 });
   await closed;
   assert.equal(heard, ['hangup']);
   for (const { voiceKeys } of [caller, callee]) {

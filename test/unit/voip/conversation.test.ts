@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { steadyClock } from '../../../src/clock.js';
 import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { createLogger } from '../../../src/log.js';
 import { Call } from '../../../src/voip/call.js';
 import { ControlChannel } from '../../../src/voip/control-channel.js';
 import { Conversation } from '../../../src/voip/conversation.js';
+import { Media } from '../../../src/voip/media.js';
 
 const test = suite('conversation');
 const alice = generatePseudoIdentity();
@@ -20,6 +22,7 @@ const config = {
   bitrate: 48_000,
   fakeCallsPerDay: 0,
   ringSeconds: 45,
+  callLog: 0,
 };
 
 async function channels(): Promise<[ControlChannel, ControlChannel]> {
@@ -42,17 +45,27 @@ interface Bench {
   readonly over: Promise<void>;
 }
 
-function converse(direction: 'incoming' | 'outgoing', channel: ControlChannel): Bench {
-  const call = new Call({ id: 1, direction, remote: 'them', contact: undefined, onChange: () => {} });
+function converse(direction: 'incoming' | 'outgoing', connection: ControlChannel): Bench {
+  const clock = steadyClock;
+  const call = new Call({ id: 1, direction, remote: 'them', contact: undefined, clock, onChange: () => {} });
   if (direction === 'outgoing') for (const kind of ['building', 'connecting'] as const) call.go({ kind });
   let onOver = () => {};
   const over = new Promise<void>((resolve) => {
     onOver = resolve;
   });
   const log = createLogger({ level: 'silent', name: 'test' });
-  const localAddress = '127.0.0.1';
-  const options = { call, channel, config, localAddress, voicePort: 0, log, onOver };
-  const conversation = new Conversation(options);
+  const conversation = new Conversation({
+    call,
+    key: '0'.repeat(32),
+    connection,
+    clock,
+    openVoice: (port) => new Media(config, '127.0.0.1', port),
+    voicePort: 0,
+    ringMs: 45_000,
+    reconnect: null,
+    log,
+    onOver,
+  });
   return { call, conversation, over };
 }
 

@@ -65,7 +65,7 @@ test('arbitrary bytes never throw', () => {
 });
 
 test('a control message reads back; a wrong one is none', () => {
-  const message = { type: 'invite', voicePort: 5060 } as const;
+  const message = { type: 'invite', call: '0'.repeat(32), voicePort: 5060 } as const;
   assert.equal(decodeControlMessage(encodeControlMessage(message)), message);
   for (const wrong of [
     '{}',

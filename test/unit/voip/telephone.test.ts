@@ -9,16 +9,19 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ApiConnection } from '../../../src/api/server.js';
 import { ApiServer, DHT_ACCEPTS, KX_ACCEPTS } from '../../../src/api/server.js';
+import { steadyClock } from '../../../src/clock.js';
 import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { createLogger } from '../../../src/log.js';
 import type { CallView } from '../../../src/voip/call.js';
 import { Contacts } from '../../../src/voip/contacts.js';
 import { ControlChannel } from '../../../src/voip/control-channel.js';
 import type { ControlMessage } from '../../../src/voip/control-message.js';
+import { dial } from '../../../src/voip/dialler.js';
+import { Entrances } from '../../../src/voip/entrances.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
 import { Registration } from '../../../src/voip/registration.js';
 import { signRegistration } from '../../../src/voip/signed-registration.js';
-import { Telephone, type TelephoneOptions } from '../../../src/voip/telephone.js';
+import { Telephone } from '../../../src/voip/telephone.js';
 import {
   type BuildExtension,
   decodeBuildExtension,
@@ -56,33 +59,45 @@ async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}, ex
   const link = new KxLink(kx.endpoint, log);
   const sharedPort = await freePort();
   const calls: CallView[] = [];
-  const voip = {
-    port: sharedPort,
-    audioInput: null,
-    audioOutput: null,
-    bitrate: 48_000,
-    fakeCallsPerDay: 0,
-    ringSeconds: 45,
-  };
+  const contacts = new Contacts(mkdtempSync(join(tmpdir(), 'peer-telephone-')));
+  const localAddress = '127.0.0.1';
+  const dialOptions = { dht: dht.endpoint, kx: link, hops: 3, extensions, localAddress };
   const telephone = new Telephone({
-    config: { voip } as unknown as TelephoneOptions['config'],
-    localAddress: '127.0.0.1',
-    dialOptions: { dht: dht.endpoint, kx: link, hops: 3, extensions },
-    contacts: new Contacts(mkdtempSync(join(tmpdir(), 'peer-telephone-'))),
+    clock: steadyClock,
+    ringMs: 45_000,
+    openVoice: () => {
+      throw new Error('nobody talks in these tests');
+    },
+    dial: (call, local, remote, signal) => dial(call, local, remote, dialOptions, signal),
+    release: async (remote) => (await link.get()).destroy(remote),
+    contactOf: (publicKey) => contacts.of(publicKey),
+    mayRing: async () => true,
     identities: () => [bob, carol],
     autoAnswer: false,
     log,
     onCall: (call) => calls.push(call),
-    onMoved: () => {},
   });
-  while (!telephone.listening) await new Promise((resolve) => setImmediate(resolve));
-  const port = telephone.portOf(bob.publicKey) as number;
+  let refused = 0;
+  const entrances = new Entrances({
+    apart: extensions,
+    address: localAddress,
+    port: sharedPort,
+    onCaller: (caller) => telephone.welcome(caller),
+    onRefused: () => {
+      refused += 1;
+    },
+    onMoved: () => {},
+    log,
+  });
+  entrances.serve([bob, carol]);
+  while (!entrances.listening) await new Promise((resolve) => setImmediate(resolve));
+  const port = entrances.portOf(bob.publicKey) as number;
   const close = async () => {
-    await telephone.close();
+    await Promise.all([telephone.close(), entrances.close()]);
     link.close();
     await Promise.all([kx.server.close(), dht.server.close()]);
   };
-  return { telephone, port, sharedPort, calls, link, dht, close };
+  return { telephone, entrances, refused: () => refused, port, sharedPort, calls, link, dht, close };
 }
 
 async function ring(port: number, whom = bob): Promise<[ControlChannel, Promise<ControlMessage>]> {
@@ -94,7 +109,7 @@ async function ring(port: number, whom = bob): Promise<[ControlChannel, Promise<
   const answer = new Promise<ControlMessage>((resolve) => {
     channel.listen({ onMessage: resolve, onClose: () => {} });
   });
-  channel.send({ type: 'invite', voicePort: 4000 });
+  channel.send({ type: 'invite', call: '0'.repeat(32), voicePort: 4000 });
   return [channel, answer];
 }
 
@@ -106,18 +121,18 @@ async function isRefused(attempt: Promise<unknown>): Promise<void> {
   assert.is(outcome, 'refused');
 }
 
-test('the second of two callers hears busy, also when both come at once', async () => {
+test('of three callers at once two ring and one hears busy', async () => {
   const { port, close } = await bench();
-  const calls = await Promise.all([ring(port), ring(port)]);
+  const calls = await Promise.all([ring(port), ring(port), ring(port)]);
   const answers = await Promise.all(calls.map(([, answer]) => answer));
-  assert.equal(answers.map(({ type }) => type).sort(), ['busy', 'ringing']);
+  assert.equal(answers.map(({ type }) => type).sort(), ['busy', 'ringing', 'ringing']);
   await close();
   for (const [channel] of calls) channel.end();
 });
 
 test('at the port of one pseudo-identity no other of the same peer answers', async () => {
-  const { telephone, port, sharedPort, close } = await bench();
-  const other = telephone.portOf(carol.publicKey) as number;
+  const { entrances, port, sharedPort, close } = await bench();
+  const other = entrances.portOf(carol.publicKey) as number;
   assert.is(new Set([port, other, sharedPort]).size, 3);
   await isRefused(ring(port, carol));
   await isRefused(ring(sharedPort));
@@ -125,17 +140,17 @@ test('at the port of one pseudo-identity no other of the same peer answers', asy
   assert.is((await answer).type, 'ringing');
   channel.end();
   // A pseudo-identity that is gone has no port any more.
-  telephone.serve([bob]);
-  assert.is(telephone.portOf(carol.publicKey), null);
+  entrances.serve([bob]);
+  assert.is(entrances.portOf(carol.publicKey), null);
   await isRefused(ring(other, carol));
   await close();
 });
 
 test('without extensions all pseudo-identities answer at the configured port', async () => {
   const nothing = () => {};
-  const { telephone, sharedPort, close } = await bench(nothing, nothing, false);
-  assert.is(telephone.portOf(bob.publicKey), sharedPort);
-  assert.is(telephone.portOf(carol.publicKey), sharedPort);
+  const { entrances, sharedPort, close } = await bench(nothing, nothing, false);
+  assert.is(entrances.portOf(bob.publicKey), sharedPort);
+  assert.is(entrances.portOf(carol.publicKey), sharedPort);
   const [channel, answer] = await ring(sharedPort, carol);
   assert.is((await answer).type, 'ringing');
   await close();
@@ -143,7 +158,7 @@ test('without extensions all pseudo-identities answer at the configured port', a
 });
 
 test('one address cannot take all places of strangers', async () => {
-  const { telephone, port, close } = await bench();
+  const { refused, port, close } = await bench();
   const idle: Socket[] = [];
   for (let number = 0; number < 5; number += 1) {
     const socket = connect(port, '127.0.0.1').on('error', () => {});
@@ -151,7 +166,7 @@ test('one address cannot take all places of strangers', async () => {
     await once(socket, 'connect');
   }
   await Promise.race(idle.map((socket) => once(socket.resume(), 'close')));
-  assert.is(telephone.counters.refusedStrangers, 1);
+  assert.is(refused(), 1);
   await close();
 });
 

@@ -1,0 +1,66 @@
+/**
+ * Role: finds out whether the other end of a control connection still answers, and how long that takes.
+ *
+ * Invariants: one ping every PING_EVERY_MS; whoever says nothing for SILENT_AFTER_MS is told of once.
+ *
+ * Not here: what a silent connection means for a call (conversation.ts).
+ */
+
+import type { Clock, TimerHandle } from '../clock.js';
+
+const PING_EVERY_MS = 1_000;
+export const SILENT_AFTER_MS = 6_000;
+/** Pings whose answers are still waited for. */
+const MAX_WAITING = 8;
+
+export interface HeartbeatOptions {
+  readonly clock: Clock;
+  readonly ping: (number: number) => void;
+  readonly onRoundTrip: (milliseconds: number) => void;
+  readonly onSilent: () => void;
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  /** When a ping was sent, by its number. */
+  readonly #waiting = new Map<number, number>();
+  #timer: TimerHandle;
+  #heardAtMs: number;
+  #next = 1;
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#heardAtMs = options.clock.now();
+    this.#timer = options.clock.setTimer(PING_EVERY_MS, () => this.#beat());
+  }
+
+  /** Something came, whatever it was. */
+  heard(): void {
+    this.#heardAtMs = this.#options.clock.now();
+  }
+
+  /** An answer; a number that was not asked counts for nothing. */
+  answered(number: number): void {
+    const sentAtMs = this.#waiting.get(number);
+    if (!this.#waiting.delete(number) || sentAtMs === undefined) return;
+    this.#options.onRoundTrip(this.#options.clock.now() - sentAtMs);
+  }
+
+  stop(): void {
+    this.#options.clock.clearTimer(this.#timer);
+  }
+
+  #beat(): void {
+    const { clock, ping, onSilent } = this.#options;
+    if (clock.now() - this.#heardAtMs >= SILENT_AFTER_MS) {
+      onSilent();
+      return;
+    }
+    const number = this.#next;
+    this.#next = (this.#next + 1) >>> 0;
+    this.#waiting.set(number, clock.now());
+    for (const old of this.#waiting.keys()) if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(old);
+    this.#timer = clock.setTimer(PING_EVERY_MS, () => this.#beat());
+    ping(number);
+  }
+}
