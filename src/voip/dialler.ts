@@ -14,8 +14,9 @@ import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { Call, EndReason } from './call.js';
 import { ControlChannel } from './control-channel.js';
 import type { ControlConnection } from './control-connection.js';
-import { lookUp } from './directory.js';
+import { search } from './directory.js';
 import type { KxLink } from './kx-link.js';
+import { encodePresenceRecord, type PresenceRecord } from './presence-record.js';
 import type { Connect } from './reconnection.js';
 
 const BUILD_TIMEOUT_MS = 60_000;
@@ -86,23 +87,52 @@ interface Door {
   readonly port: number;
 }
 
+/** Builds towards the first record that is found, and anew where a newer one says something else meanwhile. */
 async function findDoor(
   remote: Buffer,
-  { dht, kx, hops, extensions }: DialOptions,
+  options: DialOptions,
   signal: AbortSignal,
   go: (kind: 'building' | 'connecting') => void,
 ): Promise<Door> {
   const step = stepUntil(signal);
-  const record = await step('failed', lookUp(dht, remote, signal));
+  const { first, newest } = search(options.dht, remote, signal);
+  const record = await step('failed', first);
   if (record === null) throw new DialFailure('unknown-identity');
   go('building');
-  const client = await step('failed', kx.get());
-  const { exchangePoint, voipPort, tunnelKey } = record;
+  const built = step('not-reachable', build(remote, record, options));
+  built.catch(() => {});
+  const last = (await step('failed', newest).catch(() => record)) ?? record;
+  const door = isSameDoor(last, record)
+    ? built
+    : step(
+        'not-reachable',
+        destroy(remote, options).then(() => build(remote, last, options)),
+      );
+  const found = await door;
+  go('connecting');
+  return found;
+}
+
+/** What is being built ends, and is answered, before anything else is begun. */
+async function destroy(remote: Buffer, { kx }: DialOptions): Promise<void> {
+  (await kx.get()).destroy(remote);
+}
+
+async function build(
+  remote: Buffer,
+  { exchangePoint, voipPort, tunnelKey }: PresenceRecord,
+  { kx, hops, extensions }: DialOptions,
+): Promise<Door> {
+  const client = await kx.get().catch((error) => {
+    throw new DialFailure('failed', (error as Error).message, error);
+  });
   const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
   const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
-  const ready = await step('not-reachable', client.buildOutgoing(request));
-  go('connecting');
-  return { host: readyAddress(ready), port: voipPort };
+  return { host: readyAddress(await client.buildOutgoing(request)), port: voipPort };
+}
+
+function isSameDoor(one: PresenceRecord, other: PresenceRecord): boolean {
+  return encodePresenceRecord(one).equals(encodePresenceRecord(other));
 }
 
 async function knock(

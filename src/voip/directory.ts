@@ -16,25 +16,37 @@ const LOOKUP_TIMEOUT_MS = 15_000;
 /** How long to wait for a newer record after the first valid one. */
 const SETTLE_MS = 250;
 
+export interface Search {
+  /** The first valid record, as soon as it comes; `null` where the DHT has none. */
+  readonly first: Promise<PresenceRecord | null>;
+  /** The newest one, a moment later. */
+  readonly newest: Promise<PresenceRecord | null>;
+}
+
 /**
- * The newest valid record of a pseudo-identity; `null` where the DHT has none.
+ * Looks for the records of a pseudo-identity.
  *
- * Errors: 'timeout', 'api-unreachable', 'api-closed', 'api-violation', 'aborted' (dhtGet).
+ * Both reject with 'timeout', 'api-unreachable', 'api-closed', 'api-violation', 'aborted' (dhtGet).
  */
-export async function lookUp(
-  dht: ApiEndpoint,
-  pseudoIdentity: Buffer,
-  signal: AbortSignal,
-): Promise<PresenceRecord | null> {
+export function search(dht: ApiEndpoint, pseudoIdentity: Buffer, signal: AbortSignal): Search {
   let newest: { readonly sequence: bigint; readonly record: PresenceRecord } | null = null;
+  let found: (record: PresenceRecord) => void = () => {};
+  const early = new Promise<PresenceRecord>((resolve) => {
+    found = resolve;
+  });
   const counts = (content: Buffer): boolean => {
     const value = decodeSignedValue(content, pseudoIdentity, Math.floor(Date.now() / 1000));
     const record = value && decodePresenceRecord(value.payload);
     if (value === null || record === null) return false;
     if (newest === null || value.sequence > newest.sequence) newest = { sequence: value.sequence, record };
+    found(record);
     return true;
   };
   const options = { timeoutMs: LOOKUP_TIMEOUT_MS, settleMs: SETTLE_MS, signal, counts };
-  await dhtGet(dht, pseudoIdentity, options);
-  return (newest as { readonly record: PresenceRecord } | null)?.record ?? null;
+  const all = dhtGet(dht, pseudoIdentity, options).then(
+    () => (newest as { readonly record: PresenceRecord } | null)?.record ?? null,
+  );
+  // Whoever waits for the first one alone need not care for what becomes of the rest.
+  all.catch(() => {});
+  return { first: Promise.race([early, all]), newest: all };
 }

@@ -23,6 +23,8 @@ const MAX_FLOWS: usize = 4096;
 /// As many as an exchange point splices to one registration.
 const MAX_FLOWS_PER_TUNNEL: usize = 256;
 const REPEAT_AFTER: Duration = Duration::from_millis(600);
+/// How much later than expected the answer to a call may come, after the exchange point has spliced.
+const PATIENCE: Duration = Duration::from_millis(20);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A tunnel is called lossy at most so often, whatever its flows say.
 const LOSSY_EVERY: Duration = Duration::from_secs(30);
@@ -58,7 +60,8 @@ pub struct Flow {
 }
 
 impl Engine {
-    /// The exchange point has spliced: starts the end-to-end handshake as the caller.
+    /// Starts the end-to-end handshake as the caller, right behind the request to be spliced, which saves a round trip to the
+    /// exchange point: it serves its circuits in order. Where the one overtakes the other, it is repeated soon after ([`Self::go_on_calling`]).
     pub(crate) fn call_flow(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
         let known = self.tunnels.get(&tunnel).and_then(|known| known.extension.key.as_ref());
         let (begun, kind) = match known {
@@ -79,6 +82,26 @@ impl Engine {
         match self.insert_flow(now, tunnel, 0, session, true) {
             Some(flow) => self.send_call(now, flow, out),
             None => self.fail_tunnel(now, tunnel, Failure::Exhausted, out),
+        }
+    }
+
+    /// The exchange point has spliced.
+    pub(crate) fn go_on_calling(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
+        let Some(&slot) = self.flow_numbers.get(&(tunnel, 0)) else {
+            return self.call_flow(now, tunnel, out);
+        };
+        match self.flows.get_mut(slot) {
+            // The answer came before the word that we are spliced.
+            Some(Flow { session: Session::Up { .. }, address, .. }) => {
+                let address = *address;
+                self.tell_ready(tunnel, Some(address), out);
+            }
+            // The other side is about as far from the exchange point as we are.
+            Some(Flow { session: Session::Calling { started, repeat_at, .. }, .. }) => {
+                let due = now + now.saturating_sub(*started) * 3 / 2 + PATIENCE;
+                *repeat_at = due.min(*repeat_at);
+            }
+            None => {}
         }
     }
 
@@ -185,7 +208,9 @@ impl Engine {
         };
         flow.session = Session::Up { endpoint: Box::new(Endpoint::new(&secrets, true)), answered: None };
         let address = flow.address;
-        self.tell_ready(tunnel, Some(address), out);
+        if self.tunnels.get(&tunnel).is_some_and(|known| known.current.is_some()) {
+            self.tell_ready(tunnel, Some(address), out);
+        }
     }
 
     fn receive_sealed_flow(

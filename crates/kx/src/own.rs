@@ -310,7 +310,11 @@ impl Engine {
             }
             None => {
                 if let Some(request) = self.last_request(now, slot) {
+                    let connects = matches!(request, Request::Connect { .. });
                     self.request(now, slot, request, out);
+                    if connects {
+                        self.call_ahead(now, slot, out);
+                    }
                 }
             }
         }
@@ -400,7 +404,7 @@ impl Engine {
                 let (tunnel, goal) = (own.tunnel, own.goal);
                 let is_first = self.promote(now, tunnel, slot);
                 match goal {
-                    Goal::Outgoing { .. } if is_first => self.call_flow(now, tunnel, out),
+                    Goal::Outgoing { .. } if is_first => self.go_on_calling(now, tunnel, out),
                     Goal::Outgoing { .. } => {
                         let address = self.flow_address(tunnel);
                         self.tell_ready(tunnel, address, out);

@@ -5,7 +5,7 @@ import sodium from 'sodium-native';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeSignedValue } from '../../../src/identity/signed-value.js';
-import { lookUp } from '../../../src/voip/directory.js';
+import { search } from '../../../src/voip/directory.js';
 import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
 import { startServer } from '../../support/api-bench.js';
 
@@ -28,28 +28,36 @@ async function found(contents: readonly (readonly [number, Buffer])[]) {
       setTimeout(() => connection.send({ type: 'dht-get-reply', key, content }), afterMs);
     }
   });
-  const given = await lookUp({ host: '127.0.0.1', port }, key, new AbortController().signal);
+  const { first, newest } = search({ host: '127.0.0.1', port }, key, new AbortController().signal);
+  const order: string[] = [];
+  void newest.then(() => order.push('newest'));
+  const early = await first;
+  order.push('first');
+  const given = await newest;
   await server.close();
-  return given;
+  return { early, given, order };
 }
 
 test('junk under the key, however early, does not end the search for the record', async () => {
   const stolen = Buffer.from(record(9n, 9));
   stolen.writeUInt8(1, stolen.length - 1);
-  const given = await found([
+  const { early, given } = await found([
     [0, Buffer.from('junk')],
     [0, stolen],
     [600, record(1n, 3001)],
   ]);
+  assert.is(early?.exchangePoint.kxPort, 3001);
   assert.is(given?.exchangePoint.kxPort, 3001);
 });
 
-test('a newer record that comes a little later wins', async () => {
-  const given = await found([
+test('the first record is told at once, and a newer one that comes a little later', async () => {
+  const { early, given, order } = await found([
     [0, record(1n, 3001)],
     [100, record(2n, 3002)],
   ]);
+  assert.is(early?.exchangePoint.kxPort, 3001);
   assert.is(given?.exchangePoint.kxPort, 3002);
+  assert.equal(order, ['first', 'newest']);
 });
 
 test.run();

@@ -74,9 +74,10 @@ impl Engine {
         Some(())
     }
 
-    /// Over the circuit that carries the tunnel now; lost while there is none.
+    /// Over the circuit that carries the tunnel now, or is about to for the first time; lost while there is none.
     pub(super) fn send_payload(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
-        let Some(circuit) = self.tunnels.get(&tunnel).and_then(|known| known.current) else { return };
+        let Some(known) = self.tunnels.get(&tunnel) else { return };
+        let Some(circuit) = known.current.or(known.successor.filter(|_| !known.ready)) else { return };
         let mut datagram = [0; DATAGRAM_BYTES];
         write_body(body_mut(&mut datagram), control::DATA, payload);
         self.send_forward(now, circuit, &mut datagram, out);

@@ -27,6 +27,14 @@ impl Engine {
         Some(Request::RegisterSigned { pseudo_identity, token, statement, proof })
     }
 
+    /// A tunnel's first circuit has asked to be spliced: the other side is called at once.
+    pub(super) fn call_ahead(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(tunnel) = self.own.get(slot).map(|own| own.tunnel) else { return };
+        if self.tunnels.get(&tunnel).is_some_and(|known| !known.ready && known.current.is_none()) {
+            self.call_flow(now, tunnel, out);
+        }
+    }
+
     /// One turn at the exchange point's puzzle; its answer, if it is found. The time limit of the build bounds it.
     pub(super) fn solve(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
         let Some(own) = self.own.get_mut(slot) else { return };
