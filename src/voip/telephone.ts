@@ -164,7 +164,6 @@ export class Telephone {
   accept(id?: number): CallView {
     const line = this.#pick(id, isRingingHere);
     if (line.conversation === null) throw noCall();
-    this.#holdOthers(line);
     line.conversation.accept();
     return line.call.view();
   }
@@ -197,7 +196,6 @@ export class Telephone {
       id,
       ({ state, conditions }) => state.kind === 'active' && conditions.held !== held,
     );
-    if (!held) this.#holdOthers(line);
     if (line.conversation?.setHeld(held) !== true) throw noCall();
     return line.call.view();
   }
@@ -317,9 +315,9 @@ export class Telephone {
     );
   }
 
-  #holdOthers(line: Line | null): void {
+  #holdOthers(call: Call | null): void {
     for (const other of this.#lines) {
-      if (other !== line && other.call.isSpeaking) other.conversation?.setHeld(true);
+      if (other.call !== call && other.call.isSpeaking) other.conversation?.setHeld(true);
     }
   }
 
@@ -385,7 +383,7 @@ export class Telephone {
       contact,
       identity: local.name,
       clock: this.#options.clock,
-      onChange: (changed) => this.#options.onCall(changed.view()),
+      onChange: (changed) => this.#changed(changed),
     });
     this.#nextId += 1;
     const line: Line = {
@@ -398,6 +396,12 @@ export class Telephone {
     };
     this.#lines.add(line);
     return line;
+  }
+
+  #changed(call: Call): void {
+    // However it came to speak: answered here or there, or taken off hold.
+    if (call.isSpeaking) this.#holdOthers(call);
+    this.#options.onCall(call.view());
   }
 
   #localIdentity(from: string | undefined): NamedPseudoIdentity {
