@@ -34,6 +34,10 @@ export interface Tunnel {
   reaped: boolean;
   /** What the client has told beyond BUILD itself. */
   readonly extension: TunnelExtension;
+  /** Exchange point of the tunnel in whose place this one is built. */
+  insteadOf: Buffer | null;
+  /** How often it was asked for. */
+  builds: number;
   attempts: number;
   startedAt: number;
 }
@@ -64,6 +68,8 @@ export function newTunnel(
     carrying: [],
     reaped: false,
     extension,
+    insteadOf: null,
+    builds: 1,
     attempts: 0,
     startedAt: Date.now(),
   };

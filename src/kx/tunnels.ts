@@ -48,6 +48,8 @@ const SOON_SECONDS = 60;
 const REPAIR_WAIT_MS = 1_000;
 /** A repair that takes longer begins again with other peers, twice as patient: the first may have met a dead one. */
 const REPAIR_PATIENCE_MS = 1_500;
+/** A tunnel in whose place another one was built: so long callers may still come by it who looked up the older record. */
+const LINGER_MS = 120_000;
 /** How long a tunnel without any API connection lives without traffic (design 8). */
 const REAP_SECONDS = { outgoing: 3_600, incoming: 12 * 3_600 };
 
@@ -65,6 +67,8 @@ export interface TunnelsOptions {
   readonly cover: number;
   /** Secret from which registration tokens are derived, so that they survive a restart. */
   readonly tokenSecret: Buffer;
+  /** How long a tunnel in whose place another one was built stays; default 2 min. */
+  readonly lingerMs?: number;
   readonly log: Logger;
 }
 
@@ -107,6 +111,7 @@ export class Tunnels {
     const known = this.#byKey.get(key);
     if (known !== undefined && extension !== null && known.state !== 'rebuilding') {
       known.clients.add(client);
+      known.builds += 1;
       if (known.extension.renew(direction, extension)) this.#extend(known);
       this.#reap(known);
       if (known.state !== 'building') this.#sendReady(known, client);
@@ -132,6 +137,7 @@ export class Tunnels {
     const tunnel = newTunnel(key, direction, pseudoIdentity, at, wanted, token, told);
     tunnel.clients.add(client);
     tunnel.extension.renew(direction, extension);
+    tunnel.insteadOf = direction === 'incoming' ? (extension.insteadOf ?? null) : null;
     this.#byKey.set(key, tunnel);
     void this.#attempt(tunnel);
   }
@@ -307,7 +313,26 @@ export class Tunnels {
       ({ building: 'built', ready: 'rotated', repairing: 'repaired', rebuilding: 'rebuilt' } as const)[state]
     ] += 1;
     if (state === 'building') for (const client of tunnel.clients) this.#sendReady(tunnel, client);
+    this.#replace(tunnel);
     this.#scheduleRotation(tunnel, 1);
+  }
+
+  /** Ends the tunnel in whose place this one was built, unless its client has asked for it again. */
+  #replace({ pseudoIdentity, insteadOf }: Tunnel): void {
+    const old =
+      insteadOf === null
+        ? undefined
+        : [...this.#byKey.values()].find(
+            (other) =>
+              other.direction === 'incoming' &&
+              other.pseudoIdentity.equals(pseudoIdentity) &&
+              other.exchangePoint.identity.equals(insteadOf),
+          );
+    if (old === undefined) return;
+    const { builds } = old;
+    this.#later(async () => {
+      if (this.#isThere(old) && old.builds === builds) this.#remove(old);
+    }, this.#options.lingerMs ?? LINGER_MS);
   }
 
   /** The next rotation, after about `part` of the period: jittered, so that its moment tells nothing. */

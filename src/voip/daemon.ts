@@ -83,6 +83,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         voipPort: () => entrances.portOf(identity.publicKey) ?? voip.port,
         extensions: kx.extensions,
         log,
+        isBusy: () => telephone.calls.some((call) => call.identity === identity.name),
         startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
         onChange: (state) => broadcast('identity', { ...view, state }),
       });

@@ -6,8 +6,10 @@
  * Not here: what is said on the connection (conversation.ts).
  */
 
+import { randomInt } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import type { ApiEndpoint } from '../api/client.js';
+import type { KxClient, TunnelReady } from '../api/kx-client.js';
 import { PeerError } from '../errors.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import { encodeBuildExtension } from '../wire/build-extension.js';
@@ -16,7 +18,7 @@ import { ControlChannel } from './control-channel.js';
 import type { ControlConnection } from './control-connection.js';
 import { search } from './directory.js';
 import type { KxLink } from './kx-link.js';
-import { encodePresenceRecord, type PresenceRecord } from './presence-record.js';
+import { type Door, encodePresenceRecord, type PresenceRecord } from './presence-record.js';
 import type { Connect } from './reconnection.js';
 
 const BUILD_TIMEOUT_MS = 60_000;
@@ -66,34 +68,34 @@ export async function dial(
 ): Promise<Dialled> {
   const { localAddress } = options;
   const go = (kind: 'building' | 'connecting') => call.go({ kind });
-  let door = await findDoor(remote, options, signal, go);
-  const connection = await knock(door, local, remote, localAddress, CONNECT_TIMEOUT_MS, signal);
+  let bell = await findBell(remote, options, signal, go);
+  const connection = await knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, signal);
   // What was found may still hold; else everything is found anew, the exchange point too.
   const again: Connect = async (stop) => {
     try {
-      return await knock(door, local, remote, localAddress, AGAIN_TIMEOUT_MS, stop);
+      return await knock(bell, local, remote, localAddress, AGAIN_TIMEOUT_MS, stop);
     } catch (error) {
       if (stop.aborted) throw error;
-      door = await findDoor(remote, options, stop, () => {});
-      return knock(door, local, remote, localAddress, CONNECT_TIMEOUT_MS, stop);
+      bell = await findBell(remote, options, stop, () => {});
+      return knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, stop);
     }
   };
   return { connection, again };
 }
 
 /** Where somebody answers, through a tunnel that stands. */
-interface Door {
+interface Bell {
   readonly host: string;
   readonly port: number;
 }
 
 /** Builds towards the first record that is found, and anew where a newer one says something else meanwhile. */
-async function findDoor(
+async function findBell(
   remote: Buffer,
   options: DialOptions,
   signal: AbortSignal,
   go: (kind: 'building' | 'connecting') => void,
-): Promise<Door> {
+): Promise<Bell> {
   const step = stepUntil(signal);
   const { first, newest } = search(options.dht, remote, signal);
   const record = await step('failed', first);
@@ -102,13 +104,13 @@ async function findDoor(
   const built = step('not-reachable', build(remote, record, options));
   built.catch(() => {});
   const last = (await step('failed', newest).catch(() => record)) ?? record;
-  const door = isSameDoor(last, record)
+  const bell = isSame(last, record)
     ? built
     : step(
         'not-reachable',
         destroy(remote, options).then(() => build(remote, last, options)),
       );
-  const found = await door;
+  const found = await bell;
   go('connecting');
   return found;
 }
@@ -118,25 +120,45 @@ async function destroy(remote: Buffer, { kx }: DialOptions): Promise<void> {
   (await kx.get()).destroy(remote);
 }
 
+/** By one of the exchange points, chosen by chance; where that fails, by the next. */
 async function build(
   remote: Buffer,
-  { exchangePoint, voipPort, tunnelKey }: PresenceRecord,
-  { kx, hops, extensions }: DialOptions,
-): Promise<Door> {
-  const client = await kx.get().catch((error) => {
+  { voipPort, doors }: PresenceRecord,
+  options: DialOptions,
+): Promise<Bell> {
+  const client = await options.kx.get().catch((error) => {
     throw new DialFailure('failed', (error as Error).message, error);
   });
-  const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
-  const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
-  return { host: readyAddress(await client.buildOutgoing(request)), port: voipPort };
+  const start = randomInt(doors.length);
+  let failure: unknown;
+  for (let index = 0; index < doors.length; index += 1) {
+    const door = doors[(start + index) % doors.length] as Door;
+    try {
+      return { host: readyAddress(await buildTo(client, remote, door, options)), port: voipPort };
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
-function isSameDoor(one: PresenceRecord, other: PresenceRecord): boolean {
+function buildTo(
+  client: KxClient,
+  remote: Buffer,
+  { exchangePoint, tunnelKey }: Door,
+  { hops, extensions }: DialOptions,
+): Promise<TunnelReady> {
+  const extension = encodeBuildExtension(extensions && tunnelKey !== null ? { tunnelKey } : {});
+  const request = { hops, pseudoIdentity: remote, exchangePoint, extension, timeoutMs: BUILD_TIMEOUT_MS };
+  return client.buildOutgoing(request);
+}
+
+function isSame(one: PresenceRecord, other: PresenceRecord): boolean {
   return encodePresenceRecord(one).equals(encodePresenceRecord(other));
 }
 
 async function knock(
-  { host, port }: Door,
+  { host, port }: Bell,
   local: PseudoIdentity,
   remote: Buffer,
   localAddress: string,

@@ -1,9 +1,9 @@
 /**
- * Role: what the owner of a pseudo-identity publishes in the DHT: where its exchange point is (Spec 3.3).
+ * Role: what the owner of a pseudo-identity publishes in the DHT: where its exchange points are (Spec 3.3).
  *
  * Layout of the payload inside the signed value (identity/signed-value.ts), big-endian:
- * version 1 · zero 1 · KX port 2 · VoIP port 2 · zero 2 · peer identity of the exchange point 32 · IPv4 4 · IPv6 16,
- * and in version 2 the tunnel key 32.
+ * version 1 (=3) · number of doors 1 (1 to MAX_DOORS) · VoIP port 2, and for each door
+ * KX port 2 · zero 2 · peer identity of the exchange point 32 · IPv4 4 · IPv6 16 · tunnel key 32 (zero: none).
  *
  * Invariants: parsing is total; a record is believed only inside a valid signed value of its pseudo-identity.
  *
@@ -12,48 +12,73 @@
 
 import type { PeerAddress } from '../wire/message.js';
 
-/** Without and with a tunnel key. */
-const VERSION = { plain: 1, keyed: 2 } as const;
-const KEY_AT = 60;
-const KEY_BYTES = 32;
+const VERSION = 3;
+const HEAD_BYTES = 4;
+const DOOR_BYTES = 88;
+export const MAX_DOORS = 4;
 
-export interface PresenceRecord {
+/** An exchange point at which callers get through. */
+export interface Door {
   readonly exchangePoint: PeerAddress;
-  /** TCP port of the control connection at the callee. */
-  readonly voipPort: number;
   /** X25519, 32 bytes: whoever answers in the tunnel must hold its secret half. `null`: the callee's KX has none. */
   readonly tunnelKey: Buffer | null;
 }
 
-/** 60 bytes, or 92 with a tunnel key. */
-export function encodePresenceRecord(record: PresenceRecord): Buffer {
-  const { identity, kxPort, ipv4, ipv6 } = record.exchangePoint;
-  const { tunnelKey } = record;
-  const bytes = Buffer.alloc(KEY_AT + (tunnelKey === null ? 0 : KEY_BYTES));
-  bytes.writeUInt8(tunnelKey === null ? VERSION.plain : VERSION.keyed, 0);
-  tunnelKey?.copy(bytes, KEY_AT);
-  bytes.writeUInt16BE(kxPort, 2);
-  bytes.writeUInt16BE(record.voipPort, 4);
-  identity.copy(bytes, 8);
-  ipv4?.copy(bytes, 40);
-  ipv6?.copy(bytes, 44);
+export interface PresenceRecord {
+  /** TCP port of the control connection at the callee. */
+  readonly voipPort: number;
+  /** At least one. */
+  readonly doors: readonly Door[];
+}
+
+export function encodePresenceRecord({ voipPort, doors }: PresenceRecord): Buffer {
+  const bytes = Buffer.alloc(HEAD_BYTES + doors.length * DOOR_BYTES);
+  bytes.writeUInt8(VERSION, 0);
+  bytes.writeUInt8(doors.length, 1);
+  bytes.writeUInt16BE(voipPort, 2);
+  for (const [index, door] of doors.entries()) {
+    writeDoor(bytes.subarray(HEAD_BYTES + index * DOOR_BYTES), door);
+  }
   return bytes;
 }
 
-/** `null` for anything that is not a usable record of these versions. */
+/** `null` for anything that is not a usable record of this version. */
 export function decodePresenceRecord(bytes: Buffer): PresenceRecord | null {
-  const isPlain = bytes[0] === VERSION.plain && bytes.length === KEY_AT;
-  const isKeyed = bytes[0] === VERSION.keyed && bytes.length === KEY_AT + KEY_BYTES;
-  if (!isPlain && !isKeyed) return null;
-  const kxPort = bytes.readUInt16BE(2);
-  const voipPort = bytes.readUInt16BE(4);
-  const ipv4 = family(bytes.subarray(40, 44));
-  const ipv6 = family(bytes.subarray(44, KEY_AT));
-  if (kxPort === 0 || voipPort === 0 || (ipv4 === null && ipv6 === null)) return null;
-  const exchangePoint = { identity: Buffer.from(bytes.subarray(8, 40)), kxPort, ipv4, ipv6 };
-  return { exchangePoint, voipPort, tunnelKey: isKeyed ? Buffer.from(bytes.subarray(KEY_AT)) : null };
+  const count = bytes[1] ?? 0;
+  const isWhole =
+    bytes[0] === VERSION &&
+    count >= 1 &&
+    count <= MAX_DOORS &&
+    bytes.length === HEAD_BYTES + count * DOOR_BYTES;
+  if (!isWhole) return null;
+  const voipPort = bytes.readUInt16BE(2);
+  const doors: Door[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const door = readDoor(bytes.subarray(HEAD_BYTES + index * DOOR_BYTES));
+    if (door === null) return null;
+    doors.push(door);
+  }
+  return voipPort === 0 ? null : { voipPort, doors };
 }
 
-function family(bytes: Buffer): Buffer | null {
+function writeDoor(bytes: Buffer, { exchangePoint, tunnelKey }: Door): void {
+  const { identity, kxPort, ipv4, ipv6 } = exchangePoint;
+  bytes.writeUInt16BE(kxPort, 0);
+  identity.copy(bytes, 4);
+  ipv4?.copy(bytes, 36);
+  ipv6?.copy(bytes, 40);
+  tunnelKey?.copy(bytes, 56);
+}
+
+function readDoor(bytes: Buffer): Door | null {
+  const kxPort = bytes.readUInt16BE(0);
+  const ipv4 = unlessZero(bytes.subarray(36, 40));
+  const ipv6 = unlessZero(bytes.subarray(40, 56));
+  if (kxPort === 0 || (ipv4 === null && ipv6 === null)) return null;
+  const exchangePoint = { identity: Buffer.from(bytes.subarray(4, 36)), kxPort, ipv4, ipv6 };
+  return { exchangePoint, tunnelKey: unlessZero(bytes.subarray(56, DOOR_BYTES)) };
+}
+
+function unlessZero(bytes: Buffer): Buffer | null {
   return bytes.every((byte) => byte === 0) ? null : Buffer.from(bytes);
 }

@@ -1,36 +1,31 @@
 /**
- * Role: keeps one pseudo-identity reachable: exchange point, record in the DHT, incoming tunnel (Spec 3.3).
+ * Role: keeps one pseudo-identity reachable: two exchange points, their tunnels, the record in the DHT (Spec 3.3).
  *
- * Invariants: after any failure to register another exchange point is tried, with growing pauses, until `stop`;
- * sequence numbers of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh,
+ * Invariants: as long as it can be had, callers find a way in: one that fails leaves the other, and is replaced; sequence
+ * numbers of records never go back; nothing is shared between two pseudo-identities, not even the moment of their refresh,
  * save the moment at which all of them must begin again because the KX was started again.
  *
- * Not here: periodic change of the exchange point (not there yet), incoming calls (telephone.ts).
+ * Not here: the exchange points (stands.ts), incoming calls (telephone.ts).
  */
 
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import type { ApiEndpoint } from '../api/client.js';
-import { dhtPut, dhtTrace } from '../api/dht-client.js';
-import type { KxClient } from '../api/kx-client.js';
+import { dhtPut } from '../api/dht-client.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import { encodeSignedValue } from '../identity/signed-value.js';
 import type { Logger } from '../log.js';
-import { encodeBuildExtension } from '../wire/build-extension.js';
-import type { PeerAddress } from '../wire/message.js';
 import type { KxLink } from './kx-link.js';
 import { encodePresenceRecord } from './presence-record.js';
-import { signRegistration } from './signed-registration.js';
-import { deriveTunnelKey } from './tunnel-key.js';
+import { Stands } from './stands.js';
 
 const RECORD_SECONDS = 2 * 3_600;
 const EXPIRY_JITTER_SECONDS = 900;
-/** Longer than a DHT that fails keeps the refresh from succeeding in ordinary times; the exchange point takes 24 h at most. */
-const REGISTRATION_SECONDS = 4 * 3_600;
 const REFRESH_SECONDS = { least: 20 * 60, most: 40 * 60 };
-const TRACE_TIMEOUT_MS = 5_000;
-const BUILD_TIMEOUT_MS = 60_000;
-/** Signed for later than this, a registration may be refused as being of the future (docs/protocol/kx.md: 10 min). */
-const MOST_AHEAD_SECONDS = 300n;
+/** How long an exchange point is used, while nobody speaks through it. */
+const CHANGE_SECONDS = { least: 2 * 3_600, most: 6 * 3_600 };
+const CHANGE_AGAIN_MS = 300_000;
+/** A KX without extensions cannot end the tunnel to one exchange point alone. */
+const STANDS = { extended: 2, plain: 1 };
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
 /** 0: as many copies as the DHT is configured for. */
@@ -50,208 +45,157 @@ export interface RegistrationOptions {
   readonly log: Logger;
   /** Time before the first attempt, in milliseconds. */
   readonly startAfterMs: number;
+  /** Whether there is a call with this pseudo-identity: its exchange points stay. */
+  readonly isBusy: () => boolean;
   readonly onChange: (state: RegistrationState) => void;
 }
 
 export class Registration {
   readonly identity: NamedPseudoIdentity;
-  #state: RegistrationState = 'starting';
   readonly #options: RegistrationOptions;
+  readonly #stands: Stands;
+  readonly #wanted: number;
+  #state: RegistrationState = 'starting';
   #lastSequence = 0n;
-  /** Of the newest signed registration, Unix seconds. */
-  #lastSignedAt = 0n;
-  /** The port in the newest record. */
-  #publishedPort = 0;
-  /** Refreshes record and registration at once, while there is a tunnel. */
-  #refreshNow: (() => void) | null = null;
+  /** What the newest record says, without its number and expiry. */
+  #published: Buffer | null = null;
   /** When the newest record in the DHT expires; Unix milliseconds. */
   #recordEndsAt = 0;
-  #pauseMs = FIRST_PAUSE_MS;
+  /** When tunnels and record are renewed; 0: at once. */
+  #renewAt = 0;
+  #changeAt: number;
+  #portAtStart = 0;
+  #failures = 0;
   #timer: NodeJS.Timeout | null = null;
-  #round = 0;
+  #working = false;
 
   constructor(options: RegistrationOptions) {
     this.identity = options.identity;
     this.#options = options;
+    this.#stands = new Stands(options);
+    this.#wanted = options.extensions ? STANDS.extended : STANDS.plain;
+    this.#changeAt = Date.now() + between(CHANGE_SECONDS);
     // Pseudo-identities of one peer must not appear at the same moment.
-    if (options.startAfterMs > 0) this.#later(options.startAfterMs, () => this.#register());
-    else void this.#register();
+    this.#wake(options.startAfterMs);
   }
 
   get state(): RegistrationState {
     return this.#state;
   }
 
-  /** The tunnel is gone: begins again with another exchange point. */
+  /** A tunnel is gone, or the KX: what is left is found out, and what is missing made. */
   restart(): void {
-    if (this.#state === 'stopped') return;
-    this.#round += 1;
-    this.#retry('the incoming tunnel is gone');
+    this.#renewAt = 0;
+    this.#wake(this.#failures === 0 ? jittered(FIRST_PAUSE_MS) : this.#pauseMs());
   }
 
-  /** Callers come in by another port from now on: record and tunnel learn of it. */
+  /** Callers come in by another port from now on: record and tunnels learn of it. */
   moved(): void {
-    if (this.#state !== 'stopped') this.#refreshNow?.();
+    this.#renewAt = 0;
+    this.#wake(0);
   }
 
-  /** Ends the upkeep and the tunnel; the record expires by itself. */
+  /** Ends the upkeep and the tunnels; the record expires by itself. */
   async stop(): Promise<void> {
-    this.#round += 1;
     this.#change('stopped');
     if (this.#timer !== null) clearTimeout(this.#timer);
-    const client = await this.#options.kx.get().catch(() => null);
-    client?.destroy(this.identity.publicKey);
+    await this.#stands.destroy();
   }
 
-  async #register(): Promise<void> {
-    this.#round += 1;
-    const round = this.#round;
-    // Another exchange point has seen nothing signed yet: a clock that was once ahead must not count for ever.
-    this.#lastSignedAt = 0n;
-    const { dht, kx, log } = this.#options;
+  #wake(afterMs: number): void {
+    if (this.#state === 'stopped') return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#work(), afterMs);
+  }
+
+  /** One round: whatever is due, then the next one at its time. */
+  async #work(): Promise<void> {
+    if (this.#working) return this.#wake(FIRST_PAUSE_MS);
+    this.#working = true;
     try {
-      const exchangePoint = await this.#chooseExchangePoint(dht);
-      const client = await kx.get();
-      // Stopped or begun anew meanwhile: nothing of this round may be published or built any more.
-      if (round !== this.#round) return;
-      try {
-        await Promise.all([this.#publish(exchangePoint), this.#build(client, exchangePoint)]);
-      } catch (error) {
-        // Half of it may be there: the next round takes another exchange point and would leave this tunnel behind.
-        if (round === this.#round) client.destroy(this.identity.publicKey);
-        throw error;
-      }
-      if (round !== this.#round) return;
-      this.#pauseMs = FIRST_PAUSE_MS;
-      this.#change('registered');
-      log.info({ identity: this.identity.name }, 'reachable');
-      this.#refreshNow = () => {
-        this.#round += 1;
-        this.#refreshLater(exchangePoint, 0);
-      };
-      // While it was being built, the port may have changed.
-      const isCurrent = this.#publishedPort === this.#options.voipPort();
-      this.#refreshLater(exchangePoint, isCurrent ? refreshPauseMs() : 0);
+      await this.#round();
+      this.#failures = 0;
     } catch (error) {
-      if (round === this.#round) this.#retry((error as Error).message);
+      this.#failures += 1;
+      const { name } = this.identity;
+      this.#options.log.info({ identity: name, err: error, reachable: this.#isReachable() }, 'trying again');
     }
+    this.#working = false;
+    if (this.#state === 'stopped') return;
+    if (this.#isReachable()) this.#change('registered');
+    else if (this.#state === 'registered' || this.#failures > 0) this.#change('retrying');
+    if (this.#failures > 0) this.#wake(this.#pauseMs());
+    else this.#wake(Math.max(0, Math.min(this.#renewAt, this.#changeAt) - Date.now()));
   }
 
-  async #chooseExchangePoint(dht: ApiEndpoint): Promise<PeerAddress> {
-    const hops = await dhtTrace(dht, randomBytes(32), TRACE_TIMEOUT_MS);
-    const usable = hops.filter(({ kxPort, ipv4, ipv6 }) => kxPort !== 0 && (ipv4 !== null || ipv6 !== null));
-    const chosen = usable[randomInt(Math.max(usable.length, 1))];
-    if (chosen === undefined) throw new Error('no peer is known that could be the exchange point');
-    return chosen;
+  async #round(): Promise<void> {
+    const stopped = () => this.#state === 'stopped';
+    const stands = this.#stands;
+    this.#portAtStart = this.#options.voipPort();
+    if (Date.now() >= this.#renewAt && stands.count > 0 && this.#options.extensions) {
+      await stands.renew(stopped, (error) =>
+        this.#options.log.info({ identity: this.identity.name, err: error }, 'an exchange point is given up'),
+      );
+    }
+    if (stands.count === 0 && !(await stands.add(stopped))) return;
+    await this.#publish(stopped);
+    while (stands.count < this.#wanted) {
+      if (!(await stands.add(stopped))) return;
+      await this.#publish(stopped);
+    }
+    if (Date.now() >= this.#changeAt) await this.#changeOne(stopped);
   }
 
-  /** Of a tunnel that is there already, it renews what the extension says. */
-  async #build(client: KxClient, exchangePoint: PeerAddress): Promise<void> {
-    await client.buildIncoming({
-      hops: this.#options.hops,
-      pseudoIdentity: this.identity.publicKey,
-      exchangePoint,
-      extension: this.#extension(exchangePoint),
-      timeoutMs: BUILD_TIMEOUT_MS,
-    });
+  async #changeOne(stopped: () => boolean): Promise<void> {
+    this.#changeAt = Date.now() + CHANGE_AGAIN_MS;
+    if (this.#wanted === STANDS.plain || this.#options.isBusy()) return;
+    if (!(await this.#stands.add(stopped, true))) return;
+    await this.#publish(stopped);
+    // Each of them gets as old as the other.
+    this.#changeAt = Date.now() + between(CHANGE_SECONDS) / this.#wanted;
   }
 
-  #extension({ identity: exchangePoint }: PeerAddress): Buffer {
-    const { extensions, voipPort } = this.#options;
-    if (!extensions) return Buffer.alloc(0);
-    const now = BigInt(Math.floor(Date.now() / 1000));
-    if (this.#lastSignedAt > now + MOST_AHEAD_SECONDS) throw new Error('the clock was set back');
-    this.#lastSignedAt = now > this.#lastSignedAt ? now : this.#lastSignedAt + 1n;
-    const time = this.#lastSignedAt;
-    const terms = { exchangePoint, time, expiry: time + BigInt(REGISTRATION_SECONDS) };
-    return encodeBuildExtension({
-      tunnelSecret: deriveTunnelKey(this.identity.secretKey, exchangePoint).secret,
-      registration: signRegistration(this.identity, terms, randomBytes(32)),
-      port: voipPort(),
-    });
-  }
-
-  async #publish(exchangePoint: PeerAddress): Promise<void> {
-    const { dht, voipPort, extensions } = this.#options;
+  /** Puts the record where it would say something else than the last one, or is due. */
+  async #publish(stopped: () => boolean): Promise<void> {
+    const { dht, voipPort } = this.#options;
     const { publicKey, secretKey } = this.identity;
-    const tunnelKey = extensions ? deriveTunnelKey(secretKey, exchangePoint.identity).publicKey : null;
+    const payload = encodePresenceRecord({ voipPort: voipPort(), doors: this.#stands.doors() });
+    const isSame = this.#published?.equals(payload) === true;
+    if (stopped() || (isSame && Date.now() < this.#renewAt)) return;
     const now = BigInt(Date.now());
-    this.#publishedPort = voipPort();
     this.#lastSequence = now > this.#lastSequence ? now : this.#lastSequence + 1n;
-    const value = {
-      sequence: this.#lastSequence,
-      expirySeconds: Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS),
-      payload: encodePresenceRecord({ exchangePoint, voipPort: this.#publishedPort, tunnelKey }),
-    };
+    const expirySeconds = Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS);
+    const value = { sequence: this.#lastSequence, expirySeconds, payload };
     const content = encodeSignedValue(value, publicKey, secretKey);
     await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);
-    this.#recordEndsAt = value.expirySeconds * 1000;
+    const isFirst = this.#published === null;
+    this.#published = payload;
+    this.#recordEndsAt = expirySeconds * 1000;
+    if (stopped()) return;
+    this.#change('registered');
+    // Since this round began the port may have changed: the KX has been told of the one before.
+    this.#renewAt = this.#portAtStart === voipPort() ? Date.now() + between(REFRESH_SECONDS) : 0;
+    if (isFirst) this.#options.log.info({ identity: this.identity.name }, 'reachable');
   }
 
-  /** The tunnel is there: a DHT that fails now costs neither it nor the calls in it. The KX gets a newer registration. */
-  #refreshLater(exchangePoint: PeerAddress, pauseMs: number): void {
-    const round = this.#round;
-    this.#later(pauseMs, async () => {
-      try {
-        await Promise.all([this.#publish(exchangePoint), this.#renew(round, exchangePoint)]);
-        if (round !== this.#round) return;
-        this.#change('registered');
-        this.#refreshLater(exchangePoint, refreshPauseMs());
-      } catch (error) {
-        if (round !== this.#round) return;
-        if (Date.now() > this.#recordEndsAt) this.#change('retrying');
-        const { name } = this.identity;
-        this.#options.log.info({ identity: name, err: error }, 'the record was not refreshed, trying again');
-        this.#refreshLater(exchangePoint, jittered(LONGEST_PAUSE_MS));
-      }
-    });
+  /** Somebody who looks it up finds an exchange point that knows it. */
+  #isReachable(): boolean {
+    return this.#stands.count > 0 && Date.now() < this.#recordEndsAt;
   }
 
-  async #renew(round: number, exchangePoint: PeerAddress): Promise<void> {
-    if (!this.#options.extensions) return;
-    try {
-      const client = await this.#options.kx.get();
-      // Stopped meanwhile: the tunnel has been destroyed and must not come back.
-      if (round === this.#round) await this.#build(client, exchangePoint);
-    } catch (error) {
-      this.#options.log.info(
-        { identity: this.identity.name, err: error },
-        'the registration was not renewed',
-      );
-      if (round !== this.#round) return;
-      // The next round takes another exchange point: this one must not keep the tunnel.
-      const client = await this.#options.kx.get().catch(() => null);
-      if (round !== this.#round) return;
-      client?.destroy(this.identity.publicKey);
-      this.restart();
-    }
-  }
-
-  #retry(reason: string): void {
-    const pauseMs = jittered(this.#pauseMs);
-    this.#refreshNow = null;
-    this.#change('retrying');
-    this.#options.log.info({ identity: this.identity.name, reason, pauseMs }, 'not reachable, trying again');
-    this.#later(pauseMs, () => this.#register());
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-  }
-
-  #later(delayMs: number, run: () => Promise<void>): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (this.#state !== 'stopped') void run();
-    }, delayMs);
+  #pauseMs(): number {
+    return jittered(Math.min(FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10), LONGEST_PAUSE_MS));
   }
 
   #change(state: RegistrationState): void {
-    if (this.#state === state) return;
+    if (this.#state === state || this.#state === 'stopped') return;
     this.#state = state;
     this.#options.onChange(state);
   }
 }
 
-function refreshPauseMs(): number {
-  return randomInt(REFRESH_SECONDS.least, REFRESH_SECONDS.most) * 1000;
+function between({ least, most }: { readonly least: number; readonly most: number }): number {
+  return randomInt(least, most) * 1000;
 }
 
 /** Half to one and a half of it: identities of one peer must not come back at the same moment. */

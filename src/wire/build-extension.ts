@@ -8,14 +8,15 @@
  *   2  tunnel key     32  outgoing: its public half, from the callee's record
  *   3  registration  112  incoming: Ed25519 seed of the registration key 32 · time u64 · expiry u64 · signature 64
  *   4  port            2  incoming: the only local port, TCP and UDP, that callers reach; not 0
+ *   5  instead of     32  incoming: peer identity of another exchange point; the tunnel to it ends once this one is ready
  *
  * Invariants: decoding is total.
  *
  * Not here: the 96 bytes (kx.ts), what the keys do and what is signed (docs/protocol/kx.md).
  */
 
-const TYPE = { tunnelSecret: 1, tunnelKey: 2, registration: 3, port: 4 } as const;
-const BYTES = { tunnelSecret: 32, tunnelKey: 32, registration: 112, port: 2 } as const;
+const TYPE = { tunnelSecret: 1, tunnelKey: 2, registration: 3, port: 4, insteadOf: 5 } as const;
+const BYTES = { tunnelSecret: 32, tunnelKey: 32, registration: 112, port: 2, insteadOf: 32 } as const;
 const HEADER_BYTES = 4;
 const MAY_BE_IGNORED = 0x8000;
 
@@ -42,16 +43,19 @@ export interface BuildExtension {
   readonly registration?: SignedRegistration;
   /** 1 to 65 535. */
   readonly port?: number;
+  /** 32 bytes. */
+  readonly insteadOf?: Buffer;
 }
 
 /** Throws RangeError for a key, signature, time or port of another size. */
 export function encodeBuildExtension(extension: BuildExtension): Buffer {
-  const { tunnelSecret, tunnelKey, registration, port } = extension;
+  const { tunnelSecret, tunnelKey, registration, port, insteadOf } = extension;
   const values: Partial<Record<Name, Buffer>> = {
     ...(tunnelSecret && { tunnelSecret }),
     ...(tunnelKey && { tunnelKey }),
     ...(registration && { registration: encodeRegistration(registration) }),
     ...(port !== undefined && { port: encodePort(port) }),
+    ...(insteadOf && { insteadOf }),
   };
   const parts: Buffer[] = [];
   for (const name of NAMES) {
@@ -85,7 +89,7 @@ export function decodeBuildExtension(bytes: Buffer): BuildExtension | null {
       found[name] = value;
     }
   }
-  const { tunnelSecret, tunnelKey, registration } = found;
+  const { tunnelSecret, tunnelKey, registration, insteadOf } = found;
   const port = found.port?.readUInt16BE(0);
   if (port === 0) return null;
   return {
@@ -93,6 +97,7 @@ export function decodeBuildExtension(bytes: Buffer): BuildExtension | null {
     ...(tunnelKey && { tunnelKey }),
     ...(registration && { registration: decodeRegistration(registration) }),
     ...(port !== undefined && { port }),
+    ...(insteadOf && { insteadOf }),
   };
 }
 

@@ -78,6 +78,7 @@ async function bench(peers = 6, rotateSeconds = 600, cover = 0, pinned?: PeerAdd
     rotateSeconds,
     cover,
     tokenSecret: randomBytes(32),
+    lingerMs: 20,
     log: createLogger({ level: 'silent', name: 'test' }),
   });
   const client = { send: (message: ApiMessage) => sent.push(message) } as unknown as ApiConnection;
@@ -250,6 +251,28 @@ test('DESTROY of a tunnel that is being built answers its BUILD, so that the nex
     ['kx-error', 'kx-ready'],
   );
   tunnels.close();
+});
+
+test('a tunnel in whose place another one is ready ends a while later, unless it was asked for again', async () => {
+  for (const wanted of [false, true]) {
+    const { tunnels, client, sent, command } = await bench();
+    const message = build('kx-build-incoming', randomBytes(32));
+    tunnels.build(client, message);
+    const { tunnel: old } = await command();
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: old, stepMs: [] });
+    const extension = encodeBuildExtension({ insteadOf: exchangePoint.identity });
+    const other = { ...exchangePoint, identity: randomBytes(32) };
+    tunnels.build(client, { ...message, exchangePoint: other, extension });
+    const { tunnel: fresh } = await command();
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: fresh, stepMs: [] });
+    if (wanted) tunnels.build(client, message);
+    assert.is(tunnels.status().ready, 2);
+    if (wanted) await new Promise((resolve) => setTimeout(resolve, 100));
+    else assert.equal(await command(), { type: 'destroy', tunnel: old });
+    assert.is(tunnels.status().ready, wanted ? 2 : 1);
+    assert.ok(sent.every(({ type }) => type === 'kx-ready'));
+    tunnels.close();
+  }
 });
 
 test('a second BUILD for a tunnel that is there is answered at once', async () => {

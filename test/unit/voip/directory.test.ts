@@ -17,7 +17,7 @@ const expirySeconds = Math.floor(Date.now() / 1000) + 600;
 
 function record(sequence: bigint, kxPort: number): Buffer {
   const exchangePoint = { identity: randomBytes(32), kxPort, ipv4: Buffer.of(10, 0, 0, 1), ipv6: null };
-  const payload = encodePresenceRecord({ exchangePoint, voipPort: 5060, tunnelKey: null });
+  const payload = encodePresenceRecord({ voipPort: 5060, doors: [{ exchangePoint, tunnelKey: null }] });
   return encodeSignedValue({ sequence, expirySeconds, payload }, key, secretKey);
 }
 
@@ -46,8 +46,8 @@ test('junk under the key, however early, does not end the search for the record'
     [0, stolen],
     [600, record(1n, 3001)],
   ]);
-  assert.is(early?.exchangePoint.kxPort, 3001);
-  assert.is(given?.exchangePoint.kxPort, 3001);
+  assert.is(early?.doors[0]?.exchangePoint.kxPort, 3001);
+  assert.is(given?.doors[0]?.exchangePoint.kxPort, 3001);
 });
 
 test('the first record is told at once, and a newer one that comes a little later', async () => {
@@ -55,8 +55,8 @@ test('the first record is told at once, and a newer one that comes a little late
     [0, record(1n, 3001)],
     [100, record(2n, 3002)],
   ]);
-  assert.is(early?.exchangePoint.kxPort, 3001);
-  assert.is(given?.exchangePoint.kxPort, 3002);
+  assert.is(early?.doors[0]?.exchangePoint.kxPort, 3001);
+  assert.is(given?.doors[0]?.exchangePoint.kxPort, 3002);
   assert.equal(order, ['first', 'newest']);
 });
 

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeControlMessage, encodeControlMessage } from '../../../src/voip/control-message.js';
-import { decodePresenceRecord, encodePresenceRecord } from '../../../src/voip/presence-record.js';
+import { decodePresenceRecord, encodePresenceRecord, MAX_DOORS } from '../../../src/voip/presence-record.js';
 
 const test = suite('records and messages of the VoIP module');
 
@@ -15,10 +15,15 @@ test('a presence record reads back, with either family or both', () => {
   ] as const) {
     for (const tunnelKey of [null, randomBytes(32)]) {
       const exchangePoint = { identity: randomBytes(32), kxPort: 3001, ipv4, ipv6 };
-      const record = { exchangePoint, voipPort: 5060, tunnelKey };
-      const bytes = encodePresenceRecord(record);
-      assert.is(bytes.length, tunnelKey === null ? 60 : 92);
-      assert.equal(decodePresenceRecord(bytes), record);
+      for (let count = 1; count <= MAX_DOORS; count += 1) {
+        const record = {
+          voipPort: 5060,
+          doors: Array.from({ length: count }, () => ({ exchangePoint, tunnelKey })),
+        };
+        const bytes = encodePresenceRecord(record);
+        assert.is(bytes.length, 4 + 88 * count);
+        assert.equal(decodePresenceRecord(bytes), record);
+      }
     }
   }
 });
@@ -30,24 +35,28 @@ test('a record without address or port, of another version or length, is none', 
     ipv4: Buffer.from([10, 0, 0, 1]),
     ipv6: null,
   };
-  const bytes = encodePresenceRecord({ exchangePoint, voipPort: 5060, tunnelKey: null });
+  const door = { exchangePoint, tunnelKey: null };
+  const bytes = encodePresenceRecord({ voipPort: 5060, doors: [door, door] });
+  // Version, number of doors, the VoIP port, the second door's KX port.
   for (const [at, value] of [
-    [0, 2],
-    [2, 0],
-    [4, 0],
+    [0, Buffer.of(2)],
+    [1, Buffer.of(0)],
+    [1, Buffer.of(1)],
+    [1, Buffer.of(3)],
+    [2, Buffer.alloc(2)],
+    [92, Buffer.alloc(2)],
   ] as const) {
     const other = Buffer.from(bytes);
-    other[at] = value;
-    other[at + 1] = at === 0 ? 0 : value;
+    value.copy(other, at);
     assert.is(decodePresenceRecord(other), null);
   }
   assert.is(decodePresenceRecord(bytes.subarray(1)), null);
-  assert.is(
-    decodePresenceRecord(
-      encodePresenceRecord({ exchangePoint: { ...exchangePoint, ipv4: null }, voipPort: 1, tunnelKey: null }),
-    ),
-    null,
-  );
+  for (const doors of [
+    [],
+    [door, { exchangePoint: { ...exchangePoint, ipv4: null }, tunnelKey: null }],
+    Array(5).fill(door),
+  ])
+    assert.is(decodePresenceRecord(encodePresenceRecord({ voipPort: 1, doors })), null);
 });
 
 test('arbitrary bytes never throw', () => {

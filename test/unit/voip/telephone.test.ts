@@ -211,7 +211,15 @@ test('an identity that is removed while it registers publishes nothing and build
     },
   );
   const onChange = () => {};
-  const rest = { hops: 3, extensions: true, voipPort: () => 5060, startAfterMs: 0, log, onChange };
+  const rest = {
+    hops: 3,
+    extensions: true,
+    voipPort: () => 5060,
+    startAfterMs: 0,
+    isBusy: () => false,
+    log,
+    onChange,
+  };
   const options = { identity: bob, dht: dht.endpoint, kx: link, ...rest };
   const registration = new Registration(options);
   const answer = await asked;
@@ -260,6 +268,7 @@ test('the KX gets a registration that the pseudo-identity has signed, and a newe
     extensions: true,
     voipPort: () => port,
     startAfterMs: 0,
+    isBusy: () => false,
     log,
     // While it registers the port changes: that is noticed.
     onChange: (state) => {
