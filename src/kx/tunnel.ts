@@ -6,6 +6,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ApiConnection } from '../api/server.js';
+import type { KxFailure } from '../engine/kx.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../wire/message.js';
 import type { Candidate } from './peer-pool.js';
 import type { TunnelExtension } from './tunnel-extension.js';
@@ -79,4 +80,22 @@ export function newTunnel(
 export function errorFor(direction: Direction, pseudoIdentity: Buffer): ApiMessage {
   const requestType = direction === 'incoming' ? MESSAGE_TYPE.kxBuildIncoming : MESSAGE_TYPE.kxBuildOutgoing;
   return { type: 'kx-error', requestType, pseudoIdentity };
+}
+
+/** What the exchange point itself says is final; a bad relay is not. */
+export function isFinal(failure: KxFailure, atExchangePoint: boolean): boolean {
+  return (
+    failure === 'unknown-pseudo-identity' || failure === 'taken' || (atExchangePoint && failure !== 'timeout')
+  );
+}
+
+/** The one among `all` in whose place this one was built. */
+export function replacedBy({ pseudoIdentity, insteadOf }: Tunnel, all: Iterable<Tunnel>): Tunnel | undefined {
+  if (insteadOf === null) return undefined;
+  return [...all].find(
+    (other) =>
+      other.direction === 'incoming' &&
+      other.pseudoIdentity.equals(pseudoIdentity) &&
+      other.exchangePoint.identity.equals(insteadOf),
+  );
 }

@@ -24,7 +24,7 @@ import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 import { Suspects } from './suspects.js';
-import { type Direction, errorFor, newTunnel, type Tunnel } from './tunnel.js';
+import { type Direction, errorFor, isFinal, newTunnel, replacedBy, type Tunnel } from './tunnel.js';
 import { TunnelExtension } from './tunnel-extension.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
@@ -318,16 +318,8 @@ export class Tunnels {
   }
 
   /** Ends the tunnel in whose place this one was built, unless its client has asked for it again. */
-  #replace({ pseudoIdentity, insteadOf }: Tunnel): void {
-    const old =
-      insteadOf === null
-        ? undefined
-        : [...this.#byKey.values()].find(
-            (other) =>
-              other.direction === 'incoming' &&
-              other.pseudoIdentity.equals(pseudoIdentity) &&
-              other.exchangePoint.identity.equals(insteadOf),
-          );
+  #replace(tunnel: Tunnel): void {
+    const old = replacedBy(tunnel, this.#byKey.values());
     if (old === undefined) return;
     const { builds } = old;
     this.#later(async () => {
@@ -360,18 +352,13 @@ export class Tunnels {
   #handleFailure(tunnel: Tunnel, failure: KxFailure, hop: number): void {
     const atExchangePoint = hop >= tunnel.hops - 1;
     this.#noteFailedHop(tunnel, failure, hop);
-    // What the exchange point itself says is final; a bad relay is not.
-    const final =
-      failure === 'unknown-pseudo-identity' ||
-      failure === 'taken' ||
-      (atExchangePoint && failure !== 'timeout');
     if (tunnel.state === 'rebuilding') {
       if (tunnel.attempts >= REBUILD_ATTEMPTS) this.#fail(tunnel);
       else this.#later(() => this.#attempt(tunnel));
       return;
     }
     const late = Date.now() - tunnel.startedAt > RETRY_WITHIN_MS || tunnel.attempts >= MAX_ATTEMPTS;
-    if (final || late) this.#fail(tunnel);
+    if (isFinal(failure, atExchangePoint) || late) this.#fail(tunnel);
     else if (failure === 'exhausted') this.#later(() => this.#attempt(tunnel));
     else void this.#attempt(tunnel);
   }
