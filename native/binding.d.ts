@@ -61,6 +61,8 @@ export declare class VoiceCall {
   receiveWith(key: Buffer): void
   /** Sends under this key (28 bytes; wiped), as another RTP source, and to this place from now on. */
   sendWith(key: Buffer, ssrc: number, address: string, port: number): void
+  /** Sees to echo, noise and level from now on, or sends the microphone as it is (headset). */
+  setProcessing(processing: boolean): void
   /** Counters and momentary values; null before `start` and after `stop`. */
   statistics(): VoiceStatistics | null
   /** Closes the socket and ends the threads; resolves within two seconds, to false if a thread had to be left. */
@@ -228,6 +230,8 @@ export interface VoiceOptions {
   input?: string
   /** PulseAudio sink; absent: the default one. */
   output?: string
+  /** Whether echo, noise and level are seen to; off for a headset. */
+  processing: boolean
 }
 
 /** Counters since the start, and momentary values. */

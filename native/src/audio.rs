@@ -42,6 +42,8 @@ pub struct VoiceOptions {
     pub input: Option<String>,
     /// PulseAudio sink; absent: the default one.
     pub output: Option<String>,
+    /// Whether echo, noise and level are seen to; off for a headset.
+    pub processing: bool,
 }
 
 /// Counters since the start, and momentary values.
@@ -234,6 +236,7 @@ impl VoiceCall {
         config.bitrate = options.bitrate;
         config.input = options.input;
         config.output = options.output;
+        config.processing = options.processing;
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<WAKES>().build()?;
         let mut line = self.line();
         let socket = line
@@ -298,6 +301,14 @@ impl VoiceCall {
             session.send_with(key, ssrc, remote);
         }
         Ok(())
+    }
+
+    /// Sees to echo, noise and level from now on, or sends the microphone as it is (headset).
+    #[napi]
+    pub fn set_processing(&self, processing: bool) {
+        if let Some(session) = &self.line().session {
+            session.set_processing(processing);
+        }
     }
 
     /// Counters and momentary values; null before `start` and after `stop`.

@@ -73,6 +73,8 @@ PORT = ${choices.voipPort}
 # Names of audio devices; without them, the system's defaults.
 # AUDIO_INPUT =
 # AUDIO_OUTPUT =
+# With a headset: no, which saves the delay of echo cancellation, noise suppression and gain control.
+# ECHO_CANCELLATION = yes
 # Bits per second of the voice codec, constant.
 # BITRATE = 48000
 # Calls a day that only look like calls.

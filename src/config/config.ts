@@ -83,6 +83,8 @@ export interface VoipConfig {
   /** Name of the device; `null`: the system's default. */
   readonly audioInput: string | null;
   readonly audioOutput: string | null;
+  /** Whether echo, noise and level are seen to; not needed with a headset. */
+  readonly echoCancellation: boolean;
   /** Bits per second of Opus, constant. */
   readonly bitrate: number;
   readonly fakeCallsPerDay: number;
@@ -149,7 +151,10 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['HOPS', 'ROTATE', 'COVER', 'WORKERS', 'DIVERSITY'],
   ],
-  VOIP: ['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS', 'CALL_LOG'],
+  VOIP: [
+    ...['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'ECHO_CANCELLATION', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
+    'CALL_LOG',
+  ],
 };
 
 /** Throws PeerError 'config' with one line for each error. */
@@ -232,6 +237,7 @@ function readVoip(reader: Reader): VoipConfig {
     port: reader.optional('VOIP', 'PORT', kinds.port, 5060),
     audioInput: reader.optional('VOIP', 'AUDIO_INPUT', kinds.text, null),
     audioOutput: reader.optional('VOIP', 'AUDIO_OUTPUT', kinds.text, null),
+    echoCancellation: reader.optional('VOIP', 'ECHO_CANCELLATION', kinds.yesNo, true),
     bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(16_000, 64_000, 'bits per second'), 48_000),
     fakeCallsPerDay: reader.optional('VOIP', 'FAKE_CALLS', kinds.integer(0, 1_000, 'calls a day'), 0),
     ringSeconds: reader.optional('VOIP', 'RING_SECONDS', kinds.integer(5, 600, 'seconds'), 45),

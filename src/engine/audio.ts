@@ -33,6 +33,8 @@ export interface VoiceSettings {
   /** Names as `listAudioDevices` gives them; absent: the sound server's defaults. */
   readonly input?: string;
   readonly output?: string;
+  /** Whether echo, noise and level are seen to (the default); off for a headset, which saves their delay. */
+  readonly processing?: boolean;
 }
 
 export type VoiceErrorCode = 'VOICE_ARGUMENT' | 'VOICE_SOCKET' | 'VOICE_START' | 'AUDIO_SERVER';
@@ -75,6 +77,7 @@ export class VoiceLine {
           receiveKey: shared(settings.receiveKey),
           sendSsrc: settings.sendSsrc,
           bitrate: settings.bitrate ?? DEFAULT_BITRATE,
+          processing: settings.processing ?? true,
         },
         () => {
           for (const event of this.call.drain()) onEvent(event);
@@ -109,6 +112,11 @@ export class VoiceLine {
    */
   sendWith(key: Uint8Array, remote: { readonly address: string; readonly port: number }, ssrc: number): void {
     translated('VOICE_ARGUMENT', () => this.call.sendWith(shared(key), ssrc, remote.address, remote.port));
+  }
+
+  /** Sees to echo, noise and level from now on, or sends the microphone as it is (headset). */
+  setProcessing(processing: boolean): void {
+    this.call.setProcessing(processing);
   }
 
   /** Counters and momentary values; undefined before `start` and after `close`. */

@@ -25,13 +25,14 @@ export class Media implements Voice {
 
   /** Begins to send and to play; the keys are wiped. Errors: 'VOICE_START', 'VOICE_ARGUMENT'. */
   start(keys: VoiceKeys, remote: VoiceTarget, onEvent: (event: VoiceCallEvent) => void): void {
-    const { bitrate, audioInput, audioOutput } = this.#config;
+    const { bitrate, audioInput, audioOutput, echoCancellation } = this.#config;
     this.#line.start(
       {
         ...keys,
         remote,
         sendSsrc: randomInt(2 ** 32),
         bitrate,
+        processing: echoCancellation,
         ...(audioInput === null ? {} : { input: audioInput }),
         ...(audioOutput === null ? {} : { output: audioOutput }),
       },

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     /// What the receiving and the sending thread are to go on with.
     pub(crate) next_receive_key: Mutex<Option<MasterKey>>,
     pub(crate) next_send_key: Mutex<Option<(MasterKey, u32)>>,
+    /// Whether echo, noise and level are seen to.
+    pub(crate) processing: AtomicBool,
     pub(crate) jitter: Mutex<JitterBuffer>,
     /// Where packets go; `None` until the first authentic packet tells.
     pub(crate) remote: Mutex<Option<SocketAddr>>,
@@ -61,13 +63,14 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared {
-    pub(crate) fn new(remote: Option<SocketAddr>, sink: Sink) -> Self {
+    pub(crate) fn new(remote: Option<SocketAddr>, processing: bool, sink: Sink) -> Self {
         Self {
             running: AtomicBool::new(true),
             muted: AtomicBool::new(false),
             held: AtomicBool::new(false),
             next_receive_key: Mutex::default(),
             next_send_key: Mutex::default(),
+            processing: AtomicBool::new(processing),
             jitter: Mutex::new(JitterBuffer::new()),
             remote: Mutex::new(remote),
             counters: Counters::default(),
@@ -111,6 +114,9 @@ impl Shared {
 
     /// Appends what the microphone gave; the oldest goes where nobody takes it.
     pub(crate) fn record(&self, samples: &mut Vec<f32>) {
+        if samples.is_empty() {
+            return;
+        }
         let mut recorded = self.recorded();
         recorded.extend(samples.drain(..));
         let excess = recorded.len().saturating_sub(MAX_RECORDED);

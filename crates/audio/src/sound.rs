@@ -1,14 +1,16 @@
 //! The sound thread: keeps the two streams of the sound server open, takes what is recorded, gives what is to be heard.
 //!
+//! Voice processing happens here, where both are at hand: what the loudspeaker is given is the reference for the echo.
 //! A device or a server that goes away is an event, and is tried again every second; the call goes on without it. Not
 //! in it: PulseAudio itself (`pulse`).
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::codec::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::codec::SAMPLE_RATE;
 use crate::device::{DeviceError, DeviceKind};
 use crate::listener::Listener;
+use crate::processing::Processor;
 use crate::pulse::Pulse;
 use crate::shared::Shared;
 use crate::voice::VoiceEvent;
@@ -79,8 +81,9 @@ impl Device {
 /// Runs until the session ends.
 pub(crate) fn run(input: Option<String>, output: Option<String>, mut listener: Listener, shared: &Shared) {
     let mut devices = [Device::new(DeviceKind::Input, input), Device::new(DeviceKind::Output, output)];
+    let mut processor = Processor::new();
     while shared.is_running() {
-        if let Err(error) = connection(&mut devices, &mut listener, shared) {
+        if let Err(error) = connection(&mut devices, &mut listener, &mut processor, shared) {
             for device in &mut devices {
                 device.lose(shared, &error);
             }
@@ -96,6 +99,7 @@ pub(crate) fn run(input: Option<String>, output: Option<String>, mut listener: L
 fn connection(
     devices: &mut [Device; 2],
     listener: &mut Listener,
+    processor: &mut Processor,
     shared: &Shared,
 ) -> Result<(), DeviceError> {
     let mut pulse = Pulse::connect()?;
@@ -103,7 +107,8 @@ fn connection(
     for device in devices.iter_mut() {
         device.stage = Stage::Closed(begun);
     }
-    let mut captured = Vec::with_capacity(FRAME_SAMPLES);
+    let mut captured = Vec::with_capacity(MAX_PIECE);
+    let mut processed = Vec::with_capacity(MAX_PIECE);
     let mut piece = vec![0.0; MAX_PIECE];
     while shared.is_running() {
         pulse.step(STEP)?;
@@ -117,7 +122,12 @@ fn connection(
             device.tend(&mut pulse, shared);
         }
         pulse.capture(|sample| captured.push(sample));
-        if !captured.is_empty() {
+        let processing = shared.processing.load(Ordering::Relaxed);
+        if processing {
+            processor.recorded(&captured, &mut processed);
+            captured.clear();
+            shared.record(&mut processed);
+        } else {
             shared.record(&mut captured);
         }
         let wanted = pulse.wanted().min(MAX_PIECE);
@@ -128,6 +138,9 @@ fn connection(
                 piece.fill(0.0);
             }
             pulse.play(piece);
+            if processing {
+                processor.played(piece);
+            }
         }
     }
     Ok(())

@@ -43,6 +43,8 @@ pub struct VoiceConfig {
     pub input: Option<String>,
     /// PulseAudio sink, `None` for the default one.
     pub output: Option<String>,
+    /// Whether echo, noise and level are seen to at first; off for a headset, which saves their delay.
+    pub processing: bool,
 }
 
 impl VoiceConfig {
@@ -56,6 +58,7 @@ impl VoiceConfig {
             bitrate: crate::codec::DEFAULT_BITRATE,
             input: None,
             output: None,
+            processing: true,
         }
     }
 }
@@ -214,7 +217,7 @@ impl VoiceSession {
         let sender = Sender::new(&config.send_key, first_header(config.send_ssrc)?, FRAME_SAMPLES as u32)?;
         let receiver = Receiver::new(config.receive_key);
         let listener = Listener::new()?;
-        let shared = Arc::new(Shared::new(config.remote, sink));
+        let shared = Arc::new(Shared::new(config.remote, config.processing, sink));
         let session = Self { shared: Arc::clone(&shared), local, threads: Mutex::default() };
         let talker = Talker::new(encoder, sender);
         session.spawn("voice-send", move |shared| talker.run(shared, &sending_socket))?;
@@ -272,6 +275,11 @@ impl VoiceSession {
     pub fn send_with(&self, key: [u8; KEY_BYTES], ssrc: u32, remote: SocketAddr) {
         *lock(&self.shared.next_send_key) = Some((MasterKey::new(key), ssrc));
         self.shared.set_remote(remote);
+    }
+
+    /// Sees to echo, noise and level from now on, or sends the microphone as it is.
+    pub fn set_processing(&self, processing: bool) {
+        self.shared.processing.store(processing, Ordering::Relaxed);
     }
 
     /// Address of the socket.

@@ -100,7 +100,9 @@ async function settle(network: PeerNetwork, peer: NetworkPeer): Promise<Person> 
   await network.reconfigure(peer, (text) =>
     text
       .replace(/^# AUDIO_INPUT =.*$/m, `AUDIO_INPUT = ${person.microphone}`)
-      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${person.loudspeaker}`),
+      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${person.loudspeaker}`)
+      // Null sinks do not hear each other: as with a headset.
+      .replace(/^# ECHO_CANCELLATION =.*$/m, 'ECHO_CANCELLATION = no'),
   );
   await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
   return person;

@@ -50,6 +50,7 @@ meaning('empty sections get the documented defaults', () => {
   assert.is(kx?.tunAllow, null);
   assert.is(voip?.port, 5060);
   assert.is(voip?.audioInput, null);
+  assert.is(voip?.echoCancellation, true);
 });
 meaning('the addresses of one module stand in for those of the other', () => {
   const first = load(['HOSTKEY=k', '[DHT]', '[KX]', 'OUTREACH_HOSTNAME = 198.51.100.7']);
@@ -214,7 +215,7 @@ errors('values that are not what is expected', () => {
       'PRIVATE_LOOKUPS = maybe',
     ],
     KX: ['TUN_IP = 10.0.0.1', 'TUN_IP = 10.0.0.1/31', 'TUN_IP = 10.0.0.255/24', 'TUN_IP = fd00::1/127'],
-    VOIP: ['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4'],
+    VOIP: ['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4', 'ECHO_CANCELLATION = perhaps'],
   };
   const more = [
     'TUN_NAME = a-name-that-is-too-long',

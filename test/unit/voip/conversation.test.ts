@@ -19,6 +19,7 @@ const config = {
   port: 5060,
   audioInput: null,
   audioOutput: null,
+  echoCancellation: true,
   bitrate: 48_000,
   fakeCallsPerDay: 0,
   ringSeconds: 45,

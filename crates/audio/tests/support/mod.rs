@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A daemon with null sinks; gone, with its directory, when dropped.
@@ -80,15 +81,21 @@ impl Drop for Daemon {
 
 /// English speech at 48 kHz, made by espeak-ng (which speaks at 22 050 Hz).
 pub fn speech(directory: &Path) -> Vec<f32> {
-    let file = directory.join("speech.wav");
-    let status = Command::new("espeak-ng")
-        .args(["-v", "en", "-s", "150", "-w"])
-        .arg(&file)
-        .arg("The quick brown fox jumps over the lazy dog, while seven wizards quietly mix a strange blue potion.")
-        .status()
-        .unwrap();
+    let text =
+        "The quick brown fox jumps over the lazy dog, while seven wizards quietly mix a strange blue potion.";
+    say(directory, text, "en")
+}
+
+/// A text in a voice of espeak-ng, at 48 kHz.
+pub fn say(directory: &Path, text: &str, voice: &str) -> Vec<f32> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let file = directory.join(format!("speech-{}-{number}.wav", std::process::id()));
+    let mut command = Command::new("espeak-ng");
+    let status = command.args(["-v", voice, "-s", "150", "-w"]).arg(&file).arg(text).status().unwrap();
     assert!(status.success());
     let bytes = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
     let samples: Vec<f32> = bytes[44..]
         .as_chunks::<2>()
         .0
