@@ -11,6 +11,8 @@ use core::ptr::NonNull;
 
 use opusic_sys as sys;
 
+use crate::redundancy;
+
 /// Samples per second, at the codec and at the devices.
 pub const SAMPLE_RATE: u32 = 48_000;
 /// Length of a frame in milliseconds.
@@ -27,8 +29,10 @@ pub const MAX_PACKET_BYTES: usize = packet_bytes(64_000);
 /// One frame of samples, -1.0 to 1.0.
 pub type Frame = [f32; FRAME_SAMPLES];
 
-/// Expected loss in percent, which makes the encoder spend bits on in-band FEC.
+/// Expected loss in percent, which makes the encoder spend bits on in-band FEC (a coarse copy of the frame before).
 const LOSS_HINT: c_int = 10;
+/// The same where each frame is sent twice: no FEC, but frames that depend a little less on those before them.
+const LOSS_HINT_COPIED: c_int = 5;
 const ENCODER_COMPLEXITY: c_int = 9;
 /// From 5 on the decoder conceals by its neural network (deep PLC).
 const DECODER_COMPLEXITY: c_int = 5;
@@ -36,6 +40,13 @@ const DECODER_COMPLEXITY: c_int = 5;
 /// Bytes of every packet at a bit rate in bit/s.
 pub const fn packet_bytes(bitrate: u32) -> usize {
     (bitrate / 8 * FRAME_MS / 1000) as usize
+}
+
+/// Whether a packet has in-band FEC, so that the frame before it can be recovered.
+pub(crate) fn has_fec(packet: &[u8]) -> bool {
+    let Ok(length) = i32::try_from(packet.len()) else { return false };
+    // SAFETY: `packet` has `length` bytes, which are only read.
+    length > 0 && unsafe { sys::opus_packet_has_lbrr(packet.as_ptr(), length) } == 1
 }
 
 /// Why the codec could not be made or refused a frame.
@@ -85,12 +96,13 @@ impl Encoder {
         check(code)?;
         let state = NonNull::new(state).ok_or(CodecError::Opus(sys::OPUS_ALLOC_FAIL))?;
         let encoder = Self { state, packet_bytes: packet_bytes(bitrate) };
+        let is_copied = redundancy::is_doubled(encoder.packet_bytes);
         for (request, value) in [
             (sys::OPUS_SET_BITRATE_REQUEST, bitrate as c_int),
             (sys::OPUS_SET_VBR_REQUEST, 0),
             (sys::OPUS_SET_DTX_REQUEST, 0),
-            (sys::OPUS_SET_INBAND_FEC_REQUEST, 1),
-            (sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, LOSS_HINT),
+            (sys::OPUS_SET_INBAND_FEC_REQUEST, c_int::from(!is_copied)),
+            (sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, if is_copied { LOSS_HINT_COPIED } else { LOSS_HINT }),
             (sys::OPUS_SET_COMPLEXITY_REQUEST, ENCODER_COMPLEXITY),
             (sys::OPUS_SET_SIGNAL_REQUEST, sys::OPUS_SIGNAL_VOICE),
         ] {
@@ -261,7 +273,8 @@ mod tests {
 
     #[test]
     fn a_lost_frame_is_recovered_and_a_longer_gap_concealed() {
-        let mut encoder = Encoder::new(DEFAULT_BITRATE).unwrap();
+        // The rate at which no copies fit, and in-band FEC takes their place.
+        let mut encoder = Encoder::new(64_000).unwrap();
         let mut decoder = Decoder::new().unwrap();
         let mut packets = vec![];
         for i in 0..60 {
@@ -275,6 +288,7 @@ mod tests {
         }
         let before = energy(&frame);
         assert!(before > 0.005);
+        assert!(has_fec(&packets[41]));
         decoder.recover(&packets[41], &mut frame).unwrap();
         assert!(energy(&frame) > before / 10.0);
         decoder.decode(&packets[41], &mut frame).unwrap();

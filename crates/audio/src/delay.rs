@@ -13,9 +13,13 @@ const WINDOW: usize = 400;
 const INTERVAL: usize = 8;
 /// Share of packets that should be in time, in per mille.
 const IN_TIME: usize = 970;
-/// Room for the granularity of a sound device's requests.
-const MARGIN_US: i64 = 15_000;
+/// Room for the granularity of a sound device's requests and for the rarer delays.
+const MARGIN_US: i64 = 11_000;
 const MIN_TARGET_US: i64 = 25_000;
+/// The least where packets are lost: their copies come a frame later.
+const MIN_TARGET_LOSSY_US: i64 = 30_000;
+/// Sequence numbers for which a loss counts: 20 s.
+const LOSS_COUNTS: u64 = 1_000;
 const MAX_TARGET_US: i64 = 400_000;
 /// The target before there is anything to go by.
 const FIRST_TARGET_US: i64 = 60_000;
@@ -30,6 +34,7 @@ pub(crate) struct DelayEstimator {
     until_estimate: usize,
     base: i64,
     target: i64,
+    lossy_until: u64,
     last_transit: Option<i64>,
     jitter_us: f64,
 }
@@ -43,6 +48,7 @@ impl DelayEstimator {
             until_estimate: INTERVAL,
             base: i64::MAX,
             target: FIRST_TARGET_US,
+            lossy_until: 0,
             last_transit: None,
             jitter_us: 0.0,
         }
@@ -61,17 +67,23 @@ impl DelayEstimator {
         self.until_estimate -= 1;
         if self.until_estimate == 0 {
             self.until_estimate = INTERVAL;
-            self.estimate();
+            self.estimate(sequence < self.lossy_until);
         }
     }
 
-    fn estimate(&mut self) {
+    /// A frame was missing at its moment.
+    pub(crate) fn record_loss(&mut self, sequence: u64) {
+        self.lossy_until = sequence + LOSS_COUNTS;
+    }
+
+    fn estimate(&mut self, is_lossy: bool) {
         let mut sorted = self.transits;
         let sorted = &mut sorted[..self.filled];
         let (_, late, _) = sorted.select_nth_unstable((self.filled * IN_TIME / 1000).min(self.filled - 1));
         let late = *late;
         self.base = sorted.iter().copied().min().unwrap_or(self.base);
-        let wanted = (late - self.base + MARGIN_US).clamp(MIN_TARGET_US, MAX_TARGET_US);
+        let least = if is_lossy { MIN_TARGET_LOSSY_US } else { MIN_TARGET_US };
+        let wanted = (late - self.base + MARGIN_US).clamp(least, MAX_TARGET_US);
         self.target = if self.filled < FIRST_ESTIMATE { wanted.max(FIRST_TARGET_US) } else { wanted };
     }
 

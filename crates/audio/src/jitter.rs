@@ -7,8 +7,9 @@
 //! Invariants: fixed memory; packets leave in increasing order, each at most once; a stall of our own host (nobody asks
 //! for frames) does not count as delay of the network and is caught up at its end. Not in it: decoding, merging.
 
-use crate::codec::MAX_PACKET_BYTES;
+use crate::codec::{MAX_PACKET_BYTES, SAMPLE_RATE, has_fec};
 use crate::delay::{DelayEstimator, FRAME_US};
+use crate::redundancy::Frames;
 
 /// Packets held at most: 1.28 s.
 const CAPACITY: u64 = 64;
@@ -16,13 +17,15 @@ const CAPACITY: u64 = 64;
 const RESTART: u64 = 500;
 /// No request for so long means that the host, not the network, was late.
 const STALL_US: i64 = 100_000;
-/// Above the target by this much: merge frames now and then, or wherever it is quiet (half of it).
+/// Off the target by this much: corrected where it is quiet, and nobody hears it.
+const SMALL_US: i64 = 6_000;
+/// Above the target by this much: merge frames now and then.
 const HIGH_US: i64 = 24_000;
 /// Above the target by this much: merge every pair.
 const VERY_HIGH_US: i64 = 70_000;
 /// Requests between two merges in loud speech while the excess is moderate.
 const MERGE_PAUSE: u32 = 4;
-/// Below the target by this much: insert a frame where something is missing anyway, or where it is quiet.
+/// Below the target by this much: insert a frame where something is missing anyway.
 const LOW_US: i64 = 15_000;
 /// Concealed frames in a row after which there is silence.
 const MAX_CONCEALED: u32 = 25;
@@ -33,9 +36,18 @@ pub struct Packet {
     bytes: [u8; MAX_PACKET_BYTES],
     length: u8,
     sequence: u64,
+    /// Came with a later packet.
+    is_copy: bool,
 }
 
 impl Packet {
+    /// `payload` has at most [`MAX_PACKET_BYTES`].
+    fn new(sequence: u64, payload: &[u8], is_copy: bool) -> Self {
+        let mut bytes = [0; MAX_PACKET_BYTES];
+        bytes[..payload.len()].copy_from_slice(payload);
+        Self { bytes, length: payload.len() as u8, sequence, is_copy }
+    }
+
     /// The encoded bytes.
     pub fn payload(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
@@ -58,9 +70,12 @@ impl core::fmt::Debug for Packet {
 pub enum Playout {
     /// Decode this.
     Packet(Packet),
-    /// Decode both and make them shorter than two frames; then tell [`JitterBuffer::shortened`] by how much.
-    Merge(Packet, Packet),
-    /// The frame is lost, but this next packet carries a coarse copy; the packet itself comes out later.
+    /// Decode both and make them shorter than two frames, by at most so many samples; then tell
+    /// [`JitterBuffer::shortened`] by how many.
+    Merge(Packet, Packet, usize),
+    /// It is quiet: invent so many samples (at most a frame), to gain time.
+    Wait(usize),
+    /// The frame is lost, but this next packet has in-band FEC; the packet itself comes out later.
     Recover(Packet),
     /// Invent a frame.
     Conceal,
@@ -77,7 +92,7 @@ pub struct Counters {
     pub late: u64,
     /// Frames that were missing at their moment (later ones among them).
     pub missing: u64,
-    /// Of the missing: recovered from redundancy.
+    /// Of the missing: heard from a copy, or recovered from the next packet.
     pub recovered: u64,
     /// Frames invented, for missing ones or to gain time.
     pub concealed: u64,
@@ -129,10 +144,10 @@ impl JitterBuffer {
         }
     }
 
-    /// Takes a packet that arrived at `now_us` (microseconds of the caller's monotonic clock, never falling). Payloads
-    /// longer than [`MAX_PACKET_BYTES`] are ignored; authenticity and repetition were checked before.
-    pub fn push(&mut self, now_us: i64, sequence: u16, payload: &[u8]) {
-        if payload.is_empty() || payload.len() > MAX_PACKET_BYTES {
+    /// Takes a packet that arrived at `now_us` (microseconds of the caller's monotonic clock, never falling), as
+    /// [`crate::redundancy::unpack`] gives it; authenticity and repetition were checked before.
+    pub fn push(&mut self, now_us: i64, sequence: u16, Frames { frame, copy }: Frames<'_>) {
+        if frame.is_empty() || frame.len() > MAX_PACKET_BYTES {
             return;
         }
         self.counters.received += 1;
@@ -158,10 +173,16 @@ impl JitterBuffer {
         if sequence >= self.next + CAPACITY {
             self.advance_to(sequence + 1 - CAPACITY);
         }
-        let mut bytes = [0; MAX_PACKET_BYTES];
-        bytes[..payload.len()].copy_from_slice(payload);
-        self.slots[(sequence % CAPACITY) as usize] =
-            Some(Packet { bytes, length: payload.len() as u8, sequence });
+        self.slots[(sequence % CAPACITY) as usize] = Some(Packet::new(sequence, frame, false));
+        if let Some((distance, copy)) = copy.filter(|(_, copy)| copy.len() <= MAX_PACKET_BYTES) {
+            self.push_copy(sequence.saturating_sub(u64::from(distance)), copy);
+        }
+    }
+
+    fn push_copy(&mut self, sequence: u64, frame: &[u8]) {
+        if sequence >= self.next && self.peek(sequence).is_none() {
+            self.slots[(sequence % CAPACITY) as usize] = Some(Packet::new(sequence, frame, true));
+        }
     }
 
     /// Decides what is heard for the next 20 ms from `now_us` on. `quiet`: the last frame that was heard had so little
@@ -186,21 +207,22 @@ impl JitterBuffer {
         let excess = smoothed - self.delays.base_us() - self.delays.target_us();
         self.since_merge = self.since_merge.saturating_add(1);
 
-        if excess < -LOW_US && (quiet || self.peek(self.next).is_none()) {
+        if quiet && excess < -SMALL_US {
+            return self.wait(-excess);
+        }
+        if excess < -LOW_US && self.peek(self.next).is_none() {
             return self.conceal();
         }
-        let Some(packet) = self.take(self.next) else { return self.miss() };
-        self.next += 1;
+        let Some(packet) = self.take_next() else { return self.miss() };
         self.concealed_in_row = 0;
         let merge = excess > VERY_HIGH_US
             || excess > HIGH_US && self.since_merge > MERGE_PAUSE
-            || excess > HIGH_US / 2 && quiet;
-        if merge && let Some(second) = self.take(self.next) {
-            self.next += 1;
+            || excess > SMALL_US && quiet;
+        if merge && let Some(second) = self.take_next() {
             self.since_merge = 0;
             self.counters.merged += 1;
             self.shift(-FRAME_US as f64);
-            return Playout::Merge(packet, second);
+            return Playout::Merge(packet, second, samples(excess));
         }
         Playout::Packet(packet)
     }
@@ -255,6 +277,18 @@ impl JitterBuffer {
         self.slots[(sequence % CAPACITY) as usize].take_if(|packet| packet.sequence == sequence)
     }
 
+    /// Takes the next frame to be heard, if it is there.
+    fn take_next(&mut self) -> Option<Packet> {
+        let packet = self.take(self.next)?;
+        self.next += 1;
+        if packet.is_copy {
+            self.delays.record_loss(packet.sequence);
+            self.counters.missing += 1;
+            self.counters.recovered += 1;
+        }
+        Some(packet)
+    }
+
     /// Gives up everything before `sequence`.
     fn advance_to(&mut self, sequence: u64) {
         for passed in self.next..sequence.min(self.next + CAPACITY) {
@@ -289,6 +323,12 @@ impl JitterBuffer {
     }
 
     /// A frame that does not move the sequence on: the delay grows by 20 ms.
+    fn wait(&mut self, microseconds: i64) -> Playout {
+        let microseconds = microseconds.min(FRAME_US);
+        self.shift(microseconds as f64);
+        Playout::Wait(samples(microseconds))
+    }
+
     fn conceal(&mut self) -> Playout {
         self.shift(FRAME_US as f64);
         self.invent()
@@ -301,17 +341,23 @@ impl JitterBuffer {
     }
 
     fn miss(&mut self) -> Playout {
+        self.delays.record_loss(self.next);
         self.next += 1;
         self.counters.missing += 1;
         match self.peek(self.next) {
-            Some(&packet) => {
+            Some(&packet) if has_fec(packet.payload()) => {
                 self.counters.recovered += 1;
                 self.concealed_in_row = 0;
                 Playout::Recover(packet)
             }
-            None => self.invent(),
+            _ => self.invent(),
         }
     }
+}
+
+/// Samples in so much time, at most a frame of them.
+fn samples(microseconds: i64) -> usize {
+    (microseconds.clamp(0, FRAME_US) * i64::from(SAMPLE_RATE) / 1_000_000) as usize
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 use super::*;
 use proptest::prelude::*;
 
+/// A SILK packet of 20 ms with in-band FEC, as far as the buffer looks.
+const ONE: Frames<'_> = Frames { frame: &[0x48; 120], copy: None };
+
 /// A sender, a network and a listener, in microseconds of virtual time.
 struct Call {
     buffer: JitterBuffer,
@@ -35,7 +38,7 @@ impl Call {
         while let Some(&(time, sequence)) =
             self.arrivals.get(self.next_arrival).filter(|(time, _)| *time <= until)
         {
-            self.buffer.push(time, sequence, &[1; 120]);
+            self.buffer.push(time, sequence, ONE);
             self.next_arrival += 1;
         }
     }
@@ -46,7 +49,7 @@ impl Call {
         while let Some(&(_, sequence)) =
             self.arrivals.get(self.next_arrival).filter(|(time, _)| *time <= self.now)
         {
-            self.buffer.push(self.now, sequence, &[1; 120]);
+            self.buffer.push(self.now, sequence, ONE);
             self.next_arrival += 1;
         }
     }
@@ -60,11 +63,16 @@ impl Call {
                     self.heard.push(packet.sequence());
                     "packet"
                 }
-                Playout::Merge(first, second) => {
+                Playout::Merge(first, second, most) => {
                     self.heard.extend([first.sequence(), second.sequence()]);
-                    self.buffer.shortened(480);
-                    length = 2 * FRAME_US - 10_000;
+                    let cut = most.clamp(120, 480);
+                    self.buffer.shortened(cut);
+                    length = 2 * FRAME_US - cut as i64 * 1000 / 48;
                     "merge"
+                }
+                Playout::Wait(count) => {
+                    length = count as i64 * 1000 / 48;
+                    "wait"
                 }
                 Playout::Recover(_) => "recover",
                 Playout::Conceal => "conceal",
@@ -114,6 +122,37 @@ fn single_losses_are_recovered_from_the_next_packet() {
     assert_eq!(counters.missing, counters.recovered);
     assert!(counters.recovered > 90);
     assert_eq!(call.count("conceal"), 0);
+}
+
+#[test]
+fn a_lost_frame_is_heard_from_its_copy_and_only_from_it() {
+    // CELT frames, which have no in-band FEC, with their number in the second byte.
+    let frame =
+        |number: u16| core::array::from_fn::<u8, 60, _>(|at| if at == 0 { 0xf8 } else { number as u8 });
+    let mut buffer = JitterBuffer::new();
+    let mut heard = vec![];
+    for i in 0..500u16 {
+        let (own, earlier) = (frame(i), frame(i.wrapping_sub(1)));
+        if i % 10 != 4 && i % 10 != 5 {
+            buffer.push(i64::from(i) * FRAME_US, i, Frames { frame: &own, copy: Some((1, &earlier)) });
+        }
+        let played = match buffer.pop(i64::from(i) * FRAME_US, false) {
+            Playout::Packet(packet) => vec![packet],
+            Playout::Merge(first, second, most) => {
+                buffer.shortened(most.max(120));
+                vec![first, second]
+            }
+            Playout::Recover(_) => unreachable!("there is no in-band FEC"),
+            Playout::Wait(_) | Playout::Conceal | Playout::Silence => vec![],
+        };
+        assert!(played.iter().all(|packet| packet.payload()[1] == packet.sequence() as u8));
+        heard.extend(played.iter().map(|packet| (packet.sequence() - (1 << 16)) % 10));
+    }
+    let times = |digit: u64| heard.iter().filter(|it| **it == digit).count();
+    assert_eq!(times(4), 0, "the first of two lost frames has no copy");
+    assert!(times(5) >= 48 && times(6) >= 48, "{} {}", times(5), times(6));
+    let counters = buffer.counters();
+    assert!(counters.recovered >= 48 && counters.missing >= 96, "{counters:?}");
 }
 
 #[test]
@@ -187,7 +226,7 @@ fn an_outage_ends_in_silence_and_the_call_goes_on_after_it() {
 fn without_a_listener_the_newest_packets_are_kept() {
     let mut buffer = JitterBuffer::new();
     for i in 0..1_000u16 {
-        buffer.push(i64::from(i) * FRAME_US, i, &[1; 120]);
+        buffer.push(i64::from(i) * FRAME_US, i, ONE);
     }
     assert_eq!(buffer.counters().skipped, 1_000 - CAPACITY);
     assert!(matches!(buffer.pop(1_000 * FRAME_US, false), Playout::Packet(_)));
@@ -205,7 +244,7 @@ proptest! {
             // Mostly near each other, so that something is played; now and then anywhere.
             sequence = if near || number % 7 > 0 { sequence.wrapping_add(number % 9).wrapping_sub(3) } else { number };
             let restarts = buffer.newest;
-            buffer.push(now, sequence, &[2; 100]);
+            buffer.push(now, sequence, ONE);
             if restarts.is_some_and(|old| buffer.newest.is_some_and(|new| new.abs_diff(old) > 64)) {
                 last = None;
             }
@@ -214,14 +253,14 @@ proptest! {
                     prop_assert!(last.is_none_or(|last| last < packet.sequence()));
                     last = Some(packet.sequence());
                 }
-                Playout::Merge(first, second) => {
+                Playout::Merge(first, second, most) => {
                     prop_assert!(last.is_none_or(|last| last < first.sequence()));
                     prop_assert_eq!(first.sequence() + 1, second.sequence());
                     last = Some(second.sequence());
-                    buffer.shortened(960);
+                    buffer.shortened(most.max(120));
                 }
                 Playout::Recover(packet) => prop_assert!(last.is_none_or(|last| last < packet.sequence())),
-                Playout::Conceal | Playout::Silence => {}
+                Playout::Wait(_) | Playout::Conceal | Playout::Silence => {}
             }
         }
     }

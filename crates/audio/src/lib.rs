@@ -1,7 +1,8 @@
 //! Voice, from microphone to loudspeaker: devices, Opus, RTP in SRTP, jitter buffer, and the session that joins them.
 //!
-//! `codec`, `rtp`, `srtp`, `jitter`, `delay`, `stretch`, `processing` and `listener` take time as an argument and open nothing;
-//! `pulse` talks to the sound server; `voice` and its threads (`sending`, `receiving`, `sound`) own socket and clock.
+//! `codec`, `redundancy`, `rtp`, `srtp`, `jitter`, `delay`, `stretch`, `processing` and `listener` take time as an argument
+//! and open nothing; `pulse` talks to the sound server; `voice` and its threads (`sending`, `receiving`, `sound`) own
+//! socket and clock.
 //! Audio is 48 kHz, one channel, in frames of 20 ms. What crosses the network is one packet of one size every 20 ms,
 //! from the first moment of a session to its last. Not in it: signalling and keys (TypeScript, `src/voip`).
 
@@ -14,6 +15,7 @@ pub mod processing;
 mod pulse;
 mod realtime;
 mod receiving;
+pub mod redundancy;
 pub mod rtp;
 mod sending;
 mod shared;

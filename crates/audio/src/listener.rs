@@ -55,6 +55,7 @@ impl Listener {
     fn hear(&mut self, playout: Playout) -> Option<usize> {
         let mut frame = [0.0; FRAME_SAMPLES];
         let mut cut = None;
+        let mut length = FRAME_SAMPLES;
         match playout {
             Playout::Packet(packet) => self.decode(&packet, &mut frame),
             Playout::Recover(next) => {
@@ -64,15 +65,19 @@ impl Listener {
             }
             Playout::Conceal => self.conceal(&mut frame),
             Playout::Silence => {}
-            Playout::Merge(first, second) => {
+            Playout::Merge(first, second, most) => {
                 let mut earlier = [0.0; FRAME_SAMPLES];
                 self.decode(&first, &mut earlier);
                 self.decode(&second, &mut frame);
-                cut = Some(merge(&earlier, &frame, &mut self.ready));
+                cut = Some(merge(&earlier, &frame, most, &mut self.ready));
+            }
+            Playout::Wait(count) => {
+                self.conceal(&mut frame);
+                length = count.min(FRAME_SAMPLES);
             }
         }
         if cut.is_none() {
-            self.ready.extend(frame);
+            self.ready.extend(&frame[..length]);
         }
         self.mean_square = mean_square(&frame);
         self.quiet = self.mean_square < QUIET;

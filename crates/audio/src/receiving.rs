@@ -6,6 +6,7 @@ use std::net::UdpSocket;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use crate::redundancy::unpack;
 use crate::shared::{Shared, count, lock};
 use crate::srtp::Receiver;
 use crate::voice::VoiceEvent;
@@ -30,9 +31,13 @@ pub(crate) fn run(mut receiver: Receiver, shared: &Shared, socket: &UdpSocket) {
                 match receiver.unprotect(bytes) {
                     Ok((header, payload)) => {
                         shared.learn_remote(source);
-                        let now = shared.now_us();
-                        let mut jitter = shared.jitter.lock().unwrap_or_else(PoisonError::into_inner);
-                        jitter.push(now, header.sequence, payload.as_ref());
+                        if let Some(frames) = unpack(payload.as_ref()) {
+                            let now = shared.now_us();
+                            let mut jitter = shared.jitter.lock().unwrap_or_else(PoisonError::into_inner);
+                            jitter.push(now, header.sequence, frames);
+                        } else {
+                            count(&shared.counters.rejected);
+                        }
                     }
                     Err(_) => count(&shared.counters.rejected),
                 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::{Encoder, FRAME_MS, FRAME_SAMPLES, Frame, MAX_PACKET_BYTES};
 use crate::device::DeviceKind;
+use crate::redundancy::Packer;
 use crate::shared::{Shared, count, lock};
 use crate::srtp::Sender;
 use crate::stretch::mean_square;
@@ -34,6 +35,7 @@ const NOISE: f32 = 3e-4;
 
 pub(crate) struct Talker {
     encoder: Encoder,
+    packer: Packer,
     sender: Sender,
     noise: u32,
     /// Smoothed number of samples that were there when a frame was taken.
@@ -45,7 +47,16 @@ pub(crate) struct Talker {
 
 impl Talker {
     pub(crate) fn new(encoder: Encoder, sender: Sender) -> Self {
-        Self { encoder, sender, noise: 0x9e37_79b9, fill: WANTED as f64, spare: usize::MAX, watch: WATCH }
+        let packer = Packer::new(encoder.packet_bytes());
+        Self {
+            encoder,
+            packer,
+            sender,
+            noise: 0x9e37_79b9,
+            fill: WANTED as f64,
+            spare: usize::MAX,
+            watch: WATCH,
+        }
     }
 
     /// Runs until the session ends.
@@ -59,8 +70,8 @@ impl Talker {
             let (frame, pull) = self.frame(shared);
             shared.show_level(DeviceKind::Input, mean_square(&frame));
             self.encoder.encode(&frame, &mut packet).map_err(|error| error.to_string())?;
-            let payload = packet.get(..self.encoder.packet_bytes()).unwrap_or_default();
             self.renew(shared)?;
+            let payload = self.packer.pack(&packet);
             let protected = self.sender.protect(payload).map_err(|error| error.to_string())?;
             if let Some(remote) = shared.remote() {
                 match socket.send_to(protected.as_ref(), remote) {
@@ -88,6 +99,7 @@ impl Talker {
         let now = Instant::now();
         let late = now.saturating_duration_since(moment);
         if late > STALL {
+            self.packer.leave_out();
             self.sender.leave_out((late.as_micros() / PERIOD.as_micros()) as u32);
             return now;
         }

@@ -11,15 +11,17 @@ const CUT: usize = 360;
 /// Shortest and longest cut: 2.5 to 20 ms, which covers voices from 50 to 400 Hz.
 const LAGS: core::ops::RangeInclusive<usize> = 120..=FRAME_SAMPLES;
 const LAG_STEP: usize = 4;
-/// Mean square below which a whole frame is cut: -50 dBFS.
+/// Mean square below which any piece may be cut: -50 dBFS.
 pub(crate) const QUIET: f32 = 1e-5;
 
-/// Appends `first` and `second` to `out`, shortened; gives the number of samples (120 to 960) that were cut.
-pub(crate) fn merge(first: &Frame, second: &Frame, out: &mut impl Extend<f32>) -> usize {
+/// Appends `first` and `second` to `out`, shortened; gives the number of samples that were cut: at most `most`, but not
+/// less than the shortest cut.
+pub(crate) fn merge(first: &Frame, second: &Frame, most: usize, out: &mut impl Extend<f32>) -> usize {
     let mut joined = [0.0; 2 * FRAME_SAMPLES];
     joined[..FRAME_SAMPLES].copy_from_slice(first);
     joined[FRAME_SAMPLES..].copy_from_slice(second);
-    let lag = if mean_square(&joined) < QUIET { FRAME_SAMPLES } else { best_lag(&joined) };
+    let most = most.clamp(*LAGS.start(), *LAGS.end());
+    let lag = if mean_square(&joined) < QUIET { most } else { best_lag(&joined, most) };
     out.extend(joined[..CUT].iter().copied());
     let fade = joined[CUT..CUT + FADE].iter().zip(&joined[CUT + lag..CUT + lag + FADE]).enumerate();
     out.extend(fade.map(|(i, (from, to))| from + (to - from) * (i as f32 + 0.5) / FADE as f32));
@@ -32,10 +34,10 @@ pub(crate) fn mean_square(samples: &[f32]) -> f32 {
     samples.iter().map(|sample| sample * sample).sum::<f32>() / samples.len().max(1) as f32
 }
 
-fn best_lag(joined: &[f32; 2 * FRAME_SAMPLES]) -> usize {
+fn best_lag(joined: &[f32; 2 * FRAME_SAMPLES], most: usize) -> usize {
     let kept = &joined[CUT..CUT + FADE];
-    let mut best = (f32::MIN, FRAME_SAMPLES);
-    for lag in LAGS.step_by(LAG_STEP) {
+    let mut best = (f32::MIN, most);
+    for lag in (*LAGS.start()..=most).step_by(LAG_STEP) {
         let other = &joined[CUT + lag..CUT + lag + FADE];
         let product: f32 = kept.iter().zip(other).map(|(a, b)| a * b).sum();
         let energy: f32 = other.iter().map(|sample| sample * sample).sum();
@@ -58,7 +60,7 @@ mod tests {
         let first = core::array::from_fn(sample);
         let second = core::array::from_fn(|i| sample(i + FRAME_SAMPLES));
         let mut out = vec![];
-        let cut = merge(&first, &second, &mut out);
+        let cut = merge(&first, &second, FRAME_SAMPLES, &mut out);
         assert_eq!(out.len() + cut, 2 * FRAME_SAMPLES);
         assert!(cut.abs_diff(cut / 240 * 240) <= 4 || cut.abs_diff((cut / 240 + 1) * 240) <= 4, "{cut}");
         let step = out.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
@@ -67,9 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn of_silence_a_whole_frame_goes() {
+    fn of_silence_as_much_goes_as_is_asked_for() {
         let mut out = vec![];
-        assert_eq!(merge(&[0.0; FRAME_SAMPLES], &[0.001; FRAME_SAMPLES], &mut out), FRAME_SAMPLES);
-        assert_eq!(out.len(), FRAME_SAMPLES);
+        assert_eq!(merge(&[0.0; FRAME_SAMPLES], &[0.001; FRAME_SAMPLES], 500, &mut out), 500);
+        assert_eq!(out.len(), 2 * FRAME_SAMPLES - 500);
     }
 }

@@ -2,5 +2,6 @@
 
 import type { Goal } from './goal.js';
 import { setUpGoal } from './voip-set-up.js';
+import { soundGoal } from './voip-sound.js';
 
-export const voipGoals: readonly Goal[] = [setUpGoal];
+export const voipGoals: readonly Goal[] = [soundGoal, setUpGoal];
