@@ -232,6 +232,8 @@ export interface VoiceOptions {
   output?: string
   /** Whether echo, noise and level are seen to; off for a headset. */
   processing: boolean
+  /** Without devices: comfort noise goes out, nothing is heard. */
+  silent: boolean
 }
 
 /** Counters since the start, and momentary values. */

@@ -44,6 +44,8 @@ pub struct VoiceOptions {
     pub output: Option<String>,
     /// Whether echo, noise and level are seen to; off for a headset.
     pub processing: bool,
+    /// Without devices: comfort noise goes out, nothing is heard.
+    pub silent: bool,
 }
 
 /// Counters since the start, and momentary values.
@@ -237,6 +239,7 @@ impl VoiceCall {
         config.input = options.input;
         config.output = options.output;
         config.processing = options.processing;
+        config.silent = options.silent;
         let wake = wake.build_threadsafe_function::<()>().weak::<true>().max_queue_size::<WAKES>().build()?;
         let mut line = self.line();
         let socket = line

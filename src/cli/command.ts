@@ -11,6 +11,7 @@
 import { Command, Option, UsageError } from 'clipanion';
 import { EXIT_INTERNAL } from '../api/daemon.js';
 import { type Config, loadConfig, type Overrides } from '../config/config.js';
+import { definedOnly } from '../defined-only.js';
 import { PeerError } from '../errors.js';
 
 /** Exit code of wrong usage. */
@@ -79,13 +80,4 @@ export abstract class ConfigCommand extends PeerCommand {
   #common(): Overrides {
     return definedOnly({ hostkey: this.hostkey, stateDir: this.stateDir, logLevel: this.logLevel });
   }
-}
-
-/** Leaves out what was not given on the command line. */
-export function definedOnly<T extends Record<string, string | undefined>>(
-  values: T,
-): { [K in keyof T]?: string } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: string;
-  };
 }

@@ -9,9 +9,10 @@
 import { Option } from 'clipanion';
 import { type Daemon, runDaemon } from '../api/daemon.js';
 import type { Config, ModuleName, Overrides } from '../config/config.js';
+import { definedOnly } from '../defined-only.js';
 import { PeerError } from '../errors.js';
 import { createLogger, type Logger } from '../log.js';
-import { ConfigCommand, definedOnly } from './command.js';
+import { ConfigCommand } from './command.js';
 
 export type StartModule = (config: Config, log: Logger) => Promise<Daemon>;
 

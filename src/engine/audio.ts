@@ -35,6 +35,8 @@ export interface VoiceSettings {
   readonly output?: string;
   /** Whether echo, noise and level are seen to (the default); off for a headset, which saves their delay. */
   readonly processing?: boolean;
+  /** Without devices: comfort noise goes out, nothing is heard. */
+  readonly silent?: boolean;
 }
 
 export type VoiceErrorCode = 'VOICE_ARGUMENT' | 'VOICE_SOCKET' | 'VOICE_START' | 'AUDIO_SERVER';
@@ -78,6 +80,7 @@ export class VoiceLine {
           sendSsrc: settings.sendSsrc,
           bitrate: settings.bitrate ?? DEFAULT_BITRATE,
           processing: settings.processing ?? true,
+          silent: settings.silent ?? false,
         },
         () => {
           for (const event of this.call.drain()) onEvent(event);

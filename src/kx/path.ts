@@ -20,6 +20,8 @@ export interface PathRequest {
   readonly strict: boolean;
   /** When a peer was last suspected of having broken a circuit, 0 for never: the later, the rather it is passed over. */
   readonly suspectedSince?: (peer: Candidate) => number;
+  /** Peer identity: the first hop, where it is one of those that may be. */
+  readonly preferredFirst?: Buffer | undefined;
   /** Milliseconds that a path takes, as far as is known: of two drawn ones the quicker is taken. */
   readonly delayOf?: (path: readonly Candidate[]) => number;
   /** Unix milliseconds. */
@@ -54,7 +56,7 @@ function drawPath(
   request: PathRequest,
   randomBelow: RandomBelow,
 ): Candidate[] | null {
-  const { exchangePoint, hops, self, strict, now, suspectedSince = () => 0 } = request;
+  const { exchangePoint, hops, self, strict, now, suspectedSince = () => 0, preferredFirst } = request;
   const chosen: Candidate[] = [];
   for (let place = 0; place < hops - 1; place += 1) {
     const taken = [...chosen, exchangePoint];
@@ -79,7 +81,9 @@ function drawPath(
     const found = spread.length > 0 ? spread : from(free, true);
     const least = Math.min(...found.map(suspectedSince));
     const candidates = found.filter((peer) => suspectedSince(peer) === least);
-    const candidate = candidates[randomBelow(Math.max(candidates.length, 1))];
+    const preferred =
+      place === 0 ? candidates.find(({ identity }) => preferredFirst?.equals(identity)) : undefined;
+    const candidate = preferred ?? candidates[randomBelow(Math.max(candidates.length, 1))];
     if (candidate === undefined) return null;
     chosen.push(candidate);
   }

@@ -99,3 +99,19 @@ export function replacedBy({ pseudoIdentity, insteadOf }: Tunnel, all: Iterable<
       other.exchangePoint.identity.equals(insteadOf),
   );
 }
+
+/**
+ * The other end of a call of this peer with itself: it has the same first hop, so that such a call is seen on one link, as any
+ * other one.
+ */
+export function twinOf(
+  { direction, pseudoIdentity, exchangePoint }: Tunnel,
+  all: Iterable<Tunnel>,
+): Tunnel | undefined {
+  return [...all].find(
+    (other) =>
+      other.direction !== direction &&
+      other.pseudoIdentity.equals(pseudoIdentity) &&
+      other.exchangePoint.identity.equals(exchangePoint.identity),
+  );
+}

@@ -24,7 +24,7 @@ import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 import { Suspects } from './suspects.js';
-import { type Direction, errorFor, isFinal, newTunnel, replacedBy, type Tunnel } from './tunnel.js';
+import { type Direction, errorFor, isFinal, newTunnel, replacedBy, type Tunnel, twinOf } from './tunnel.js';
 import { TunnelExtension } from './tunnel-extension.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
@@ -280,13 +280,14 @@ export class Tunnels {
 
   /** A fresh path for a tunnel; `null` where too few peers are known. */
   async #choosePath(tunnel: Tunnel): Promise<Candidate[] | null> {
-    const { pool, guards, self, strictDiversity, log } = this.#options;
+    const { pool, guards, self, strictDiversity: strict, log } = this.#options;
     const { exchangePoint, hops } = tunnel;
     const peers = await pool.peers(hops + 2);
     const now = Date.now();
     const suspectedSince = (peer: Candidate) => this.#suspects.since(peer, now);
     const delayOf = (path: readonly Candidate[]) => this.#delays.estimate(path);
-    const request = { exchangePoint, hops, self, strict: strictDiversity, suspectedSince, delayOf, now };
+    const preferredFirst = twinOf(tunnel, this.#byKey.values())?.carrying[0]?.identity;
+    const request = { exchangePoint, hops, self, strict, suspectedSince, preferredFirst, delayOf, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
     if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');

@@ -8,6 +8,7 @@
  */
 
 import type { Clock } from '../clock.js';
+import { definedOnly } from '../defined-only.js';
 
 export type Direction = 'incoming' | 'outgoing';
 
@@ -187,7 +188,7 @@ export class Call {
       remote,
       state: state.kind,
       ...this.#conditions,
-      ...present({
+      ...definedOnly({
         contact,
         identity,
         reason: state.kind === 'ended' ? state.reason : undefined,
@@ -201,11 +202,6 @@ export class Call {
       }),
     };
   }
-}
-
-/** Without the fields that are undefined. */
-function present<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }
 
 function whole(milliseconds: number | undefined): number | undefined {

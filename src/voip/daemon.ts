@@ -9,7 +9,9 @@ import * as v from 'valibot';
 import type { Daemon } from '../api/daemon.js';
 import { steadyClock } from '../clock.js';
 import type { Config } from '../config/config.js';
+import { definedOnly } from '../defined-only.js';
 import { PeerError } from '../errors.js';
+import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import {
   type NamedPseudoIdentity,
   PseudoIdentityStore,
@@ -17,14 +19,17 @@ import {
 } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
 import { MESSAGE_TYPE } from '../wire/message.js';
+import type { Call } from './call.js';
 import { CallLog } from './call-log.js';
 import { CallerRules } from './caller-rules.js';
 import { Contacts } from './contacts.js';
+import { DeafVoice } from './deaf-voice.js';
 import { dial } from './dialler.js';
 import { Entrances } from './entrances.js';
+import { FakeCalls } from './fake-calls.js';
 import { KxLink } from './kx-link.js';
 import { Media } from './media.js';
-import { Registration } from './registration.js';
+import { Registration, type RegistrationState } from './registration.js';
 import { Telephone } from './telephone.js';
 
 /** How often new and removed pseudo-identities are noticed. */
@@ -40,6 +45,12 @@ const CallArguments = v.optional(v.object({ call: callId }), {});
 const MuteArguments = v.object({ muted: v.boolean(), call: callId });
 const HoldArguments = v.object({ held: v.boolean(), call: callId });
 const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
+
+const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_600_000)));
+const FakeCallArguments = v.optional(
+  v.object({ restMs: milliseconds, ringMs: milliseconds, talkMs: milliseconds }),
+  {},
+);
 
 export interface VoipOptions {
   /** Accept every call at once. */
@@ -61,12 +72,31 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   let closed = false;
   let identities: readonly NamedPseudoIdentity[] = [];
 
+  /** Those of fake calls, which nobody sees. */
+  const fakes = new Set<NamedPseudoIdentity>();
+  const register = (
+    identity: NamedPseudoIdentity,
+    startAfterMs: number,
+    onChange: (state: RegistrationState) => void,
+  ) =>
+    new Registration({
+      identity,
+      dht: endpoint,
+      kx: link,
+      hops: kx.hops,
+      voipPort: () => entrances.portOf(identity.publicKey) ?? voip.port,
+      extensions: kx.extensions,
+      log,
+      startAfterMs,
+      isBusy: () => fakes.has(identity) || telephone.calls.some((call) => call.identity === identity.name),
+      onChange,
+    });
   const refresh = async () => {
     const listed = await store.list();
     if (closed) return;
     identities = listed;
-    entrances.serve(identities);
-    const wanted = new Map(identities.map((identity) => [identity.publicKey.toString('hex'), identity]));
+    entrances.serve([...identities, ...fakes]);
+    const wanted = new Map([...identities, ...fakes].map((identity) => [keyOf(identity), identity]));
     for (const [key, registration] of registrations) {
       if (wanted.has(key)) continue;
       registrations.delete(key);
@@ -74,20 +104,9 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     }
     for (const [key, identity] of wanted) {
       if (registrations.has(key)) continue;
-      const view = publicView(identity);
-      const registration = new Registration({
-        identity,
-        dht: endpoint,
-        kx: link,
-        hops: kx.hops,
-        voipPort: () => entrances.portOf(identity.publicKey) ?? voip.port,
-        extensions: kx.extensions,
-        log,
-        isBusy: () => telephone.calls.some((call) => call.identity === identity.name),
-        startAfterMs: wanted.size > 1 ? randomInt(STAGGER_MS) : 0,
-        onChange: (state) => broadcast('identity', { ...view, state }),
-      });
-      registrations.set(key, registration);
+      const onChange = (state: RegistrationState) =>
+        broadcast('identity', { ...publicView(identity), state });
+      registrations.set(key, register(identity, wanted.size > 1 ? randomInt(STAGGER_MS) : 0, onChange));
     }
   };
   link.onBroken = () => {
@@ -100,11 +119,16 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   };
   const localAddress = tunIp.address;
   const dialOptions = { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions, localAddress };
-  const telephone = new Telephone({
+  const common = {
     clock: steadyClock,
     ringMs: voip.ringSeconds * 1000,
+    dial: (call: Call, local: PseudoIdentity, remote: Buffer, signal: AbortSignal) =>
+      dial(call, local, remote, dialOptions, signal),
+    log,
+  };
+  const telephone = new Telephone({
+    ...common,
     openVoice: (port) => new Media(voip, localAddress, port),
-    dial: (call, local, remote, signal) => dial(call, local, remote, dialOptions, signal),
     release: async (remote) => {
       // One of our own pseudo-identities keeps its incoming tunnel.
       if (identities.some(({ publicKey }) => publicKey.equals(remote))) return;
@@ -115,8 +139,8 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     mayRing: (ringing) => rules.mayRing(ringing),
     identities: () => identities,
     autoAnswer: options.autoAnswer,
-    log,
     onCall: (call) => {
+      if (call.state !== 'ended') fakeCalls.giveWay();
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
       if (call.state !== 'ended') return;
@@ -129,12 +153,36 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     apart: kx.extensions,
     address: localAddress,
     port: voip.port,
-    onCaller: (caller) => telephone.welcome(caller),
+    onCaller: async (caller) => {
+      if (!fakeCalls.welcome(caller)) await telephone.welcome(caller);
+    },
     onRefused: () => {
       refusedStrangers += 1;
     },
     onMoved: (publicKey) => registrations.get(publicKey.toString('hex'))?.moved(),
     log,
+  });
+  const fakeCalls = new FakeCalls({
+    ...common,
+    callsPerDay: voip.fakeCallsPerDay,
+    fraction: () => randomInt(2 ** 32) / 2 ** 32,
+    publish: (identity) => {
+      fakes.add(identity);
+      entrances.serve([...identities, ...fakes]);
+      const registration = register(identity, 0, () => {});
+      registrations.set(keyOf(identity), registration);
+      return () => registration.state === 'registered';
+    },
+    withdraw: async (identity) => {
+      fakes.delete(identity);
+      entrances.serve([...identities, ...fakes]);
+      const registration = registrations.get(keyOf(identity));
+      registrations.delete(keyOf(identity));
+      await registration?.stop();
+    },
+    openVoice: (port) => new Media(voip, localAddress, port, true),
+    openDeafVoice: (port) => new DeafVoice(localAddress, port),
+    isBusy: () => telephone.calls.length > 0,
   });
   await refresh();
   const refreshTimer = setInterval(() => {
@@ -148,14 +196,14 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   return {
     status: () => ({
       listening: entrances.listening,
-      identities: [...registrations.values()].map(({ identity, state }) => ({
-        ...publicView(identity),
-        state,
-      })),
+      identities: [...registrations.values()]
+        .filter(({ identity }) => !fakes.has(identity))
+        .map(({ identity, state }) => ({ ...publicView(identity), state })),
       call: telephone.call,
       calls: telephone.calls,
       statistics: telephone.statistics(),
       counters: { ...telephone.counters, refusedStrangers },
+      fakeCalls: fakeCalls.counters,
     }),
     handlers: {
       call: async (args) => {
@@ -178,6 +226,10 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         const { words, call } = parseArguments(WordsArguments, args);
         return contacts.setWords(telephone.pick(call).remote, words);
       },
+      'fake-call': (args) => {
+        fakeCalls.begin(definedOnly(parseArguments(FakeCallArguments, args)));
+        return true;
+      },
       calls: () => callLog.list(),
       'clear-calls': () => callLog.clear(),
     },
@@ -188,11 +240,15 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       closed = true;
       clearInterval(refreshTimer);
       clearInterval(statisticsTimer);
-      await Promise.all([telephone.close(), entrances.close()]);
+      await Promise.all([telephone.close(), fakeCalls.close(), entrances.close()]);
       await Promise.all([...registrations.values()].map((registration) => registration.stop()));
       link.close();
     },
   };
+}
+
+function keyOf({ publicKey }: NamedPseudoIdentity): string {
+  return publicKey.toString('hex');
 }
 
 function requireSections(config: Config) {

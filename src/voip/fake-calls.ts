@@ -11,6 +11,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Clock, TimerHandle } from '../clock.js';
+import { PeerError } from '../errors.js';
 import { generatePseudoIdentity, type PseudoIdentity } from '../identity/pseudo-identity.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
@@ -67,7 +68,7 @@ export class FakeCalls {
 
   constructor(options: FakeCallsOptions) {
     this.#options = options;
-    if (options.callsPerDay > 0) this.#plan();
+    this.#plan();
   }
 
   /** Whether this caller has come for a fake call, which takes it then. */
@@ -97,6 +98,16 @@ export class FakeCalls {
     return true;
   }
 
+  /** Begins one now, for measurements; what is not given is drawn. Errors: 'call-busy'. */
+  begin(wanted: Partial<FakeCallPlan>): void {
+    const { clock, fraction, isBusy } = this.#options;
+    if (this.#running !== null || isBusy() || this.#closed)
+      throw new PeerError('call-busy', 'there is a call already, fake or real');
+    if (this.#timer !== null) clock.clearTimer(this.#timer);
+    this.#timer = null;
+    this.#start({ ...drawFakeCall(1, fraction), ...wanted });
+  }
+
   /** A real call begins. */
   giveWay(): void {
     const running = this.#running;
@@ -114,12 +125,16 @@ export class FakeCalls {
 
   #plan(): void {
     const { clock, callsPerDay, fraction } = this.#options;
-    if (this.#closed) return;
+    if (this.#closed || callsPerDay === 0) return;
     const plan = drawFakeCall(callsPerDay, fraction);
     this.#timer = clock.setTimer(plan.afterMs, () => {
       this.#timer = null;
-      this.#done = this.#run(plan).then(() => this.#plan());
+      this.#start(plan);
     });
+  }
+
+  #start(plan: FakeCallPlan): void {
+    this.#done = this.#run(plan).then(() => this.#plan());
   }
 
   async #run(plan: FakeCallPlan): Promise<void> {

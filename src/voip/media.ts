@@ -12,9 +12,11 @@ import type { Voice, VoiceKeys, VoiceTarget } from './control-connection.js';
 export class Media implements Voice {
   readonly #line: VoiceLine;
   readonly #config: VoipConfig;
+  readonly #silent: boolean;
 
-  /** Binds the voice port; 0 lets the system choose. Errors: 'VOICE_SOCKET', 'VOICE_ARGUMENT'. */
-  constructor(config: VoipConfig, address: string, port: number) {
+  /** Binds the voice port; 0 lets the system choose. `silent`: without devices. Errors: 'VOICE_SOCKET', 'VOICE_ARGUMENT'. */
+  constructor(config: VoipConfig, address: string, port: number, silent = false) {
+    this.#silent = silent;
     this.#config = config;
     this.#line = VoiceLine.open(address, port);
   }
@@ -33,6 +35,7 @@ export class Media implements Voice {
         sendSsrc: randomInt(2 ** 32),
         bitrate,
         processing: echoCancellation,
+        silent: this.#silent,
         ...(audioInput === null ? {} : { input: audioInput }),
         ...(audioOutput === null ? {} : { output: audioOutput }),
       },

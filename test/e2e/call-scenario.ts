@@ -44,6 +44,17 @@ try {
   const id: string = ids[0].id;
   await network.runPeer(caller.host, ['contact', 'add', 'friend', id, '-c', caller.config.file]);
 
+  await network.request(caller, 'voip', 'fake-call', { restMs: 1_000, ringMs: 1_000, talkMs: 3_000 });
+  await network.waitFor(
+    caller,
+    'voip',
+    'a fake call to be over, and what it was made of to be gone',
+    ({ fakeCalls, identities }) => fakeCalls.answered + fakeCalls.failed > 0 && identities.length === 1,
+  );
+  await network.waitFor(caller, 'kx', 'its tunnels to end', ({ tunnels }) => tunnels.tunnels === 2);
+  const { state } = (await network.request(caller, 'voip', 'status')) as { state: { fakeCalls: unknown } };
+  results.fakeCalls = state.fakeCalls;
+
   results.accepted = await callAnd('friend', 'active', async () => {
     await network.runPeer(callee.host, ['voip', 'accept', '-c', callee.config.file]);
     await network.waitFor(caller, 'voip', 'packets of voice in both directions', ({ statistics }) => {

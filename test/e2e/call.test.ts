@@ -20,6 +20,10 @@ test('an accepted call carries voice both ways until one side hangs up', () => {
   assert.is(results.statistics.voice.rejected, 0);
 });
 
+test('a fake call goes the whole way from this peer to itself, and nothing of it is left', () => {
+  assert.equal(results.fakeCalls, { begun: 1, answered: 1, gaveWay: 0, failed: 0 });
+});
+
 test('a declined call is told as such', () => {
   assert.is(results.declined.reason, 'declined');
 });

@@ -45,6 +45,8 @@ pub struct VoiceConfig {
     pub output: Option<String>,
     /// Whether echo, noise and level are seen to at first; off for a headset, which saves their delay.
     pub processing: bool,
+    /// Without devices: comfort noise goes out, and nothing of what comes in is heard.
+    pub silent: bool,
 }
 
 impl VoiceConfig {
@@ -59,6 +61,7 @@ impl VoiceConfig {
             input: None,
             output: None,
             processing: true,
+            silent: false,
         }
     }
 }
@@ -225,10 +228,12 @@ impl VoiceSession {
             receiving::run(receiver, shared, &socket);
             Ok(())
         })?;
-        session.spawn("voice-sound", move |shared| {
-            sound::run(config.input, config.output, listener, shared);
-            Ok(())
-        })?;
+        if !config.silent {
+            session.spawn("voice-sound", move |shared| {
+                sound::run(config.input, config.output, listener, shared);
+                Ok(())
+            })?;
+        }
         shared.emit(VoiceEvent::Started { local });
         Ok(session)
     }

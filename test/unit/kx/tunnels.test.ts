@@ -275,6 +275,24 @@ test('a tunnel in whose place another one is ready ends a while later, unless it
   }
 });
 
+test('both tunnels of a call of this peer with itself have the same first hop', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const { tunnels, client, command } = await bench();
+    const incoming = build('kx-build-incoming', randomBytes(32));
+    tunnels.build(client, incoming);
+    const first = await command();
+    tunnels.handleEvent({ type: 'tunnelReady', tunnel: first.tunnel, stepMs: [] });
+    tunnels.build(client, { ...incoming, type: 'kx-build-outgoing' });
+    const second = await command();
+    assert.equal(firstHopOf(second), firstHopOf(first));
+    tunnels.close();
+  }
+});
+
+function firstHopOf(command: TunnelCommand): Buffer | undefined {
+  return 'path' in command ? command.path[0]?.identity : undefined;
+}
+
 test('a second BUILD for a tunnel that is there is answered at once', async () => {
   const { tunnels, client, sent, commands, command } = await bench();
   const message = build('kx-build-outgoing', randomBytes(32));
