@@ -208,13 +208,15 @@ export class ApiServer {
     const turns = this.#turns;
     if (turns === null) return this.#options.onMessage(client, message);
     return new Promise((resolve, reject) => {
-      turns.add(client, async () => {
+      const work = async () => {
         try {
           resolve(await this.#options.onMessage(client, message));
         } catch (error) {
           reject(error);
         }
-      });
+      };
+      // Nobody waits for an answer to a PUT (Spec 3.1.1): it is done though its client is gone.
+      turns.add(client, work, message.type === 'dht-put');
     });
   }
 

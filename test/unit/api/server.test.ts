@@ -129,6 +129,33 @@ limits('with turns, one that asks once is not kept waiting by one that asks much
   for (const client of [greedy, modest]) client.destroy();
   await server.close();
 });
+limits('with turns, a PUT that came whole is done though its client is gone by then', async () => {
+  const asked: string[] = [];
+  const release: (() => void)[] = [];
+  const { server, port } = await startServer(
+    'dht',
+    async (_, message) => {
+      asked.push(message.type);
+      await new Promise<void>((resolve) => release.push(resolve));
+    },
+    { maxWorking: 1 },
+  );
+  const put = { type: 'dht-put', key: KEY, ttlSeconds: 60, replication: 1 } as const;
+  const holder = await rawClient(port);
+  holder.write(GET);
+  while (release.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const client = await rawClient(port);
+  client.write(encodeMessage({ ...put, content: Buffer.alloc(40) }));
+  while (server.counters.messagesReceived < 2) await new Promise((resolve) => setImmediate(resolve));
+  client.resetAndDestroy();
+  while (server.counters.connectionsOpen > 1) await new Promise((resolve) => setImmediate(resolve));
+  release.shift()?.();
+  while (asked.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  release.shift()?.();
+  assert.equal(asked, ['dht-get', 'dht-put']);
+  holder.destroy();
+  await server.close();
+});
 limits('a client that does not read is dropped, others are served', async () => {
   let sent = 0;
   const { server, port } = await startServer(
