@@ -17,13 +17,23 @@ export interface TableKeys<K, T> {
   readonly hash: (key: K) => number;
 }
 
+/** As it was when it was ranked. */
+interface Ranked<K> {
+  readonly key: K;
+  readonly usedAt: number;
+}
+
 const FEWEST_SLOTS = 8;
+/** So large a part of a full table is ranked at once. */
+const RANKED_SHARE = 8;
 
 export class CompactTable<K, T extends TableEntry> {
   /** Their number is a power of two. */
   #slots: (T | null)[] = new Array(FEWEST_SLOTS).fill(null);
   #size = 0;
   #uses = 0;
+  /** The ones used longest ago when the table was last looked through, the very oldest at the end. */
+  #oldest: Ranked<K>[] = [];
 
   constructor(
     readonly limit: number,
@@ -92,12 +102,31 @@ export class CompactTable<K, T extends TableEntry> {
     for (const entry of old) if (entry) this.#slots[this.#find(this.keys.of(entry))] = entry;
   }
 
-  /** Looks at all entries, which is once for each that comes when the table is full. */
   #evict(): void {
-    let oldest: T | null = null;
-    for (const entry of this.#slots) if (entry && (!oldest || entry.usedAt < oldest.usedAt)) oldest = entry;
+    let oldest = this.#nextOldest();
+    if (!oldest) {
+      this.#rank();
+      oldest = this.#nextOldest();
+    }
     if (!oldest) return;
     this.delete(this.keys.of(oldest));
     this.onEvict(oldest);
+  }
+
+  /** Of those that were ranked, the first that is still here and has not been used since. */
+  #nextOldest(): T | null {
+    for (let ranked = this.#oldest.pop(); ranked; ranked = this.#oldest.pop()) {
+      const entry = this.peek(ranked.key);
+      if (entry?.usedAt === ranked.usedAt) return entry;
+    }
+    return null;
+  }
+
+  /** Looks at all entries, which is once for many that come: whatever is used later is used later than the ones found now. */
+  #rank(): void {
+    const all: Ranked<K>[] = [];
+    for (const entry of this.#slots) if (entry) all.push({ key: this.keys.of(entry), usedAt: entry.usedAt });
+    all.sort((a, b) => b.usedAt - a.usedAt);
+    this.#oldest = all.slice(-Math.ceil(all.length / RANKED_SHARE));
   }
 }

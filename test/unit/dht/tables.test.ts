@@ -182,6 +182,55 @@ test('a full compact table drops what was used longest ago', () => {
   assert.equal(evicted, [1, 2, 3], 'there was room');
 });
 
+test('property: a full compact table drops the same as one that keeps all in order', () => {
+  const keys: TableKeys<number, { key: number; usedAt: number }> = {
+    of: ({ key }) => key,
+    hash: (key) => key,
+  };
+  const step = fc.record({ key: fc.nat({ max: 90 }), kind: fc.constantFrom('add', 'add', 'use', 'delete') });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 100, maxLength: 500 }), (steps) => {
+      const [evicted, expected]: [number[], number[]] = [[], []];
+      const table = new CompactTable(40, keys, ({ key }) => evicted.push(key));
+      const order = new Set<number>();
+      for (const { key, kind } of steps) {
+        if (kind === 'use') table.get(key);
+        if (kind === 'delete') table.delete(key);
+        if (kind === 'add') table.add({ key, usedAt: 0 });
+        const had = order.delete(key);
+        if (kind === 'delete' || (kind === 'use' && !had)) continue;
+        const [oldest] = order;
+        if (order.size === 40 && oldest !== undefined) {
+          order.delete(oldest);
+          expected.push(oldest);
+        }
+        order.add(key);
+      }
+      assert.equal(evicted, expected);
+    }),
+  );
+});
+
+test('a full compact table does not look at all entries for each that comes', () => {
+  let looks = 0;
+  class Entry {
+    #usedAt = 0;
+    constructor(readonly key: number) {}
+    get usedAt(): number {
+      looks += 1;
+      return this.#usedAt;
+    }
+    set usedAt(value: number) {
+      this.#usedAt = value;
+    }
+  }
+  const table = new CompactTable<number, Entry>(1000, { of: ({ key }) => key, hash: (key) => key });
+  for (let key = 0; key < 1000; key++) table.add(new Entry(key));
+  looks = 0;
+  for (let key = 1000; key < 6000; key++) table.add(new Entry(key));
+  assert.ok(looks < 5000 * 20, `${looks} looks`);
+});
+
 test('a rate limit gives each source its burst and then its rate', () => {
   const limit = new RateLimit(10, 5);
   const taken = (source: string, nowMs: number, tries: number) =>
