@@ -29,8 +29,8 @@ export interface PinnedRequest {
   readonly settled: boolean;
   /** First hops that have failed this very request. */
   readonly avoid: ReadonlySet<string>;
-  /** A member as it is now; null where it cannot be reached under what is known of it. */
-  readonly resolve: (contact: UnverifiedContact) => Contact | null;
+  /** A member as it is now. */
+  readonly resolve: (contact: UnverifiedContact) => Contact;
   readonly near: (a: Contact, b: UnverifiedContact) => boolean;
   readonly randomBelow: (bound: number) => number;
   readonly nowMs: number;
@@ -82,17 +82,17 @@ export class PinnedHops {
       online && one.failures >= GONE_FAILURES && nowMs - one.failingSinceMs >= DAY_MS;
     const fresh = this.#members.filter((one) => one.expiresAtMs > nowMs && !gone(one));
     if (fresh.length < this.#members.length) this.#change(fresh);
-    const resolved = (members: readonly PinnedHop[]) =>
-      members.map(({ contact }) => resolve(contact)).filter((contact) => contact !== null);
     const up = () =>
-      resolved(this.#members.filter((one) => one.downUntilMs <= nowMs && one.distrustedUntilMs <= nowMs));
+      this.#members
+        .filter((one) => one.downUntilMs <= nowMs && one.distrustedUntilMs <= nowMs)
+        .map(({ contact }) => resolve(contact));
     this.#keepCurrent(up());
     while (settled && up().length < PINNED_WANTED && this.#join(request));
     const chosen = up().find(({ id }) => !avoid.has(id));
     if (chosen) return chosen;
     // Nobody as it should be: rather one that is passed over than one that was never chosen for long.
-    const others = [...this.#members].sort((a, b) => a.downUntilMs - b.downUntilMs);
-    return (settled ? resolved(others)[0] : undefined) ?? this.#withoutPin(candidates, request);
+    const [other] = settled ? [...this.#members].sort((a, b) => a.downUntilMs - b.downUntilMs) : [];
+    return other ? resolve(other.contact) : this.#withoutPin(candidates, request);
   }
 
   /** Its own leg failed. */
