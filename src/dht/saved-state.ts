@@ -9,9 +9,10 @@
  * outlives its expiry. Saved at SAVE_MS, where something has changed, and when the node closes: a crash loses that much at
  * most, and the other replicas bring it back. Not here: when (daemon.ts).
  */
-import { createHash } from 'node:crypto';
+import { createHash, webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import { type ByteReader, ByteWriter, decodeOrNull } from './bytes.js';
 import { type Contact, readContact, type UnverifiedContact, writeContact } from './contact.js';
@@ -22,6 +23,8 @@ const CONTACTS_MAGIC = Buffer.from('PDT1', 'ascii');
 const CONTENTS_MAGIC = Buffer.from('PDC1', 'ascii');
 /** The contacts that a restart needs are the closest and some of each distance; tables are hardly ever larger. */
 const MAX_CONTACTS = 1_000;
+/** Contents that are checked in one turn of the event loop: each may take a signature. */
+const SLICE = 32;
 
 const contactsPath = (stateDir: string) => join(stateDir, 'dht', 'contacts.bin');
 const contentsPath = (stateDir: string) => join(stateDir, 'dht', 'contents.bin');
@@ -62,14 +65,22 @@ export async function loadContents(stateDir: string, store: ContentStore, nowMs:
   const bytes = await read(contentsPath(stateDir));
   if (bytes === null || bytes.length < 32) return 0;
   const body = bytes.subarray(0, -32);
-  if (!createHash('sha256').update(body).digest().equals(bytes.subarray(-32))) return 0;
-  return decodeOrNull(body, (reader) => readContents(reader, store, nowMs)) ?? 0;
+  if (!Buffer.from(await webcrypto.subtle.digest('SHA-256', body)).equals(bytes.subarray(-32))) return 0;
+  if (!body.subarray(0, 4).equals(CONTENTS_MAGIC)) return 0;
+  let kept = 0;
+  for (let rest = body.subarray(4); rest.length > 0; ) {
+    const slice = decodeOrNull(rest, (reader) => readSlice(reader, store, nowMs));
+    if (slice === null) break;
+    kept += slice.kept;
+    rest = rest.subarray(rest.length - slice.left);
+    await nextTurn();
+  }
+  return kept;
 }
 
-function readContents(reader: ByteReader, store: ContentStore, nowMs: number): number {
-  if (!reader.take(4).equals(CONTENTS_MAGIC)) reader.fail();
+function readSlice(reader: ByteReader, store: ContentStore, nowMs: number): { kept: number; left: number } {
   let kept = 0;
-  while (reader.left > 0) {
+  for (let count = 0; count < SLICE && reader.left > 0; count++) {
     const key = Buffer.from(reader.take(32));
     const ttlMs = Number(reader.take(8).readBigUInt64BE()) - nowMs;
     const replication = reader.u8();
@@ -79,7 +90,7 @@ function readContents(reader: ByteReader, store: ContentStore, nowMs: number): n
     const content = Buffer.from(reader.take(length));
     if (ttlMs > 0 && store.put({ key, ttlMs, replication, content }, sender, nowMs) === 'stored') kept += 1;
   }
-  return kept;
+  return { kept, left: reader.left };
 }
 
 async function save(path: string, bytes: Buffer): Promise<void> {

@@ -63,6 +63,29 @@ test('contents come back with what is left of their time, and none that has expi
   assert.is(restarted.get(long, NOW + 3_600_000).length, 0);
 });
 
+test('contents are checked by pieces, between which others have their turns', async ({ directory }) => {
+  const store = new ContentStore();
+  for (let i = 0; i < 500; i++) {
+    store.put({ key: randomBytes(32), ttlMs: 60_000, replication: 1, content: randomBytes(20) }, sender, NOW);
+  }
+  await saveContents(directory, store.all(NOW));
+  let [inTurn, most] = [0, 0];
+  class Watched extends ContentStore {
+    override put(...args: Parameters<ContentStore['put']>) {
+      if (inTurn === 0) {
+        setImmediate(() => {
+          inTurn = 0;
+        });
+      }
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+      return super.put(...args);
+    }
+  }
+  assert.is(await loadContents(directory, new Watched(), NOW), 500);
+  assert.ok(most <= 64, `${most} in one turn`);
+});
+
 test('a missing, foreign, cut or altered file counts as none', async ({ directory }) => {
   assert.equal(await loadContacts(directory), []);
   assert.is(await loadContents(directory, new ContentStore(), NOW), 0);
