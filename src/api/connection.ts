@@ -18,8 +18,9 @@ export interface ConnectionLimits {
   readonly halfMessageMs: number;
   /** Bytes that may wait for a client that does not read, before it is dropped. */
   readonly maxQueuedBytes: number;
-  /** Requests of one client in work at the same time; more wait in its socket. */
+  /** Requests of one client in work at the same time, and from how many bytes of them on; more wait in its socket. */
   readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
 }
 
 export interface ConnectionEvents {
@@ -47,6 +48,7 @@ export class ApiConnection {
   readonly #splitter: FrameSplitter;
   #halfMessageTimer: NodeJS.Timeout | null = null;
   #inFlight = 0;
+  #inFlightBytes = 0;
   #peerEnded = false;
   #open = true;
 
@@ -150,12 +152,19 @@ export class ApiConnection {
       this.#violate('unexpected-type', `message type ${type} is never sent to this module`);
       return;
     }
-    void this.#handle(decoded.message);
+    void this.#handle(decoded.message, frame.length);
   }
 
-  async #handle(message: ApiMessage): Promise<void> {
+  /** Whether it may have one more request in work. */
+  get #hasRoom(): boolean {
+    const { maxInFlight, maxInFlightBytes } = this.#limits;
+    return this.#inFlight < maxInFlight && this.#inFlightBytes < maxInFlightBytes;
+  }
+
+  async #handle(message: ApiMessage, bytes: number): Promise<void> {
     this.#inFlight += 1;
-    if (this.#inFlight >= this.#limits.maxInFlight) {
+    this.#inFlightBytes += bytes;
+    if (!this.#hasRoom) {
       this.#socket.pause();
       this.#clearHalfMessageTimer();
     }
@@ -165,7 +174,8 @@ export class ApiConnection {
       this.#log.error({ err: error, client: this.id, message: message.type }, 'request failed');
     } finally {
       this.#inFlight -= 1;
-      if (this.#open && this.#inFlight < this.#limits.maxInFlight && this.#socket.isPaused()) {
+      this.#inFlightBytes -= bytes;
+      if (this.#open && this.#hasRoom && this.#socket.isPaused()) {
         this.#socket.resume();
         this.#watchHalfMessage();
       }

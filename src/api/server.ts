@@ -50,6 +50,7 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   halfMessageMs: 30_000,
   maxQueuedBytes: 4 * 1024 * 1024,
   maxInFlight: 64,
+  maxInFlightBytes: 64 * 1024,
 };
 
 /** How long a new connection may be silent before it has to make room ahead of all others. */

@@ -174,6 +174,23 @@ limits('a client that does not read is dropped, others are served', async () => 
   client.destroy();
   await server.close();
 });
+limits('of requests that take much memory only a few are in work; the rest waits and is served', async () => {
+  let [begun, inWork, most] = [0, 0, 0];
+  const { server, port } = await startServer('dht', async () => {
+    begun += 1;
+    inWork += 1;
+    most = Math.max(most, inWork);
+    for (let i = 0; i < 50; i += 1) await new Promise((resolve) => setImmediate(resolve));
+    inWork -= 1;
+  });
+  const put = { type: 'dht-put', key: KEY, ttlSeconds: 60, replication: 1 } as const;
+  const client = await rawClient(port);
+  for (let i = 0; i < 20; i += 1) client.write(encodeMessage({ ...put, content: Buffer.alloc(65_491) }));
+  while (begun < 20) await new Promise((resolve) => setImmediate(resolve));
+  client.destroy();
+  await server.close();
+  assert.ok(most <= 3, `${most} at a time`);
+});
 limits('requests in work are bounded; the rest waits and is served', async () => {
   const release: (() => void)[] = [];
   let most = 0;
