@@ -67,8 +67,9 @@ class Agreement {
 
   /** How much further a search must go that has not ended early. */
   get thoroughness(): number {
-    if (this.#most < AGREEING) return THOROUGH.much;
-    return this.reached ? 0 : THOROUGH.some;
+    if (this.reached) return 0;
+    const agreed = !this.canSign && this.#holdersOf.size === 1;
+    return agreed || this.#most >= AGREEING ? THOROUGH.some : THOROUGH.much;
   }
 }
 

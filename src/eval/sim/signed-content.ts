@@ -1,5 +1,6 @@
-/** Role: makes contents that certify themselves, with keys from the simulation's seed. */
+/** Role: makes contents that certify themselves, and others under keys that can sign nothing, from the simulation's seed. */
 import sodium from 'sodium-native';
+import { isValidPseudoIdentity } from '../../identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../identity/signed-value.js';
 import type { SeededRandom } from './seeded-random.js';
 
@@ -29,4 +30,11 @@ export class Signer {
     };
     return { key: this.key, content: encodeSignedValue(value, this.key, this.#secretKey) };
   }
+}
+
+/** A content under a key that can sign nothing. */
+export function unsigned(random: SeededRandom): Keyed {
+  let key = random.bytes(32);
+  while (isValidPseudoIdentity(key)) key = random.bytes(32);
+  return { key, content: random.bytes(PAYLOAD_BYTES) };
 }

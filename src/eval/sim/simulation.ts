@@ -118,10 +118,10 @@ export class Simulation {
   }
 
   /** Peers that hang together: all of `contacts`. */
-  addColluders(contacts: readonly Contact[], malice: Malice = {}): void {
+  addColluders(contacts: readonly Contact[], maliceOf: (index: number) => Malice = () => ({})): void {
     const clique = new PositionIndex(contacts);
-    for (const contact of contacts) {
-      this.addHostile(contact, colludingAnswers(contact, kxOf(contact), clique, malice));
+    for (const [index, contact] of contacts.entries()) {
+      this.addHostile(contact, colludingAnswers(contact, kxOf(contact), clique, maliceOf(index)));
     }
   }
 

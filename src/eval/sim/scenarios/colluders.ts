@@ -2,12 +2,13 @@
  * Role: the scenario of peers that hang together and poison tables: what is put among them, is it found?
  *
  * Values are put by honest peers of the attacked network, one value each, and got by others. The tables are settled;
- * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share; with `hide` and
- * `forge` at 1 they do what collusion.ts says under these names.
+ * `odds` is how many times likelier a colluder gets into a bucket that has a choice, 1 being its share; with `hide` at 1, and
+ * for the share `forge` of them, they do what collusion.ts says under these names. With `unsigned` at 1 the values are
+ * contents under keys that can sign nothing.
  */
 import { getAll, holders, jobsInTurn, put } from '../contents.js';
 import { scenario } from '../scenario.js';
-import { Signer } from '../signed-content.js';
+import { Signer, unsigned } from '../signed-content.js';
 import { Simulation } from '../simulation.js';
 import { mean, percent, quantile, rounded } from '../statistics.js';
 
@@ -18,8 +19,7 @@ const REST_MS = 5_000;
 
 export const colluders = scenario({
   name: 'colluders',
-  summary:
-    'GETs of self-certifying values among peers that collude, lie about others and drop what they store',
+  summary: 'GETs of values among peers that collude, lie about others and drop what they store',
   defaults: {
     nodes: 10_000,
     colludersPercent: 50,
@@ -30,10 +30,13 @@ export const colluders = scenario({
     lossPercent: 1,
     hide: 0,
     forge: 0,
+    unsigned: 0,
+    replicas: 20,
   },
   async run(parameters, seed, tell) {
     const { nodes, colludersPercent, odds, values, gets, getsPerSecond, lossPercent, hide, forge } =
       parameters;
+    const { replicas: replication } = parameters;
     const area = { medianRoundTripMs: 80, jitterMs: 2, loss: lossPercent / 100 };
     const simulation = new Simulation({ seed, peers: nodes, ...area });
     const { random, clock } = simulation;
@@ -41,19 +44,21 @@ export const colluders = scenario({
     for (let i = hostile; i < nodes; i++) simulation.addHonest();
     simulation.addColluders(
       Array.from({ length: hostile }, () => simulation.newContact()),
-      { hide: hide > 0, forge: forge > 0 },
+      (index) => ({ hide: hide > 0, forge: index < forge * hostile }),
     );
     simulation.settle(odds);
     tell(`${nodes} peers, ${hostile} of them colluding`);
 
-    const contents = Array.from({ length: values }, () => new Signer(random).sign(1, clock.now() + TTL_MS));
+    const make = () =>
+      parameters.unsigned > 0 ? unsigned(random) : new Signer(random).sign(1, clock.now() + TTL_MS);
+    const contents = Array.from({ length: values }, make);
     const acknowledged: number[] = [];
     await simulation.paced(contents, PUTS_PER_SECOND, async (content) => {
-      acknowledged.push(await put(random.pick(simulation.honest), content, TTL_MS));
+      acknowledged.push(await put(random.pick(simulation.honest), content, TTL_MS, replication));
     });
     await clock.advance(REST_MS);
     const replicas = contents.map((content) => holders(simulation, content).length);
-    tell(`${values} values put, honest replicas ${rounded(mean(replicas))} of 20`);
+    tell(`${values} values put, honest replicas ${rounded(mean(replicas))} of ${replication}`);
 
     const jobs = jobsInTurn(simulation, gets, contents, simulation.honest);
     const results = await getAll(simulation, jobs, getsPerSecond, tell);
@@ -68,6 +73,7 @@ export const colluders = scenario({
       odds,
       hide,
       forge,
+      unsigned: parameters.unsigned,
       colludersInTablesPercent: rounded(
         percent(inTables.filter((one) => bad.has(one)).length, inTables.length),
       ),
