@@ -25,6 +25,8 @@ pub struct Score {
     pub delay_ms: f64,
     /// The smallest and the largest delay of a piece of one second.
     pub delay_range_ms: [f64; 2],
+    /// Those of all pieces and of the whole, the smallest first.
+    pub delays_ms: Vec<f64>,
     /// Normalised cross-correlation of the envelopes at the best place.
     pub peak: f64,
     /// The best envelope correlation farther than half a second from the best place.
@@ -89,6 +91,7 @@ pub fn score(reference: &Recording, recording: &Recording) -> Result<Score, Scor
         delay_ms: milliseconds(delays.get(delays.len() / 2).copied().unwrap_or(place as f64)),
         delay_range_ms: [delays.first(), delays.last()]
             .map(|at| milliseconds(at.copied().unwrap_or(place as f64))),
+        delays_ms: delays.iter().copied().map(milliseconds).collect(),
         peak,
         second_peak,
         waveform_peak,

@@ -24,6 +24,8 @@ const POLL_MS = 20;
 export interface Score {
   readonly delayMs: number;
   readonly delayRangeMs: readonly [number, number];
+  /** Those of all pieces of one second, the smallest first. */
+  readonly delaysMs: readonly number[];
   readonly peak: number;
   readonly secondPeak: number;
   readonly waveformPeak: number;
@@ -72,6 +74,7 @@ export async function score(said: string, heard: string): Promise<Score> {
   return {
     delayMs: found.delay_ms,
     delayRangeMs: found.delay_range_ms,
+    delaysMs: found.delays_ms,
     peak: found.peak,
     secondPeak: found.second_peak,
     waveformPeak: found.waveform_peak,

@@ -1,0 +1,181 @@
+/**
+ * Role: measures what one hears of a call: delay from mouth to ear, quality, processor time.
+ *
+ *   node call-sound.js DELAY-MS ECHO-CANCELLATION SECONDS    runs itself in a sandbox and prints one line of JSON: CallSoundResults
+ *
+ * Invariants: all is real: processes, sound servers, tunnels of three hops and three, the call by the commands of a person.
+ *
+ * Not here: what the figures must be (voip-delay.ts).
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LabTask, type RecordedSource, type Score, score } from '../demo/lab.js';
+import { waitUntilRegistered, waitUntilUp } from '../demo/neighbourhood.js';
+import { Person, type Voice } from '../demo/person.js';
+import { Progress } from '../demo/progress.js';
+import { callFigures, TelephoneCall } from '../demo/telephone-call.js';
+import { BridgedHosts, type Hosts } from '../namespaces.js';
+import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
+import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { WanHosts } from '../wan-hosts.js';
+import type { CallSoundOptions, CallSoundResults } from './call-sound-results.js';
+import { finishWith } from './finish.js';
+
+const SELF = fileURLToPath(import.meta.url);
+const NAMES = ['carol', 'dave', 'alice', 'bob', 'erin', 'frank', 'grace', 'heidi'];
+const SEED = 20_260_101;
+/** Silence before and after what is said: longer than any delay that a call may have. */
+const PAUSE_MS = 1_500;
+/** Jitter buffers settle. */
+const SETTLE_MS = 5_000;
+const TICKS_PER_SECOND = 100;
+const VOICES: Readonly<Record<string, Voice>> = {
+  alice: {
+    voice: 'en-us+f3',
+    text: 'Seven boats were painted bright yellow, and an old man sold oranges on the pier. Would you like to go there again in June?',
+  },
+  bob: {
+    voice: 'en-gb',
+    text: 'We could take the slow train along the river, and stay for three nights. My sister would lend us her small red car.',
+  },
+};
+
+const directory = sandboxDirectory();
+if (directory === null) {
+  process.exitCode = await runInSandbox(SELF, process.argv.slice(2));
+} else {
+  prepareInside();
+  const [delayMs = '0', echo = 'no', seconds = '60'] = process.argv.slice(2);
+  const options = {
+    delayMs: Number(delayMs),
+    echoCancellation: echo === 'yes',
+    seconds: Number(seconds),
+  };
+  finishWith(await measure(options, directory));
+}
+
+async function measure(options: CallSoundOptions, below: string): Promise<CallSoundResults> {
+  const { delayMs, seconds } = options;
+  const hosts: Hosts =
+    delayMs === 0
+      ? new BridgedHosts('network')
+      : await WanHosts.make(NAMES, { delayMs, jitterMs: 0, lossPercent: 0 }, SEED);
+  const network = new PeerNetwork(hosts, below);
+  const progress = new Progress(process.stderr);
+  try {
+    const supervisors = new Map<NetworkPeer, ChildProcess>();
+    const people: Person[] = [];
+    for (const name of NAMES) {
+      const added = await network.add(name);
+      const person = name in VOICES ? await settle(network, added, options) : null;
+      if (person !== null) people.push(person);
+      const peer = person?.peer ?? added;
+      const answers = name === 'bob' ? ['--auto-answer'] : [];
+      const args = ['up', '-c', peer.config.file, ...answers];
+      supervisors.set(peer, network.start(peer, 'up', args, person?.environment));
+      progress.step(`${name} is started`);
+    }
+    await waitUntilUp(network, progress);
+    const [alice, bob] = people as [Person, Person];
+    for (const { peer } of people) await waitUntilRegistered(network, peer, progress);
+    const call = new TelephoneCall(network, alice.peer, await identityOf(network, bob.peer));
+    await call.answered((view) => progress.step(`alice: ${view.state}`));
+    await pause(SETTLE_MS);
+
+    const supervisor = supervisors.get(alice.peer)?.pid ?? 0;
+    const pids = { dht: 0, kx: 0, voip: 0 };
+    for (const module of ['dht', 'kx', 'voip'] as const) {
+      const status = (await network.request(alice.peer, module, 'status')) as unknown as { pid: number };
+      pids[module] = status.pid;
+    }
+    const all = [supervisor, ...Object.values(pids)];
+    const before = { peer: await ticksOf(all), voip: await ticksOf([pids.voip]) };
+    const begun = performance.now();
+    const scores: Score[] = [];
+    while (performance.now() - begun < seconds * 1000) {
+      scores.push(...(await speakInTurn(alice, bob, below)));
+      progress.step(`${Math.round((performance.now() - begun) / 1000)} of ${seconds} s`);
+    }
+    const ticks = ((performance.now() - begun) / 1000) * TICKS_PER_SECOND;
+    const cpu = {
+      peer: ((await ticksOf(all)) - before.peer) / ticks,
+      voip: ((await ticksOf([pids.voip])) - before.voip) / ticks,
+    };
+    const { received, lost, concealed, realtime } = (await callFigures(network, bob.peer)).voice;
+    await call.hangUp();
+    return {
+      ...options,
+      delaysMs: scores.flatMap(({ delaysMs }) => [...delaysMs]),
+      pesq: scores.flatMap(({ pesqWb }) => (pesqWb === null ? [] : [pesqWb])),
+      cpu,
+      ...{ received, lost, concealed, realtime },
+    };
+  } finally {
+    await network.stop();
+  }
+}
+
+/** Gives a peer's person a sound server and the peer its devices and a pseudo-identity. */
+async function settle(
+  network: PeerNetwork,
+  added: NetworkPeer,
+  { echoCancellation }: CallSoundOptions,
+): Promise<Person> {
+  const sound = new Person(network, added);
+  await sound.startSound();
+  const peer = await network.reconfigure(added, (text) =>
+    text
+      .replace(/^# AUDIO_INPUT =.*$/m, `AUDIO_INPUT = ${sound.microphone}`)
+      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${sound.loudspeaker}`)
+      .replace(/^# ECHO_CANCELLATION =.*$/m, `ECHO_CANCELLATION = ${echoCancellation ? 'yes' : 'no'}`),
+  );
+  await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
+  return sound;
+}
+
+async function identityOf(network: PeerNetwork, peer: NetworkPeer): Promise<string> {
+  const listed = await network.runPeer(peer.host, ['id', 'list', '--json', '-c', peer.config.file]);
+  return (JSON.parse(listed) as { id: string }[])[0]?.id ?? '';
+}
+
+/** One speaks, then the other; how each was heard. */
+async function speakInTurn(alice: Person, bob: Person, below: string): Promise<Score[]> {
+  const scores: Score[] = [];
+  for (const [speaker, listener] of [
+    [alice, bob],
+    [bob, alice],
+  ] as const) {
+    const [said, heard] = [join(below, 'said.wav'), join(below, 'heard.wav')];
+    const sources: RecordedSource[] = [
+      { server: speaker.server, device: speaker.microphone, file: said },
+      { server: listener.server, device: listener.ear, file: heard },
+    ];
+    const speech = await speaker.prepareSpeech(VOICES[speaker.name] as Voice);
+    const recording = LabTask.record(sources);
+    await pause(PAUSE_MS);
+    await speaker.say(speech);
+    await pause(PAUSE_MS);
+    await recording.finish();
+    scores.push(await score(said, heard));
+    await Promise.all([rm(said), rm(heard)]);
+  }
+  return scores;
+}
+
+/** Clock ticks of processor time that these processes have had. */
+async function ticksOf(pids: readonly number[]): Promise<number> {
+  let sum = 0;
+  for (const pid of pids) {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    sum += Number(fields[11]) + Number(fields[12]);
+  }
+  return sum;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
