@@ -63,6 +63,8 @@ export declare class VoiceCall {
   sendWith(key: Buffer, ssrc: number, address: string, port: number): void
   /** Sees to echo, noise and level from now on, or sends the microphone as it is (headset). */
   setProcessing(processing: boolean): void
+  /** Uses another device from now on: the named one, or without a name the sound server's default. */
+  setDevice(device: 'input' | 'output', name?: string | undefined | null): void
   /** Counters and momentary values; null before `start` and after `stop`. */
   statistics(): VoiceStatistics | null
   /** Closes the socket and ends the threads; resolves within two seconds, to false if a thread had to be left. */

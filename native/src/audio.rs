@@ -314,6 +314,24 @@ impl VoiceCall {
         }
     }
 
+    /// Uses another device from now on: the named one, or without a name the sound server's default.
+    #[napi]
+    pub fn set_device(
+        &self,
+        #[napi(ts_arg_type = "'input' | 'output'")] device: String,
+        name: Option<String>,
+    ) -> Result<()> {
+        let kind = match device.as_str() {
+            "input" => DeviceKind::Input,
+            "output" => DeviceKind::Output,
+            _ => return Err(failure(Status::InvalidArg, "device is neither input nor output")),
+        };
+        match &self.line().session {
+            Some(session) => session.set_device(kind, name).map_err(voice_failure),
+            None => Ok(()),
+        }
+    }
+
     /// Counters and momentary values; null before `start` and after `stop`.
     #[napi]
     pub fn statistics(&self) -> Option<VoiceStatistics> {

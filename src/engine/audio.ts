@@ -6,6 +6,7 @@
  * every 20 ms. Not in it: who is called, keys, ring tones.
  */
 
+import { randomBytes, randomInt } from 'node:crypto';
 import type { AudioDevice, VoiceCall, VoiceCallEvent, VoiceStatistics } from '../../native/binding.js';
 import { PeerError } from '../errors.js';
 import { addon } from './addon.js';
@@ -54,6 +55,32 @@ export class VoiceLine {
   static open(address: string, port = 0): VoiceLine {
     const binding = addon();
     return new VoiceLine(translated('VOICE_SOCKET', () => new binding.VoiceCall(address, port)));
+  }
+
+  /**
+   * Lets a person hear themselves, through everything that a call goes through but another peer: levels, devices and
+   * quality can be tried before anybody is called. Echo is not cancelled, as the person's voice is the echo here.
+   *
+   * @throws PeerError as `open` and `start`
+   */
+  static loopback(
+    settings: Pick<VoiceSettings, 'input' | 'output' | 'bitrate'>,
+    onEvent: (event: VoiceCallEvent) => void,
+  ): VoiceLine {
+    const line = VoiceLine.open('127.0.0.1');
+    const key = randomBytes(VOICE_KEY_BYTES);
+    line.start(
+      {
+        ...settings,
+        remote: { address: '127.0.0.1', port: line.port },
+        sendKey: Buffer.from(key),
+        receiveKey: key,
+        sendSsrc: randomInt(2 ** 32),
+        processing: false,
+      },
+      onEvent,
+    );
+    return line;
   }
 
   /** Port of the socket. */
@@ -120,6 +147,15 @@ export class VoiceLine {
   /** Sees to echo, noise and level from now on, or sends the microphone as it is (headset). */
   setProcessing(processing: boolean): void {
     this.call.setProcessing(processing);
+  }
+
+  /**
+   * Uses another device from now on: the named one (as `listAudioDevices` says), or the sound server's default.
+   *
+   * @throws PeerError `VOICE_ARGUMENT`
+   */
+  setDevice(device: 'input' | 'output', name?: string): void {
+    translated('VOICE_START', () => this.call.setDevice(device, name));
   }
 
   /** Counters and momentary values; undefined before `start` and after `close`. */

@@ -244,7 +244,8 @@ proptest! {
             // Mostly near each other, so that something is played; now and then anywhere.
             sequence = if near || number % 7 > 0 { sequence.wrapping_add(number % 9).wrapping_sub(3) } else { number };
             let restarts = buffer.newest;
-            buffer.push(now, sequence, ONE);
+            let copy = near.then_some((number as u8, &[0x48; 120][..]));
+            buffer.push(now, sequence, Frames { copy, ..ONE });
             if restarts.is_some_and(|old| buffer.newest.is_some_and(|new| new.abs_diff(old) > 64)) {
                 last = None;
             }

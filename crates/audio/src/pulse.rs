@@ -104,7 +104,10 @@ impl Pulse {
             minreq: ms(5),
             fragsize: ms(10),
         };
-        let flags = FlagSet::ADJUST_LATENCY;
+        // A server moves streams whose device goes away; who has named a device wants to hear of its loss, and wants it
+        // back when it is plugged in again.
+        let moves = if name.is_some() { FlagSet::DONT_MOVE } else { FlagSet::NOFLAGS };
+        let flags = FlagSet::ADJUST_LATENCY | moves;
         match kind {
             DeviceKind::Input => stream.connect_record(name, Some(&attributes), flags),
             DeviceKind::Output => stream.connect_playback(name, Some(&attributes), flags, None, None),
@@ -121,23 +124,26 @@ impl Pulse {
         }
     }
 
-    /// Name of the device of a stream that runs, `None` while it is being opened or is not open.
+    /// Whether the stream on `name` runs: not while it is being opened, and not where none is.
     ///
     /// # Errors
     /// The stream has failed; it is gone afterwards.
-    pub(crate) fn check(&mut self, kind: DeviceKind) -> Result<Option<String>, DeviceError> {
-        let reason = self.reason();
-        let slot = self.slot(kind);
-        let Some(stream) = slot else { return Ok(None) };
-        match stream.get_state() {
-            State::Ready => Ok(Some(stream.get_device_name().unwrap_or_default().into_owned())),
-            State::Failed | State::Terminated => {
-                let name = stream.get_device_name().unwrap_or_default().into_owned();
-                *slot = None;
-                Err(DeviceError::Stream { name, reason })
+    pub(crate) fn check(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<bool, DeviceError> {
+        match self.slot(kind).as_ref().map(Stream::get_state) {
+            Some(State::Ready) => Ok(true),
+            Some(State::Failed | State::Terminated) => {
+                *self.slot(kind) = None;
+                let name = name.unwrap_or("default").to_owned();
+                Err(DeviceError::Stream { name, reason: self.reason() })
             }
-            _ => Ok(None),
+            _ => Ok(false),
         }
+    }
+
+    /// Name of the device of a stream, empty where it has none.
+    pub(crate) fn device_name(&mut self, kind: DeviceKind) -> String {
+        let name = self.slot(kind).as_ref().and_then(Stream::get_device_name);
+        name.unwrap_or_default().into_owned()
     }
 
     /// Hands over everything that was recorded, in pieces of any length; a gap comes as zeroes.

@@ -13,7 +13,7 @@ use crate::codec::MAX_PACKET_BYTES;
 pub const MAX_PAYLOAD_BYTES: usize = 241;
 /// By how many packets a copy comes after its frame. More would survive longer bursts, but the copies would come too late
 /// where the delays vary (decision 0091).
-pub const DISTANCE: usize = 1;
+const DISTANCE: u8 = 1;
 /// Set in the first byte where the payload has two halves.
 const TWO: u8 = 0x80;
 /// The farthest copy that is accepted.
@@ -21,7 +21,7 @@ const MAX_DISTANCE: u8 = 8;
 
 /// Whether two frames of `frame_bytes` fit.
 pub(crate) const fn is_doubled(frame_bytes: usize) -> bool {
-    1 + 2 * frame_bytes <= MAX_PAYLOAD_BYTES
+    2 * frame_bytes < MAX_PAYLOAD_BYTES
 }
 
 /// Bytes of every payload with frames of `frame_bytes`.
@@ -32,9 +32,8 @@ pub const fn payload_bytes(frame_bytes: usize) -> usize {
 /// Makes payloads of frames.
 pub struct Packer {
     frame_bytes: usize,
-    earlier: [[u8; MAX_PACKET_BYTES]; DISTANCE],
-    /// Frames packed since the start or the last gap.
-    packed: usize,
+    /// The frame before, unless this is the first since the start or a gap.
+    earlier: Option<[u8; MAX_PACKET_BYTES]>,
     payload: [u8; MAX_PAYLOAD_BYTES],
 }
 
@@ -42,33 +41,24 @@ impl Packer {
     /// For frames of `frame_bytes`, at most [`MAX_PACKET_BYTES`].
     pub fn new(frame_bytes: usize) -> Self {
         let frame_bytes = frame_bytes.min(MAX_PACKET_BYTES);
-        Self {
-            frame_bytes,
-            earlier: [[0; MAX_PACKET_BYTES]; DISTANCE],
-            packed: 0,
-            payload: [0; MAX_PAYLOAD_BYTES],
-        }
+        Self { frame_bytes, earlier: None, payload: [0; MAX_PAYLOAD_BYTES] }
     }
 
     /// The payload with `frame`, of which the first `frame_bytes` count.
     pub fn pack(&mut self, frame: &[u8; MAX_PACKET_BYTES]) -> &[u8] {
         let size = self.frame_bytes;
-        let slot = self.packed % DISTANCE;
         self.payload[1..=size].copy_from_slice(&frame[..size]);
         if is_doubled(size) {
-            let known = self.packed >= DISTANCE;
-            self.payload[0] = TWO | if known { DISTANCE as u8 } else { 0 };
-            self.payload[1 + size..=2 * size].copy_from_slice(&self.earlier[slot][..size]);
+            self.payload[0] = if self.earlier.is_some() { TWO | DISTANCE } else { TWO };
+            let earlier = self.earlier.replace(*frame).unwrap_or([0; MAX_PACKET_BYTES]);
+            self.payload[1 + size..=2 * size].copy_from_slice(&earlier[..size]);
         }
-        self.earlier[slot] = *frame;
-        self.packed += 1;
         &self.payload[..payload_bytes(size)]
     }
 
     /// Packets are left out: what comes next has no earlier frames.
     pub fn leave_out(&mut self) {
-        self.packed = 0;
-        self.earlier = [[0; MAX_PACKET_BYTES]; DISTANCE];
+        self.earlier = None;
     }
 }
 
@@ -116,8 +106,8 @@ mod tests {
             let frames = unpack(payload).unwrap();
             assert_eq!(frames.frame, vec![number; size]);
             let first = if number < 12 { 0 } else { 12 };
-            let expected = vec![number.wrapping_sub(DISTANCE as u8); size];
-            let copy = (number >= first + DISTANCE as u8).then_some((DISTANCE as u8, &expected[..]));
+            let expected = vec![number.wrapping_sub(DISTANCE); size];
+            let copy = (number >= first + DISTANCE).then_some((DISTANCE, &expected[..]));
             assert_eq!(frames.copy, copy, "{number}");
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     sink: Sink,
     recorded: Mutex<VecDeque<f32>>,
+    /// Devices that were chosen and not yet taken up, input and output; an inner `None` is the default device.
+    choices: Mutex<[Option<Option<String>>; 2]>,
     started: Instant,
     input_level: AtomicU32,
     output_level: AtomicU32,
@@ -76,6 +78,7 @@ impl Shared {
             counters: Counters::default(),
             sink,
             recorded: Mutex::new(VecDeque::with_capacity(MAX_RECORDED)),
+            choices: Mutex::default(),
             started: Instant::now(),
             input_level: AtomicU32::new(FLOOR_DB.to_bits()),
             output_level: AtomicU32::new(FLOOR_DB.to_bits()),
@@ -124,6 +127,16 @@ impl Shared {
             recorded.drain(..excess);
             count(&self.counters.capture_overflows);
         }
+    }
+
+    /// Chooses a device by name, or the default one.
+    pub(crate) fn choose(&self, kind: DeviceKind, name: Option<String>) {
+        lock(&self.choices)[kind as usize] = Some(name);
+    }
+
+    /// The choice since the last call, if there was one.
+    pub(crate) fn take_choice(&self, kind: DeviceKind) -> Option<Option<String>> {
+        lock(&self.choices)[kind as usize].take()
     }
 
     /// Shows the level of a frame, decaying slowly.

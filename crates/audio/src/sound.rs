@@ -1,8 +1,9 @@
 //! The sound thread: keeps the two streams of the sound server open, takes what is recorded, gives what is to be heard.
 //!
 //! Voice processing happens here, where both are at hand: what the loudspeaker is given is the reference for the echo.
-//! A device or a server that goes away is an event, and is tried again every second; the call goes on without it. Not
-//! in it: PulseAudio itself (`pulse`).
+//! A device or a server that goes away is an event, and is tried again every second; the call goes on without it.
+//! Another device can be chosen at any time: its stream takes the place of the present one. Not in it: PulseAudio
+//! itself (`pulse`).
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -53,24 +54,28 @@ impl Device {
 
     fn tend(&mut self, pulse: &mut Pulse, shared: &Shared) {
         let now = Instant::now();
+        if let Some(name) = shared.take_choice(self.kind) {
+            *self = Self::new(self.kind, name);
+        }
         let checked = match self.stage {
             Stage::Closed(at) if now >= at => {
                 self.stage = Stage::Opening(now);
                 pulse.open(self.kind, self.name.as_deref())
             }
             Stage::Closed(_) => Ok(()),
-            Stage::Opening(since) => match pulse.check(self.kind) {
-                Ok(Some(name)) => {
+            Stage::Opening(since) => match pulse.check(self.kind, self.name.as_deref()) {
+                Ok(true) => {
                     self.stage = Stage::Open;
                     self.lost = false;
+                    let name = pulse.device_name(self.kind);
                     shared.emit(VoiceEvent::DeviceReady { kind: self.kind, name });
                     Ok(())
                 }
-                Ok(None) if now - since > PATIENCE => Err(DeviceError::Timeout),
-                Ok(None) => Ok(()),
+                Ok(false) if now - since > PATIENCE => Err(DeviceError::Timeout),
+                Ok(false) => Ok(()),
                 Err(error) => Err(error),
             },
-            Stage::Open => pulse.check(self.kind).map(drop),
+            Stage::Open => pulse.check(self.kind, self.name.as_deref()).map(drop),
         };
         if let Err(error) = checked {
             self.lose(shared, &error);

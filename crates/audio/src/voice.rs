@@ -210,9 +210,8 @@ impl VoiceSession {
     /// # Errors
     /// See [`VoiceError`]; nothing runs then.
     pub fn start(config: VoiceConfig, socket: VoiceSocket, sink: Sink) -> Result<Self, VoiceError> {
-        if [&config.input, &config.output].into_iter().flatten().any(|name| name.contains('\0')) {
-            return Err(VoiceError::DeviceName);
-        }
+        check_name(config.input.as_ref())?;
+        check_name(config.output.as_ref())?;
         let VoiceSocket { socket, local } = socket;
         socket.set_read_timeout(Some(READ_TIMEOUT)).map_err(VoiceError::Socket)?;
         let sending_socket = socket.try_clone().map_err(VoiceError::Socket)?;
@@ -282,6 +281,16 @@ impl VoiceSession {
         self.shared.set_remote(remote);
     }
 
+    /// Uses another device from now on: the named one, or the server's default. That it works is told by an event.
+    ///
+    /// # Errors
+    /// The name contains a zero byte.
+    pub fn set_device(&self, kind: DeviceKind, name: Option<String>) -> Result<(), VoiceError> {
+        check_name(name.as_ref())?;
+        self.shared.choose(kind, name);
+        Ok(())
+    }
+
     /// Sees to echo, noise and level from now on, or sends the microphone as it is.
     pub fn set_processing(&self, processing: bool) {
         self.shared.processing.store(processing, Ordering::Relaxed);
@@ -323,6 +332,10 @@ impl Drop for VoiceSession {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn check_name(name: Option<&String>) -> Result<(), VoiceError> {
+    if name.is_some_and(|name| name.contains('\0')) { Err(VoiceError::DeviceName) } else { Ok(()) }
 }
 
 /// Sequence number and timestamp start at random (RFC 3550 5.1), the former below 2^15 (RFC 3711 3.3.1).

@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { VoiceLine } from '../../../src/engine/audio.js';
+import { PeerError } from '../../../src/errors.js';
 
 const test = suite('voice line');
 
@@ -32,6 +33,21 @@ test('a line that is closing still answers everything that is asked of it', asyn
   line.statistics();
   assert.ok(answered > 0, 'it closed before anything could be asked');
   assert.ok(await line.close(), 'a second close is none');
+});
+
+test('in a loopback a person gets their own packets, whatever devices there are', async () => {
+  const line = await new Promise<VoiceLine>((resolve) => {
+    const started = VoiceLine.loopback({}, (event) => {
+      if (event.type === 'statistics' && event.statistics.received > 20) resolve(started);
+    });
+  });
+  line.setDevice('output', 'no such device');
+  assert.throws(
+    () => line.setDevice('input', 'a\0b'),
+    (error: unknown) => error instanceof PeerError && error.code === 'VOICE_ARGUMENT',
+  );
+  assert.is(line.statistics()?.rejected, 0);
+  assert.ok(await line.close());
 });
 
 test.run();

@@ -13,7 +13,7 @@ const VOICE = {
   ...{ jitterMs: 0.5, bufferMs: 30, realtime: true },
 };
 const SCORE = {
-  ...{ delayMs: 90, delayRangeMs: [80, 100], delaysMs: [] as const, peak: 0.9, secondPeak: 0.2 },
+  ...{ delayMs: 90, delayRangeMs: [80, 100] as const, delaysMs: [], peak: 0.9, secondPeak: 0.2 },
   ...{ waveformPeak: 0.5, gainDb: 0, pesqWb: 3.5 },
 };
 

@@ -20,6 +20,7 @@ const echo = (far: string, erle_db = 35): EchoLine => ({
   likeness: 0.85,
   level_db: -2,
   pesq_alone: 3.7,
+  pesq_both: 1.1,
 });
 const good: (CallLine | EchoLine)[] = [
   ...['human', 'synthetic'].flatMap((voice) => [

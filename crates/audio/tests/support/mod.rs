@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 /// A daemon with null sinks; gone, with its directory, when dropped.
 pub struct Daemon {
-    child: Child,
+    child: Option<Child>,
     directory: PathBuf,
+    sinks: Vec<String>,
 }
 
 impl Daemon {
@@ -19,29 +20,37 @@ impl Daemon {
         let directory =
             std::env::temp_dir().join(format!("voice-test-{}-{}", std::process::id(), sinks.join("-")));
         std::fs::create_dir_all(&directory).unwrap();
-        let socket = directory.join("native");
+        let sinks = sinks.iter().map(|&sink| sink.to_owned()).collect();
+        let mut daemon = Self { child: None, directory, sinks };
+        daemon.restart()?;
+        Ok(daemon)
+    }
+
+    /// Starts it again after [`Self::kill`], at the same place.
+    pub fn restart(&mut self) -> Result<(), String> {
+        let socket = self.directory.join("native");
         let mut command = Command::new("pulseaudio");
         command
             .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-level=error"])
             .args(["--disable-shm=yes", "-L"])
             .arg(format!("module-native-protocol-unix socket={} auth-anonymous=1", socket.display()));
-        for sink in sinks {
+        for sink in &self.sinks {
             command.args(["-L", &format!("module-null-sink sink_name={sink} rate=48000 channels=1")]);
         }
-        let child = isolated(&mut command, &directory)
+        let child = isolated(&mut command, &self.directory)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("no pulseaudio: {error}"))?;
-        let daemon = Self { child, directory };
+        self.child = Some(child);
         let deadline = Instant::now() + Duration::from_secs(10);
-        while !daemon.tool("pactl").arg("info").output().is_ok_and(|output| output.status.success()) {
+        while !self.tool("pactl").arg("info").output().is_ok_and(|output| output.status.success()) {
             if Instant::now() > deadline {
                 return Err("pulseaudio does not answer".to_owned());
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(daemon)
+        Ok(())
     }
 
     /// Value for PULSE_SERVER.
@@ -63,8 +72,10 @@ impl Daemon {
 
     /// Ends the daemon at once, as a crash does.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
