@@ -52,9 +52,12 @@ export function sameAddress(a: UnverifiedContact, b: UnverifiedContact): boolean
   return a.ipv4 === b.ipv4 && a.ipv6 === b.ipv6 && a.port === b.port && a.key.equals(b.key);
 }
 
+/** Without any address. */
+export const LEAST_CONTACT_BYTES = 77;
+
 /** Bytes that the contact takes in a message. */
 export function contactBytes(contact: UnverifiedContact): number {
-  return 77 + (contact.ipv4 ? 4 : 0) + (contact.ipv6 ? 16 : 0);
+  return LEAST_CONTACT_BYTES + (contact.ipv4 ? 4 : 0) + (contact.ipv6 ? 16 : 0);
 }
 
 export function writeContact(writer: ByteWriter, contact: UnverifiedContact): void {

@@ -7,7 +7,8 @@
  * `admits` is the hook for prefix caps.
  */
 import { type Contact, sameAddress } from './contact.js';
-import { compareDistance, ID_BITS, sharedPrefixBits } from './distance.js';
+import { ID_BITS, idHead, sharedPrefixBits } from './distance.js';
+import { Nearest } from './nearest.js';
 
 export const BUCKET_SIZE = 20;
 const MAX_CANDIDATES = 20;
@@ -15,10 +16,12 @@ const MAX_CANDIDATES = 20;
 const MAX_FAILURES = 2;
 
 interface Entry {
-  readonly contact: Contact;
+  contact: Contact;
   /** Whole seconds, which V8 keeps without a box. */
-  readonly heardSeconds: number;
+  heardSeconds: number;
   failures: number;
+  /** The first 32 bits of the position: reading them where they are needed would be slow, for 32 bytes a contact are far apart. */
+  head: number;
 }
 
 /** Its arrays are made anew when they grow, as those that V8 makes longer keep room for more. */
@@ -32,6 +35,9 @@ export type OfferResult =
   | { readonly outcome: 'added' | 'refreshed' | 'refused' }
   /** The bucket is full: ping `oldest`, last heard of at `heardMs`; its failure makes room. */
   | { readonly outcome: 'waiting'; readonly oldest: Contact; readonly heardMs: number };
+
+const REFUSED: OfferResult = { outcome: 'refused' };
+const REFRESHED: OfferResult = { outcome: 'refreshed' };
 
 export class RoutingTable {
   /** By shared prefix; made with the first contact, as most stay empty. */
@@ -59,23 +65,24 @@ export class RoutingTable {
    */
   offer(contact: Contact, nowMs: number, ofItself = false): OfferResult {
     const bits = sharedPrefixBits(this.position, contact.position);
-    if (bits === ID_BITS || contact.id === this.ownId) return { outcome: 'refused' };
+    if (bits === ID_BITS || contact.id === this.ownId) return REFUSED;
     const bucket = this.#buckets[bits] ?? { entries: [], candidates: [] };
     this.#buckets[bits] = bucket;
     const index = bucket.entries.findIndex((entry) => entry.contact.id === contact.id);
     if (index >= 0) {
-      const { contact: known, failures } = bucket.entries[index] as Entry;
-      if (!ofItself && failures === 0 && !sameAddress(known, contact)) return { outcome: 'refused' };
+      const known = bucket.entries[index] as Entry;
+      const moved = known.contact !== contact && !sameAddress(known.contact, contact);
+      if (moved && !ofItself && known.failures === 0) return REFUSED;
       bucket.entries.splice(index, 1);
-      const moved = !sameAddress(known, contact);
       if (moved && !this.admits(contact, contactsOf(bucket))) {
         this.#size -= 1;
-        return { outcome: 'refused' };
+        return REFUSED;
       }
-      bucket.entries = [...bucket.entries, entryOf(contact, nowMs)];
-      return { outcome: 'refreshed' };
+      // There is room for it: one has just left.
+      bucket.entries.push(renewed(known, contact, nowMs));
+      return REFRESHED;
     }
-    if (!this.admits(contact, contactsOf(bucket))) return { outcome: 'refused' };
+    if (!this.admits(contact, contactsOf(bucket))) return REFUSED;
     if (bucket.entries.length < BUCKET_SIZE) {
       bucket.entries = [...bucket.entries, entryOf(contact, nowMs)];
       this.#size += 1;
@@ -119,20 +126,20 @@ export class RoutingTable {
 
   /** Up to `count` contacts, closest to `target` first. */
   closest(target: Buffer, count: number, without?: string): Contact[] {
-    const found: Contact[] = [];
-    const take = (buckets: readonly (Bucket | undefined)[]) => {
-      const contacts: Contact[] = [];
-      for (const bucket of buckets)
-        for (const { contact } of bucket?.entries ?? []) if (contact.id !== without) contacts.push(contact);
-      contacts.sort((a, b) => compareDistance(target, a.position, b.position));
-      for (const contact of contacts) if (found.length < count) found.push(contact);
+    const nearest = new Nearest(target, count, without);
+    const take = (bucket: Bucket | undefined) => {
+      if (bucket) for (const { contact, head } of bucket.entries) nearest.add(contact, head);
     };
     // The bucket of the target is closer to it than the deeper ones together, and those than each shallower one.
     const bits = sharedPrefixBits(this.position, target);
-    take([this.#buckets[bits]]);
-    if (found.length < count) take(this.#buckets.slice(bits + 1));
-    for (let i = bits - 1; i >= 0 && found.length < count; i--) take([this.#buckets[i]]);
-    return found;
+    take(this.#buckets[bits]);
+    nearest.next();
+    for (let i = bits + 1; i < this.#buckets.length && !nearest.full; i++) take(this.#buckets[i]);
+    for (let i = bits - 1; i >= 0 && !nearest.full; i--) {
+      nearest.next();
+      take(this.#buckets[i]);
+    }
+    return nearest.found;
   }
 
   contacts(): Contact[] {
@@ -165,7 +172,16 @@ export class RoutingTable {
 }
 
 function entryOf(contact: Contact, nowMs: number): Entry {
-  return { contact, heardSeconds: Math.floor(nowMs / 1000), failures: 0 };
+  return { contact, heardSeconds: Math.floor(nowMs / 1000), failures: 0, head: idHead(contact.position) };
+}
+
+/** The same entry, heard of now. */
+function renewed(entry: Entry, contact: Contact, nowMs: number): Entry {
+  entry.contact = contact;
+  entry.heardSeconds = Math.floor(nowMs / 1000);
+  entry.failures = 0;
+  entry.head = idHead(contact.position);
+  return entry;
 }
 
 function contactsOf(bucket: Bucket): Contact[] {

@@ -5,7 +5,13 @@
  * encode and decode are inverse. Not here: encryption (secure-channel.ts), sizes of datagrams (rpc.ts).
  */
 import { type ByteReader, ByteWriter, decodeOrNull } from './bytes.js';
-import { contactBytes, readContact, type UnverifiedContact, writeContact } from './contact.js';
+import {
+  contactBytes,
+  LEAST_CONTACT_BYTES,
+  readContact,
+  type UnverifiedContact,
+  writeContact,
+} from './contact.js';
 
 /** Where a node's KX module can be reached, as the node itself says (Spec 3.1.5). */
 export interface KxAddress {
@@ -286,14 +292,17 @@ function readKx(reader: ByteReader): KxAddress {
   return { port, ipv4: nonZero(reader.take(4)), ipv6: nonZero(reader.take(16)) };
 }
 
+/** What an answer to a find is made of. */
+export interface FoundParts extends Pick<FoundAnswer, 'kx' | 'valuesDigest' | 'values'> {
+  /** The closest contacts, closest first: asked for so many as may fit, and one more. */
+  readonly closest: (count: number) => readonly UnverifiedContact[];
+}
+
 /**
  * Builds the answer to a find that fits into `budget` bytes (with the RPC header): the values first, in order,
  * then as many contacts, closest first, as there is room for.
  */
-export function fitFound(
-  parts: Pick<FoundAnswer, 'kx' | 'valuesDigest' | 'contacts' | 'values'>,
-  budget: number,
-): FoundAnswer {
+export function fitFound(parts: FoundParts, budget: number): FoundAnswer {
   let left = budget - RPC_HEADER_BYTES - 2 - (parts.kx ? 22 : 0) - (parts.valuesDigest ? 16 : 0);
   const values: Buffer[] = [];
   for (const value of parts.values) {
@@ -302,7 +311,8 @@ export function fitFound(
     left -= value.length + 2;
   }
   const contacts: UnverifiedContact[] = [];
-  for (const contact of parts.contacts) {
+  const closest = parts.closest(Math.floor(Math.max(0, left) / LEAST_CONTACT_BYTES) + 1);
+  for (const contact of closest) {
     if (contactBytes(contact) > left || contacts.length === 255) break;
     contacts.push(contact);
     left -= contactBytes(contact);
@@ -311,7 +321,7 @@ export function fitFound(
     kind: 'found',
     kx: parts.kx,
     valuesDigest: parts.valuesDigest,
-    moreContacts: contacts.length < parts.contacts.length,
+    moreContacts: contacts.length < closest.length,
     moreValues: values.length < parts.values.length,
     contacts,
     values,

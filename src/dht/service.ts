@@ -119,7 +119,7 @@ export class Service {
       {
         kx: request.wantKx ? kx : null,
         valuesDigest: held.length > 0 ? store.digest(request.key, now) : null,
-        contacts: table.closest(request.key, K, from.id),
+        closest: (count) => table.closest(request.key, Math.min(count, K), from.id),
         values: held.map((entry) => entry.content),
       },
       budget,

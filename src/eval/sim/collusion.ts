@@ -60,7 +60,10 @@ export function colludingAnswers(
           .closest(request.key, K + 2)
           .filter((contact) => contact.id !== self.id && contact.id !== from.id);
         const contacts = others.slice(0, K);
-        return fitFound({ kx: request.wantKx ? kx : null, contacts, ...values(from, request) }, budget);
+        return fitFound(
+          { kx: request.wantKx ? kx : null, closest: () => contacts, ...values(from, request) },
+          budget,
+        );
       }
     }
   };

@@ -141,7 +141,10 @@ test('property: an answer that was fitted fits, values first, and says what is m
       fc.option(kx),
       fc.integer({ min: 60, max: 1_371 }),
       (contacts, values, kxAddress, budget) => {
-        const found = fitFound({ kx: kxAddress, valuesDigest: null, contacts, values }, budget);
+        const found = fitFound(
+          { kx: kxAddress, valuesDigest: null, closest: (count) => contacts.slice(0, count), values },
+          budget,
+        );
         assert.ok(encodeRpc({ requestId: 0, message: found }).length <= budget);
         assert.is(found.moreContacts, found.contacts.length < contacts.length);
         assert.is(found.moreValues, found.values.length < values.length);
