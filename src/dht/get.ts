@@ -18,39 +18,59 @@ const AGREEING = 3;
 /** Contents of which a GET remembers whether the key has signed them. */
 const MAX_PROOFS = 256;
 
+/** What one answer holds: the hashes of its contents, and the digest of them all. */
+interface Checked {
+  readonly values: readonly Buffer[];
+  readonly hashes: readonly Buffer[];
+  readonly digest: Buffer | null;
+}
+
+const NOTHING: Checked = { values: [], hashes: [], digest: null };
+
+/** Hashes what is not the same as in the answer before: holders mostly give the same in the same order. */
+function check(values: readonly Buffer[], before: Checked): Checked {
+  const known = (value: Buffer, index: number) => before.values[index]?.equals(value) === true;
+  if (values.length === before.values.length && values.every(known)) return before;
+  const hashes = values.map((value, index) =>
+    known(value, index) ? (before.hashes[index] as Buffer) : contentHash(value),
+  );
+  return { values, hashes, digest: digestOf(hashes) };
+}
+
 /** How many holders have given the same, and whether that is all there can be. */
 class Agreement {
   readonly #holdersOf = new Map<string, number>();
   /** By hash of a content: whether it is signed by the key. The same one comes from each holder. */
   readonly #proofs = new Map<string, boolean>();
-  readonly canSign: boolean;
+  #canSign: boolean | null = null;
   #most = 0;
 
-  constructor(readonly key: Buffer) {
-    this.canSign = isValidPseudoIdentity(key);
+  constructor(readonly key: Buffer) {}
+
+  /** Whether the key can sign anything; worked out only where nothing signed has shown it. */
+  get canSign(): boolean {
+    this.#canSign ??= isValidPseudoIdentity(this.key);
+    return this.#canSign;
   }
 
   /** Where the key can sign, only holders that give a signed value count. */
-  noteHolder(
-    { values, moreValues }: FoundAnswer,
-    hashes: readonly Buffer[],
-    digest: Buffer,
-    nowMs: number,
-  ): void {
-    if (!moreValues && !digestOf(hashes)?.equals(digest)) return;
-    const proves = (value: Buffer, index: number) => this.#proves(value, hashes[index] as Buffer, nowMs);
-    if (this.canSign && !values.some(proves)) return;
-    const id = digest.toString('latin1');
+  noteHolder({ moreValues, valuesDigest }: FoundAnswer, { values, hashes, digest }: Checked, nowMs: number) {
+    if (valuesDigest === null || (!moreValues && !digest?.equals(valuesDigest))) return;
+    if (!values.some((value, index) => this.proves(value, hashes[index] as Buffer, nowMs)) && this.canSign)
+      return;
+    const id = valuesDigest.toString('latin1');
     const holders = (this.#holdersOf.get(id) ?? 0) + 1;
     this.#holdersOf.set(id, holders);
     this.#most = Math.max(this.#most, holders);
   }
 
-  #proves(value: Buffer, hash: Buffer, nowMs: number): boolean {
+  /** Whether the key has signed the content. */
+  proves(content: Buffer, hash: Buffer, nowMs: number): boolean {
     const id = hash.toString('latin1');
     let proof = this.#proofs.get(id);
     if (proof === undefined) {
-      proof = decodeSignedValue(value, this.key, Math.floor(nowMs / 1000)) !== null;
+      proof = decodeSignedValue(content, this.key, Math.floor(nowMs / 1000)) !== null;
+      if (proof) this.#canSign ??= true;
       if (this.#proofs.size < MAX_PROOFS) this.#proofs.set(id, proof);
     }
     return proof;
@@ -73,11 +93,14 @@ class Agreement {
   }
 }
 
-/** Resolves with the number of contents given to `onContent` once nothing more can come. Never rejects. */
+/**
+ * Resolves with the number of contents given to `onContent` once nothing more can come. Never rejects.
+ * @param onContent may ask whether the key has signed the content: that is checked once at most
+ */
 export function getContents(
   network: Network,
   key: Buffer,
-  onContent: (content: Buffer) => void,
+  onContent: (content: Buffer, isSigned: () => boolean) => void,
 ): Promise<number> {
   return new Promise((resolve) => {
     const given = new Set<string>();
@@ -88,7 +111,7 @@ export function getContents(
       const id = hash.toString('latin1');
       if (content.length > MAX_CONTENT_BYTES || given.has(id)) return;
       given.add(id);
-      onContent(content);
+      onContent(content, () => agreement.proves(content, hash, network.now));
     };
     const finishWhenIdle = () => {
       if (!searching && !fetches.running) resolve(given.size);
@@ -97,23 +120,29 @@ export function getContents(
 
     // Anybody can store anything here: what is ours comes before others' only where nothing can be signed.
     let ownGiven = false;
+    const own = () => network.parts.store.get(key, network.now);
     const giveOwn = () => {
       if (ownGiven) return;
       ownGiven = true;
-      for (const held of network.parts.store.get(key, network.now)) give(held.content, held.hash);
+      for (const held of own()) give(held.content, held.hash);
     };
-    if (!agreement.canSign) giveOwn();
+    if (own().length > 0 && !agreement.canSign) giveOwn();
+    let checked = NOTHING;
     const lookup = network.search({
       target: key,
       width: K,
       wantValues: true,
       onFound: (contact, found, last) => {
-        const hashes = found.values.map(contentHash);
-        for (const [index, content] of found.values.entries()) give(content, hashes[index]);
-        if (found.values.length > 0) giveOwn();
+        if (found.values.length > 0) {
+          checked = check(found.values, checked);
+          checked.values.forEach((content, index) => {
+            give(content, checked.hashes[index]);
+          });
+          giveOwn();
+        }
         if (!last || !found.valuesDigest) return;
         if (found.moreValues) fetches.noteHolder(contact, found.valuesDigest);
-        agreement.noteHolder(found, hashes, found.valuesDigest, network.now);
+        agreement.noteHolder(found, found.values.length > 0 ? checked : NOTHING, network.now);
         if (agreement.reached) lookup.enough();
       },
       thorough: () => agreement.thoroughness,

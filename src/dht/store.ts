@@ -7,7 +7,7 @@
  * contents, nor by those of a sender that has more here than its own. Not here: the network, disk, timers (the caller gives
  * the time).
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { decodeSignedValue } from '../identity/signed-value.js';
 import { lasting } from './bytes.js';
 import type { StoreItem, StoreVerdict } from './rpc-message.js';
@@ -63,7 +63,7 @@ interface Shelf {
 }
 
 export function contentHash(content: Buffer): Buffer {
-  return createHash('sha256').update(content).digest();
+  return hash('sha256', content, 'buffer');
 }
 
 const extended = (heldMs: number, newMs: number) => (newMs - heldMs > DRIFT_MS ? newMs : heldMs);

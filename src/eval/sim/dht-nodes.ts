@@ -10,13 +10,14 @@
 import { randomBytes } from 'node:crypto';
 import sodium from 'sodium-native';
 import type { ByteStream, Endpoint } from '../../dht/environment.js';
+import { getContents } from '../../dht/get.js';
 import { DhtNode } from '../../dht/node.js';
 import { noiseChannel } from '../../dht/noise-channel.js';
 import { systemClock, systemRandom } from '../../dht/system-environment.js';
 import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
 import { releaseMemory } from '../../engine/memory.js';
-import { decodeSignedValue, encodeSignedValue } from '../../identity/signed-value.js';
+import { encodeSignedValue } from '../../identity/signed-value.js';
 import type {
   NodeEndpoint,
   PutAnswer,
@@ -91,11 +92,9 @@ export class OurNodes implements HostedNodes {
     const first = new Promise<boolean>((resolve) => {
       found = resolve;
     });
-    const over = node
-      .get(key, (content) => {
-        if (!signed || decodeSignedValue(content, key, Math.floor(Date.now() / 1000)) !== null) found(true);
-      })
-      .then(() => found(false));
+    const over = getContents(node.network, key, (_, isSigned) => {
+      if (!signed || isSigned()) found(true);
+    }).then(() => found(false));
     return { first, over };
   }
 
