@@ -34,7 +34,8 @@ export interface LookupEnvironment {
 }
 
 export interface AskCallbacks {
-  onContacts(contacts: readonly Contact[]): void;
+  /** @param then takes what else is in the answer, before anybody else is asked: that may end the search */
+  onContacts(contacts: readonly Contact[], then?: () => void): void;
   onEnd(): void;
   onFailed(): void;
 }
@@ -51,6 +52,8 @@ interface Candidate {
   state: State;
   /** Answers that told of it as the first one did. */
   tellers: number;
+  /** Number of the last answer that told of it. */
+  toldIn: number;
   /** Somebody told of it with another key or address. */
   disputed: boolean;
 }
@@ -59,8 +62,10 @@ export interface LookupOptions {
   readonly target: Buffer;
   /** How many of the closest nodes must have answered. */
   readonly width: number;
-  /** Contacts of our own, closest to the target first. */
+  /** Contacts of our own, closest to the target first; more than `width`, if there are. */
   readonly start: readonly Contact[];
+  /** All of our own that it may begin at, those in `start` first; asked for where these are too few, and to be thorough. */
+  readonly roots: () => readonly Contact[];
   readonly ownId: string;
   /** Asked once it has settled: up to which cost it goes on, so that colluders cannot have led it astray; 0: it does not. */
   readonly thorough: () => number;
@@ -80,6 +85,10 @@ export class Lookup {
   #live: Candidate[] | null = null;
   /** Of those asked on the way of the thorough part. */
   readonly #prefixes: PrefixCount;
+  /** How often contacts were told of. */
+  #tellings = 0;
+  /** Whether all of our own are candidates. */
+  #widened = false;
   #active = 0;
   #outstanding = 0;
   #asked = 0;
@@ -98,8 +107,7 @@ export class Lookup {
 
   /** Begins; callbacks may come before this returns. */
   run(): this {
-    const cost = (index: number) => Math.floor(index / ROOTS_A_STEP);
-    this.#merge(this.options.start, null, cost);
+    this.#merge(this.options.start, null, (index) => Math.floor(index / ROOTS_A_STEP));
     this.#pump();
     return this;
   }
@@ -157,19 +165,34 @@ export class Lookup {
       live.push(candidate);
       if (live.length === this.options.width) break;
     }
+    if (live.length < this.options.width && !this.#widened && !this.#enough) {
+      this.#widen();
+      return this.#closestLive();
+    }
     this.#live = live;
     return live;
   }
 
+  /** All the rest of our own, as if they had been there from the beginning. */
+  #widen(): void {
+    if (this.#widened) return;
+    this.#widened = true;
+    const { start, roots } = this.options;
+    const begun = new Set(start.map(({ id }) => id));
+    const rest = roots().filter(({ id }) => !begun.has(id));
+    this.#merge(rest, null, (index) => Math.floor((start.length + index) / ROOTS_A_STEP));
+  }
+
   #merge(contacts: readonly Contact[], parent: Candidate | null, cost: (index: number) => number): void {
     const { target, ownId } = this.options;
-    const ids = new Set<string>();
+    const telling = this.#tellings++;
     contacts.forEach((contact, index) => {
-      // An answer tells of a node once.
-      if (contact.id === ownId || ids.has(contact.id)) return;
-      ids.add(contact.id);
+      if (contact.id === ownId) return;
       const known = this.#byId.get(contact.id);
       if (known) {
+        // An answer tells of a node once.
+        if (known.toldIn === telling) return;
+        known.toldIn = telling;
         known.cost = Math.min(known.cost, cost(index));
         if (sameAddress(known.told[0] as Contact, contact)) known.tellers += 1;
         else known.disputed = true;
@@ -183,6 +206,7 @@ export class Lookup {
         state: 'new',
         cost: cost(index),
         tellers: 1,
+        toldIn: telling,
         disputed: false,
       };
       this.#live = null;
@@ -285,7 +309,7 @@ export class Lookup {
       this.#pump();
     };
     this.environment.ask(candidate.contact, {
-      onContacts: (contacts) => {
+      onContacts: (contacts, then) => {
         if (this.#state === 'done') return;
         // It lives: it counts again, but the search need not wait for the rest of its answer.
         if (candidate.state === 'slow') this.#live = null;
@@ -293,6 +317,7 @@ export class Lookup {
         cancelHedge();
         stopWaiting();
         this.#merge(contacts, candidate, (index) => candidate.cost + 1 + index);
+        then?.();
         this.#pump();
       },
       onEnd: () => ended('answered'),
@@ -311,6 +336,7 @@ export class Lookup {
       if (!ended && !this.#closestAnswered()) return;
       this.#state = 'settled';
       this.#maxCost = this.options.thorough();
+      if (this.#maxCost > 0) this.#widen();
       this.options.onSettled(this);
       this.#pump();
     }

@@ -27,8 +27,10 @@ import type { ContentStore } from './store.js';
 
 /** Nodes asked by a full lookup, and the size of a bucket: Kademlia's k. */
 export const K = 20;
-/** Contacts of our own that a lookup begins with, as far as it needs them. */
+/** Contacts of our own that a lookup can begin at, as far as it needs them. */
 const ROOTS = 96;
+/** With how many more than the closest that must answer it does begin. */
+const SPARE = 12;
 
 /** How far lookups go beyond the closest nodes they find: against many colluders, and where little is at stake. */
 export const THOROUGH = { much: 5, some: 2 } as const;
@@ -99,11 +101,12 @@ export class Network {
   search(options: SearchOptions): Lookup {
     const { table, self, clock, roundTrips, diversity } = this.parts;
     const thorough = options.thorough ?? (() => 0);
+    const { target, width } = options;
     const lookup: Lookup = new Lookup(
       {
-        target: options.target,
-        width: options.width,
-        start: table.closest(options.target, Math.max(ROOTS, options.width)),
+        ...{ target, width },
+        start: table.closest(target, width + SPARE),
+        roots: () => table.closest(target, Math.max(ROOTS, width)),
         ownId: self.id,
         ...{ thorough, diversity, suffices: options.suffices ?? (() => false) },
         onSettled: options.onSettled ?? (() => {}),
@@ -131,11 +134,13 @@ export class Network {
                   return;
                 }
                 const contacts = answer.contacts.map(this.parts.verify).filter((one) => one !== null);
-                on.onContacts(contacts);
-                // What rode in a handshake had little room: the session just made has more.
-                const short = answer.moreValues || (answer.moreContacts && lookup.isClose(contact));
-                const last = again || !inHandshake || !short;
-                options.onFound?.(contact, answer, last);
+                let last = true;
+                on.onContacts(contacts, () => {
+                  // What rode in a handshake had little room: the session just made has more.
+                  const short = answer.moreValues || (answer.moreContacts && lookup.isClose(contact));
+                  last = again || !inHandshake || !short;
+                  options.onFound?.(contact, answer, last);
+                });
                 if (last) on.onEnd();
                 else send(true);
               },

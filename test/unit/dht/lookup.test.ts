@@ -42,7 +42,8 @@ class World {
       {
         target,
         width: options.width ?? 3,
-        start: sorted,
+        start: sorted.slice(0, (options.width ?? 3) + 1),
+        roots: () => sorted,
         ownId: 'self',
         thorough: () => options.thorough ?? 0,
         suffices: options.suffices ?? (() => false),
