@@ -4,7 +4,8 @@
  * It first goes straight for the closest nodes. A *thorough* one then goes on along many chains that share no node:
  * every contact has a cost, that of whoever told of it plus its rank in that answer plus one, and the cheapest are
  * asked next. So each node that answers gets the same small say in where the search goes, and colluders that name
- * only each other use up their own share, never that of honest nodes (docs/decisions/0071).
+ * only each other use up their own share, never that of honest nodes (docs/decisions/0071). It ends early once many
+ * chains in a row have brought nothing new (0073).
  * Invariants: at most ALPHA requests (THOROUGH_ALPHA then) are waited for at a time; one that takes longer than its
  * hedge time no longer counts, so a silent node never holds up the search; every contact is asked once at an address; candidates and
  * requests are bounded. `onSettled` comes once, when the `width` closest nodes that are not slow have answered;
@@ -20,6 +21,8 @@ export const ALPHA = 3;
 const THOROUGH_ALPHA = 16;
 /** Contacts of our own table that chains begin at for each step of cost. */
 const ROOTS_A_STEP = 16;
+/** Chains in a row that may bring nobody among the closest: then a thorough search has seen enough (docs/decisions/0073). */
+const CHAINS_IN_VAIN = 64;
 const MAX_REQUESTS = 320;
 const MAX_CANDIDATES = 1024;
 /** Addresses of one node that are remembered. */
@@ -96,6 +99,8 @@ export class Lookup {
   #enough = false;
   #explored = false;
   #maxCost = 0;
+  /** Contacts of our own in a row that have brought nobody among the closest, since it settled. */
+  #inVain = 0;
   #pumping = false;
 
   constructor(
@@ -230,6 +235,20 @@ export class Lookup {
     }
   }
 
+  #mergeAnswer(contacts: readonly Contact[], candidate: Candidate): void {
+    const cost = (index: number) => candidate.cost + 1 + index;
+    if (this.#state !== 'settled' || candidate.parent !== null || this.#maxCost === 0) {
+      this.#merge(contacts, candidate, cost);
+      return;
+    }
+    const before = this.#closestLive();
+    this.#merge(contacts, candidate, cost);
+    const after = this.#closestLive();
+    const moved = after !== before && after.some((one, index) => one !== before[index]);
+    this.#inVain = moved ? 0 : this.#inVain + 1;
+    if (this.#inVain === CHAINS_IN_VAIN) this.#maxCost = 0;
+  }
+
   #noteElsewhere(candidate: Candidate, contact: Contact): void {
     const { told, state } = candidate;
     if (told.length === MAX_TOLD || state === 'answered') return;
@@ -316,7 +335,7 @@ export class Lookup {
         candidate.state = 'asked';
         cancelHedge();
         stopWaiting();
-        this.#merge(contacts, candidate, (index) => candidate.cost + 1 + index);
+        this.#mergeAnswer(contacts, candidate);
         then?.();
         this.#pump();
       },

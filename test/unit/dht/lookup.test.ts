@@ -175,6 +175,23 @@ test('colluders who name ever new colluders get no more than their share of the 
   assert.ok(world.asked.length <= 320, `${world.asked.length} requests`);
 });
 
+test('a thorough search ends after many chains that bring nobody among the closest, and goes on for each that does', () => {
+  const near = contactsAt(1, 2, 3);
+  const far = contactsAt(...Array.from({ length: 150 }, (_, index) => 1_000 + index));
+  const world = new World(() => near);
+  world.lookup(far, { thorough: 20 });
+  assert.equal(world.log, ['settled', 'explored', 'done']);
+  const asked = world.asked.length;
+  assert.ok(asked >= 64 && asked < 100, `${asked} asked`);
+
+  const hidden = contactAt(0);
+  const late = world.asked[60] as Contact;
+  const other = new World((contact) => (contact === late ? [hidden, ...near] : near));
+  other.lookup(far, { thorough: 20 });
+  assert.ok(other.asked.includes(hidden));
+  assert.ok(other.asked.length > asked + 50, `${other.asked.length} asked`);
+});
+
 test('a wrong address told first does not hide a node whose right one is told later', () => {
   const [near, far] = contactsAt(1, 100) as [Contact, Contact];
   const wrong = { ...near, ipv4: '10.9.9.9' };
