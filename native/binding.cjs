@@ -836,6 +836,9 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.CallHandshake = nativeBinding.CallHandshake
+module.exports.IkInitiation = nativeBinding.IkInitiation
+module.exports.IkKey = nativeBinding.IkKey
+module.exports.IkReception = nativeBinding.IkReception
 module.exports.KxEngine = nativeBinding.KxEngine
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure

@@ -23,6 +23,33 @@ export declare class CallHandshake {
   read(message: Buffer): Buffer
   /** Once, after the last message. */
   secrets(): CallSecrets
+/** The initiator's side of a handshake. */
+export declare class IkInitiation {
+  /** The first message, once. */
+  takeMessage(): Buffer
+  /** Reads the second message, once: key for sending 32, key for receiving 32, payload; null where it is not genuine. */
+  finish(message: Uint8Array): Buffer | null
+}
+
+/** A node's static key. */
+export declare class IkKey {
+  /** Of 32 secret bytes. */
+  constructor(secret: Uint8Array)
+  /** Begins a handshake with the owner of `remote`; null where that is no usable key or the payload too long. */
+  initiate(prologue: Uint8Array, remote: Uint8Array, payload: Uint8Array): IkInitiation | null
+  /** Reads the first message of a handshake; null where it is none for this key. */
+  respond(prologue: Uint8Array, message: Uint8Array): IkReception | null
+}
+
+/** The responder's side of a handshake. */
+export declare class IkReception {
+  /** The initiator's static key 32, payload of the first message; null after the reply. */
+  opened(): Buffer | null
+  /**
+   * Writes the second message, once: key for sending 32, key for receiving 32, message; null where the payload is
+   * too long.
+   */
+  reply(payload: Uint8Array): Buffer | null
 }
 
 /** A running KX peer. */

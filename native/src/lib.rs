@@ -4,4 +4,5 @@ mod audio;
 mod handshake;
 mod kx;
 mod memory;
+mod noise_ik;
 mod puzzle;

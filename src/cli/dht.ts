@@ -15,12 +15,13 @@ export class DhtCommand extends DaemonCommand {
 
   override perform(): Promise<number> {
     return this.runModule('dht', { overlayPort: this.overlayPort }, async () => {
-      const [{ startDht }, { searchPuzzle }, { releaseMemory }] = await Promise.all([
+      const [{ startDht }, { searchPuzzle }, { ikKey }, { releaseMemory }] = await Promise.all([
         import('../dht/daemon.js'),
         import('../engine/puzzle.js'),
+        import('../engine/handshakes.js'),
         import('../engine/memory.js'),
       ]);
-      return (config, log) => startDht(config, log, { searchPuzzle, releaseMemory });
+      return (config, log) => startDht(config, log, { searchPuzzle, ikKey, releaseMemory });
     });
   }
 }

@@ -1,12 +1,13 @@
 /**
  * The production SecureChannel: Noise IK, ChaCha20-Poly1305 frames, certificates signed by hostkeys.
  *
- * Invariant: the nonce of a frame is its 64-bit counter, used once for each key. Not here: replay windows.
+ * Invariant: the nonce of a frame is its 64-bit counter, used once for each key. Not here: replay windows; the
+ * handshake itself, which native code makes.
  */
 import sodium from 'sodium-native';
 import { PeerError } from '../errors.js';
 import { verifyCertificate } from '../identity/certificate.js';
-import { NOISE_KEY_BYTES, NoiseHandshake, type NoiseKeyPair, type NoiseResult } from '../identity/noise.js';
+import { NOISE_KEY_BYTES, type NoiseKeyPair } from '../identity/noise.js';
 import {
   type ChannelKeys,
   type ChannelPurpose,
@@ -28,12 +29,39 @@ function nonceOf(counter: number): Buffer {
   return nonce;
 }
 
+/** Handshakes as native code makes them (src/engine/handshakes.ts). Whatever the other side's bytes make fail is null. */
+export interface IkKey {
+  initiate(prologue: Buffer, remote: Buffer, payload: Buffer): IkInitiation | null;
+  respond(prologue: Buffer, message: Buffer): IkReception | null;
+}
+
+export interface IkInitiation {
+  /** The first message, once. */
+  takeMessage(): Buffer;
+  /** Key for sending 32 · key for receiving 32 · payload, once. */
+  finish(message: Buffer): Buffer | null;
+}
+
+export interface IkReception {
+  /** The initiator's static key 32 · payload. */
+  opened(): Buffer | null;
+  /** Key for sending 32 · key for receiving 32 · second message, once. */
+  reply(payload: Buffer): Buffer | null;
+}
+
+/** What makes a key for handshakes of its 32 secret bytes. */
+export type MakeIkKey = (secretKey: Buffer) => IkKey;
+
+const KEYS_BYTES = 2 * NOISE_KEY_BYTES;
+
 /**
  * The keys for sending and for receiving as text of one character a byte: a third of the room that two buffers take,
  * into one pair of which they are written when they are used.
  */
-function kept({ sendKey, receiveKey }: NoiseResult): ChannelKeys {
-  return Buffer.concat([sendKey, receiveKey]).toString('latin1');
+function takeKeys(bytes: Buffer): { readonly keys: ChannelKeys; readonly rest: Buffer } {
+  const keys = bytes.toString('latin1', 0, KEYS_BYTES);
+  bytes.fill(0, 0, KEYS_BYTES);
+  return { keys, rest: bytes.subarray(KEYS_BYTES) };
 }
 
 /** One pair for all frames, as the nonce. */
@@ -51,52 +79,39 @@ function receiveKeyOf(keys: ChannelKeys): Buffer {
   return pairForReceiving;
 }
 
-/** Runs a step; null where the other side's bytes made it fail. */
-function orNull<T>(code: string, step: () => T): T | null {
-  try {
-    return step();
-  } catch (error) {
-    if (error instanceof PeerError && error.code.startsWith(code)) return null;
-    throw error;
-  }
-}
-
 /** @param keyPair our X25519 key @param certificate our certificate for that key */
-export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): SecureChannel {
+export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey: MakeIkKey): SecureChannel {
+  const own = makeKey(keyPair.secretKey);
   return {
     certificate,
 
     initiate(purpose, remoteKey, payload) {
-      return orNull('noise-failed', () => {
-        const noise = new NoiseHandshake({
-          pattern: 'IK',
-          role: 'initiator',
-          keyPair,
-          prologue: PROLOGUE[purpose],
-          remoteKey,
-        });
-        const message = noise.write(payload);
-        const finish = (reply: Buffer) =>
-          orNull('noise-failed', () => ({ payload: noise.read(reply), keys: kept(noise.result) }));
-        return { message, finish };
-      });
+      const initiation = own.initiate(PROLOGUE[purpose], remoteKey, payload);
+      if (!initiation) return null;
+      const finish = (reply: Buffer) => {
+        const finished = initiation.finish(reply);
+        if (!finished) return null;
+        const { keys, rest } = takeKeys(finished);
+        return { payload: rest, keys };
+      };
+      return { message: initiation.takeMessage(), finish };
     },
 
     respond(purpose, message) {
-      return orNull('noise-failed', () => {
-        const noise = new NoiseHandshake({
-          pattern: 'IK',
-          role: 'responder',
-          keyPair,
-          prologue: PROLOGUE[purpose],
-        });
-        const payload = noise.read(message);
-        const reply = (answer: Buffer) => ({
-          message: noise.write(answer),
-          keys: kept(noise.result),
-        });
-        return { remoteKey: noise.remoteKey as Buffer, payload, reply };
-      });
+      const reception = own.respond(PROLOGUE[purpose], message);
+      const opened = reception?.opened();
+      if (!reception || !opened) return null;
+      const reply = (answer: Buffer) => {
+        const written = reception.reply(answer);
+        if (!written) throw new RangeError(`an answer of ${answer.length} bytes does not fit a handshake`);
+        const { keys, rest } = takeKeys(written);
+        return { message: rest, keys };
+      };
+      return {
+        remoteKey: opened.subarray(0, NOISE_KEY_BYTES),
+        payload: opened.subarray(NOISE_KEY_BYTES),
+        reply,
+      };
     },
 
     seal(keys, counter, header, plaintext) {
@@ -132,7 +147,12 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer): Secure
     },
 
     readCertificate(bytes, nowSeconds) {
-      return orNull('certificate', () => verifyCertificate(bytes, 'dht', Math.floor(nowSeconds)));
+      try {
+        return verifyCertificate(bytes, 'dht', Math.floor(nowSeconds));
+      } catch (error) {
+        if (error instanceof PeerError && error.code.startsWith('certificate')) return null;
+        throw error;
+      }
     },
   };
 }

@@ -13,6 +13,7 @@ import { ApiClient } from '../../src/api/client.js';
 import type { Daemon } from '../../src/api/daemon.js';
 import type { Config } from '../../src/config/config.js';
 import { startDht } from '../../src/dht/daemon.js';
+import { ikKey } from '../../src/engine/handshakes.js';
 import { releaseMemory } from '../../src/engine/memory.js';
 import { searchPuzzle } from '../../src/engine/puzzle.js';
 import { PeerError } from '../../src/errors.js';
@@ -68,7 +69,12 @@ async function startPeer(directory: string, index: number): Promise<Peer> {
     voip: null,
     warnings: [],
   } as unknown as Config;
-  return { daemon: await startDht(config, log, { searchPuzzle, releaseMemory }), identity, overlayHost, api };
+  return {
+    daemon: await startDht(config, log, { searchPuzzle, ikKey, releaseMemory }),
+    identity,
+    overlayHost,
+    api,
+  };
 }
 
 /** Resolves once the peer has its position and has found the others: on a busy machine that takes a while. */

@@ -42,13 +42,14 @@ const RUST_ARROWS: Readonly<Record<string, readonly string[]>> = {
   'crates/netem': [],
   'crates/puzzle': [],
   'crates/audio': [],
-  'crates/kx': ['cell'],
+  'crates/noise': [],
+  'crates/kx': ['cell', 'noise'],
   'crates/pump': ['kx', 'cell'],
   // What loads a relay speaks its protocol.
   'crates/lab': ['netem', 'pump', 'kx', 'cell', 'audio'],
-  native: ['pump', 'audio', 'kx', 'netem', 'puzzle'],
+  native: ['pump', 'audio', 'kx', 'netem', 'noise', 'puzzle'],
 };
-const WORKSPACE_CRATES = ['puzzle', 'cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];
+const WORKSPACE_CRATES = ['puzzle', 'noise', 'cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];
 
 interface Fault {
   readonly file: string;

@@ -5,13 +5,11 @@
 //! everything from the payload of message 2 on needs both X25519 and ML-KEM broken. What the payloads of messages 2 and
 //! 3 mean is the caller's business.
 
-mod primitives;
+pub use ::noise::StaticKey;
 
-pub use primitives::StaticKey;
-
+use ::noise::AwsLc;
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768};
 use aws_lc_rs::{digest, hkdf};
-use primitives::AwsLc;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 const KEM_PUBLIC_BYTES: usize = 1184;

@@ -16,6 +16,7 @@ import { noiseChannel } from '../../dht/noise-channel.js';
 import { systemClock, systemRandom } from '../../dht/system-environment.js';
 import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
+import { ikKey } from '../../engine/handshakes.js';
 import { releaseMemory } from '../../engine/memory.js';
 import { encodeSignedValue } from '../../identity/signed-value.js';
 import type {
@@ -124,7 +125,7 @@ async function startNode(
     random: systemRandom,
     datagrams: udp,
     streams: tcp,
-    channel: noiseChannel(keyPair, certificate),
+    channel: noiseChannel(keyPair, certificate, ikKey),
     self: {
       ...{ id: identity.identity.toString('hex'), identity: identity.identity, key: keyPair.publicKey },
       ...{ proof, position, ipv4: HOST, ipv6: null, port },

@@ -11,6 +11,7 @@ import { Peers } from '../../../src/dht/peers.js';
 import { loadPosition } from '../../../src/dht/position-store.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
 import { type NewSession, SESSION_LIFETIME_MS, SessionTable } from '../../../src/dht/session-table.js';
+import { ikKey } from '../../../src/engine/handshakes.js';
 import { searchPuzzle } from '../../../src/engine/puzzle.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { createNoiseKeyPair } from '../../../src/identity/noise.js';
@@ -20,8 +21,8 @@ const NOW = 1_800_000_000_000;
 const endpoint = { family: 4, host: '10.0.0.1', port: 3000 } as const;
 const alice = createNoiseKeyPair();
 const bob = createNoiseKeyPair();
-const aliceChannel = noiseChannel(alice, Buffer.alloc(CERTIFICATE_BYTES));
-const bobChannel = noiseChannel(bob, Buffer.alloc(CERTIFICATE_BYTES));
+const aliceChannel = noiseChannel(alice, Buffer.alloc(CERTIFICATE_BYTES), ikKey);
+const bobChannel = noiseChannel(bob, Buffer.alloc(CERTIFICATE_BYTES), ikKey);
 
 function session(keys: ChannelKeys, localId: number, remoteId: number, confirmed: boolean): NewSession {
   const identity = randomBytes(32);

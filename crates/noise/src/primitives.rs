@@ -1,8 +1,9 @@
 //! aws-lc's primitives for snow: half the time of snow's own.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Algorithm, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::{digest, rand};
+use blake2::{Blake2b512, Digest};
 use snow::params::{CipherChoice, DHChoice, HashChoice};
 use snow::resolvers::CryptoResolver;
 use snow::types::{Cipher, Dh, Hash, Random};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Resolves to them, with the own static key where one is known.
-pub(super) struct AwsLc(pub Option<StaticKey>);
+pub struct AwsLc(pub Option<StaticKey>);
 
 impl CryptoResolver for AwsLc {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
@@ -23,11 +24,19 @@ impl CryptoResolver for AwsLc {
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
-        matches!(choice, HashChoice::SHA256).then(|| Box::new(Sha256::default()) as Box<dyn Hash>)
+        match choice {
+            HashChoice::SHA256 => Some(Box::new(Sha256::default())),
+            HashChoice::Blake2b => Some(Box::new(Blake2b::default())),
+            _ => None,
+        }
     }
 
     fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
-        matches!(choice, CipherChoice::AESGCM).then(|| Box::new(Aes256Gcm(None)) as Box<dyn Cipher>)
+        let kind = match choice {
+            CipherChoice::AESGCM => &AES_GCM,
+            CipherChoice::ChaChaPoly => &CHACHA_POLY,
+        };
+        Some(Box::new(Aead { kind, key: None }))
     }
 }
 
@@ -58,7 +67,8 @@ impl StaticKey {
         &self.0.public
     }
 
-    pub(super) fn secret(&self) -> &[u8; 32] {
+    /// The secret half.
+    pub fn secret(&self) -> &[u8; 32] {
         &self.0.secret
     }
 }
@@ -161,24 +171,76 @@ impl Hash for Sha256 {
     }
 }
 
-struct Aes256Gcm(Option<LessSafeKey>);
+#[derive(Default)]
+struct Blake2b(Blake2b512);
 
-impl Cipher for Aes256Gcm {
+impl Hash for Blake2b {
     fn name(&self) -> &'static str {
-        "AESGCM"
+        "BLAKE2b"
+    }
+
+    fn block_len(&self) -> usize {
+        128
+    }
+
+    fn hash_len(&self) -> usize {
+        64
+    }
+
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    fn input(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn result(&mut self, out: &mut [u8]) {
+        out[..64].copy_from_slice(&self.0.clone().finalize());
+    }
+}
+
+/// A cipher and how Noise numbers its messages.
+struct AeadKind {
+    name: &'static str,
+    algorithm: &'static Algorithm,
+    counter: fn(u64) -> [u8; 8],
+}
+
+static AES_GCM: AeadKind = AeadKind { name: "AESGCM", algorithm: &AES_256_GCM, counter: u64::to_be_bytes };
+static CHACHA_POLY: AeadKind =
+    AeadKind { name: "ChaChaPoly", algorithm: &CHACHA20_POLY1305, counter: u64::to_le_bytes };
+
+struct Aead {
+    kind: &'static AeadKind,
+    key: Option<LessSafeKey>,
+}
+
+impl Aead {
+    fn nonce(&self, counter: u64) -> Nonce {
+        let mut bytes = [0; 12];
+        bytes[4..].copy_from_slice(&(self.kind.counter)(counter));
+        Nonce::assume_unique_for_key(bytes)
+    }
+}
+
+impl Cipher for Aead {
+    fn name(&self) -> &'static str {
+        self.kind.name
     }
 
     fn set(&mut self, key: &[u8; 32]) {
-        self.0 = UnboundKey::new(&AES_256_GCM, key).ok().map(LessSafeKey::new);
+        self.key = UnboundKey::new(self.kind.algorithm, key).ok().map(LessSafeKey::new);
     }
 
     fn encrypt(&self, nonce: u64, authtext: &[u8], plaintext: &[u8], out: &mut [u8]) -> usize {
         let (text, rest) = out.split_at_mut(plaintext.len());
         text.copy_from_slice(plaintext);
+        let nonce = self.nonce(nonce);
         let sealed = self
-            .0
+            .key
             .as_ref()
-            .and_then(|key| key.seal_in_place_separate_tag(wide(nonce), Aad::from(authtext), text).ok());
+            .and_then(|key| key.seal_in_place_separate_tag(nonce, Aad::from(authtext), text).ok());
         let Some(tag) = sealed else { unreachable!("snow sets a key before it encrypts") };
         rest[..16].copy_from_slice(tag.as_ref());
         plaintext.len() + 16
@@ -191,18 +253,12 @@ impl Cipher for Aes256Gcm {
         ciphertext: &[u8],
         out: &mut [u8],
     ) -> Result<usize, snow::Error> {
-        let key = self.0.as_ref().ok_or(snow::Error::Decrypt)?;
+        let key = self.key.as_ref().ok_or(snow::Error::Decrypt)?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let plain = key
-            .open_in_place(wide(nonce), Aad::from(authtext), text.as_mut_slice())
+            .open_in_place(self.nonce(nonce), Aad::from(authtext), text.as_mut_slice())
             .map_err(|_| snow::Error::Decrypt)?;
         out.get_mut(..plain.len()).ok_or(snow::Error::Decrypt)?.copy_from_slice(plain);
         Ok(plain.len())
     }
-}
-
-fn wide(nonce: u64) -> Nonce {
-    let mut bytes = [0; 12];
-    bytes[4..].copy_from_slice(&nonce.to_be_bytes());
-    Nonce::assume_unique_for_key(bytes)
 }
