@@ -312,8 +312,9 @@ export class DhtNode {
 
   /** Somebody called us: they enter the table only once they have answered at the address they gave. */
   #dialBack(contact: Contact): void {
-    const known = this.network.parts.table.get(contact);
-    if (known && sameAddress(known, contact)) return;
+    const { table } = this.network.parts;
+    const known = table.get(contact);
+    if (known ? sameAddress(known, contact) : !table.hasUse(contact, this.network.now - STALE_MS)) return;
     this.#ping(contact, contact);
   }
 

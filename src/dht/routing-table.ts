@@ -55,7 +55,8 @@ export class RoutingTable {
   }
 
   get(contact: Contact): Contact | null {
-    return this.#bucket(contact)?.entries.find((entry) => entry.contact.id === contact.id)?.contact ?? null;
+    const entries = this.#bucket(contact)?.entries ?? [];
+    return entries[indexOf(entries, contact)]?.contact ?? null;
   }
 
   /**
@@ -68,7 +69,7 @@ export class RoutingTable {
     if (bits === ID_BITS || contact.id === this.ownId) return REFUSED;
     const bucket = this.#buckets[bits] ?? { entries: [], candidates: [] };
     this.#buckets[bits] = bucket;
-    const index = bucket.entries.findIndex((entry) => entry.contact.id === contact.id);
+    const index = indexOf(bucket.entries, contact);
     if (index >= 0) {
       const known = bucket.entries[index] as Entry;
       const moved = known.contact !== contact && !sameAddress(known.contact, contact);
@@ -94,10 +95,20 @@ export class RoutingTable {
     return { outcome: 'waiting', oldest, heardMs: heardSeconds * 1000 };
   }
 
+  /** Whether a newcomer could enter, or wait for a place that may soon be free; everybody here was heard of since `freshMs` else. */
+  hasUse(contact: Contact, freshMs: number): boolean {
+    const { entries, candidates } = this.#bucket(contact) ?? { entries: [], candidates: [] };
+    const [oldest] = entries;
+    const [longestWaiting] = candidates;
+    if (entries.length < BUCKET_SIZE || candidates.length < MAX_CANDIDATES || !oldest || !longestWaiting)
+      return true;
+    return Math.min(oldest.heardSeconds, longestWaiting.heardSeconds) * 1000 < freshMs;
+  }
+
   /** A request to the contact failed for good. True where it left the table; a candidate may have taken its place. */
   failed(contact: Contact): boolean {
     const bucket = this.#bucket(contact);
-    const index = bucket?.entries.findIndex((entry) => entry.contact.id === contact.id) ?? -1;
+    const index = bucket ? indexOf(bucket.entries, contact) : -1;
     if (!bucket || index < 0) return false;
     const entry = bucket.entries[index] as Entry;
     entry.failures += 1;
@@ -173,6 +184,13 @@ export class RoutingTable {
 
 function entryOf(contact: Contact, nowMs: number): Entry {
   return { contact, heardSeconds: Math.floor(nowMs / 1000), failures: 0, head: idHead(contact.position) };
+}
+
+/** Where the contact is, or -1. Nearly always it is where its position is: ids, which say it, are far apart in memory. */
+function indexOf(entries: readonly Entry[], contact: Contact): number {
+  const head = idHead(contact.position);
+  const index = entries.findIndex((entry) => entry.head === head && entry.contact.id === contact.id);
+  return index >= 0 ? index : entries.findIndex((entry) => entry.contact.id === contact.id);
 }
 
 /** The same entry, heard of now. */

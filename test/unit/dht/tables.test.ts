@@ -60,6 +60,17 @@ test('closest gives the same order as sorting everything', () => {
   assert.is(table.size, all.length);
 });
 
+test('a newcomer is of use as long as there is room, to enter or to wait, or somebody has not been heard of for long', () => {
+  const table = new RoutingTable(own, 'self');
+  for (let i = 0; i < BUCKET_SIZE * 2; i++) {
+    assert.ok(table.hasUse(inBucket(3), 0));
+    table.offer(inBucket(3), 10_000);
+  }
+  assert.not.ok(table.hasUse(inBucket(3), 10_000));
+  assert.ok(table.hasUse(inBucket(3), 10_001));
+  assert.ok(table.hasUse(inBucket(4), 0));
+});
+
 test('a full bucket keeps its old contacts; a newcomer enters only when the oldest fails', () => {
   const table = new RoutingTable(own, 'self');
   const old = Array.from({ length: BUCKET_SIZE }, () => inBucket(3));
