@@ -216,15 +216,21 @@ export class Lookup {
       };
       this.#live = null;
       this.#byId.set(contact.id, candidate);
+      const isBehind = (at: number) => {
+        const other = (this.#candidates[at] as Candidate).contact.position;
+        return compareDistance(target, other, contact.position) <= 0;
+      };
       let low = 0;
       let high = this.#candidates.length;
+      // Answers are sorted, so the end is a good first guess.
+      if (high > 0 && isBehind(high - 1)) low = high;
       while (low < high) {
         const middle = (low + high) >> 1;
-        const other = (this.#candidates[middle] as Candidate).contact.position;
-        if (compareDistance(target, other, contact.position) <= 0) low = middle + 1;
+        if (isBehind(middle)) low = middle + 1;
         else high = middle;
       }
-      this.#candidates.splice(low, 0, candidate);
+      if (low === this.#candidates.length) this.#candidates.push(candidate);
+      else this.#candidates.splice(low, 0, candidate);
     });
     // From the far end, and only what was never asked.
     for (let at = this.#candidates.length - 1; at >= 0 && this.#candidates.length > MAX_CANDIDATES; at--) {
