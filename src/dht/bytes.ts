@@ -40,14 +40,6 @@ export class ByteReader {
     return bytes;
   }
 
-  /** As {@link copy}, for what is kept: see {@link lasting}. */
-  lasting(length: number): Buffer {
-    const at = this.#pass(length);
-    const bytes = Buffer.alloc(length);
-    this.buffer.copy(bytes, 0, at, at + length);
-    return bytes;
-  }
-
   /** The next bytes as text of one character each: a key for maps. */
   latin1(length: number): string {
     const at = this.#pass(length);

@@ -11,7 +11,8 @@ import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import type { TimerHandle } from './environment.js';
 import { K, type Network } from './network.js';
-import { type StoredContent, UNSHARED } from './store.js';
+import { UNSHARED } from './store.js';
+import type { StoredContent } from './stored-content.js';
 
 const ROUND_MS = 20_000;
 const REPLICATE_MS = 600_000;
@@ -83,6 +84,7 @@ export class Replicator {
     const { store } = this.network.parts;
     const now = this.network.now;
     store.expire(now);
+    this.#forgetOld(now);
     for (const key of store.unchecked(now - REPLICATE_MS).slice(0, KEYS_A_ROUND)) this.replicate(key);
     this.#replaceLost();
   }
@@ -141,6 +143,14 @@ export class Replicator {
   #isRecent(contact: Contact): boolean {
     const sinceMs = this.#recent.peek(contact.id);
     return sinceMs !== undefined && this.network.now - sinceMs < NEW_FOR_MS;
+  }
+
+  #forgetOld(now: number): void {
+    for (;;) {
+      const oldest = this.#recent.oldest();
+      if (!oldest || now - oldest[1] < NEW_FOR_MS) return;
+      this.#recent.delete(oldest[0]);
+    }
   }
 
   #offer(contact: Contact, entry: StoredContent): void {

@@ -203,8 +203,8 @@ function readBody(code: number, reader: ByteReader): RpcMessage {
       return { kind: 'find', key, wantValues: (flags & FIND_VALUES) !== 0, wantKx: (flags & FIND_KX) !== 0 };
     }
     case KIND.store: {
-      const head = { key: reader.lasting(32), ttlMs: reader.u32(), replication: reader.u8() };
-      return { kind: 'store', ...head, content: reader.lasting(reader.left) };
+      const head = { key: reader.copy(32), ttlMs: reader.u32(), replication: reader.u8() };
+      return { kind: 'store', ...head, content: reader.copy(reader.left) };
     }
     case KIND.offer: {
       const head = { key: reader.copy(32), ttlMs: reader.u32(), replication: reader.u8() };

@@ -16,7 +16,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import { type ByteReader, ByteWriter, decodeOrNull } from './bytes.js';
 import { type Contact, readContact, type UnverifiedContact, writeContact } from './contact.js';
-import { type ContentStore, MAX_CONTENT_BYTES, type StoredContent } from './store.js';
+import { type ContentStore, MAX_CONTENT_BYTES } from './store.js';
+import type { StoredContent } from './stored-content.js';
 
 export const SAVE_MS = 300_000;
 const CONTACTS_MAGIC = Buffer.from('PDT1', 'ascii');

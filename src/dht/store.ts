@@ -9,8 +9,8 @@
  */
 import { createHash, hash } from 'node:crypto';
 import { decodeSignedValue } from '../identity/signed-value.js';
-import { lasting } from './bytes.js';
 import type { StoreItem, StoreVerdict } from './rpc-message.js';
+import { bytesOf, StoredContent, textOf } from './stored-content.js';
 
 export const KEY_BYTES = 65_536;
 /** Spec 3.1: content expires after 12 hours. */
@@ -37,29 +37,17 @@ export interface StoreLimits {
 
 export const DEFAULT_STORE_LIMITS: StoreLimits = { totalBytes: 48 << 20, senderBytes: 8 << 20 };
 
-export interface StoredContent {
-  readonly key: Buffer;
-  readonly content: Buffer;
-  readonly hash: Buffer;
-  readonly expiresAtMs: number;
-  readonly replication: number;
-  /** Identity (hex) of the node that sent it. */
-  readonly sender: string;
-  /** Sequence number of a self-certifying value, else null. */
-  readonly sequence: bigint | null;
-}
-
 interface Shelf {
-  readonly key: Buffer;
-  readonly contents: Map<string, StoredContent>;
+  readonly keyText: string;
+  /** As they are given out: what the key has signed first. Made anew with every change. */
+  contents: readonly StoredContent[];
   bytes: number;
   /** When the contents were last brought to the nodes closest to the key, by us or by another. */
   checkedAtMs: number;
   /** Nothing expires before. */
   firstEndMs: number;
-  /** As they are given out, and their digest, until something changes. */
-  order: readonly StoredContent[] | null;
-  digest: Buffer | null;
+  /** Digest of the contents, until something changes. */
+  digestText: string | null;
 }
 
 export function contentHash(content: Buffer): Buffer {
@@ -76,7 +64,9 @@ export function digestOf(hashes: readonly Buffer[]): Buffer | null {
   return hash.digest().subarray(0, 16);
 }
 
-const cost = (entry: StoredContent) => entry.content.length + ENTRY_OVERHEAD_BYTES;
+const NOTHING = Buffer.alloc(0);
+
+const cost = (entry: StoredContent) => entry.bytes + ENTRY_OVERHEAD_BYTES;
 
 export class ContentStore {
   readonly #shelves = new Map<string, Shelf>();
@@ -98,26 +88,20 @@ export class ContentStore {
     let expiresAtMs = nowMs + Math.min(item.ttlMs, MAX_TTL_MS);
     if (signed) expiresAtMs = Math.min(expiresAtMs, signed.expirySeconds * 1000);
     if (expiresAtMs <= nowMs || content.length > MAX_CONTENT_BYTES) return 'refused';
-    this.expireKey(key, nowMs);
-    const shelf = this.#shelves.get(key.toString('latin1'));
-    const hash = contentHash(content);
-    const entry: StoredContent = {
-      key: shelf?.key ?? key,
-      content,
-      hash,
-      expiresAtMs,
+    const shelf = this.#living(key, nowMs);
+    const hashText = textOf(contentHash(content));
+    const same = shelf?.contents.find((held) => held.hashText === hashText);
+    const entry = new StoredContent({
+      keyText: shelf?.keyText ?? textOf(key),
+      hashText,
+      text: same?.text ?? textOf(content),
+      expiresAtMs: same ? extended(same.expiresAtMs, expiresAtMs) : expiresAtMs,
       replication: Math.max(1, item.replication),
-      sender,
+      sender: same?.sender ?? sender,
       sequence: signed?.sequence ?? null,
-    };
-    const same = shelf?.contents.get(hash.toString('latin1'));
+    });
     if (shelf && same) {
-      this.#replace(shelf, {
-        ...entry,
-        sender: same.sender,
-        content: same.content,
-        expiresAtMs: extended(same.expiresAtMs, expiresAtMs),
-      });
+      this.#replace(shelf, entry);
       shelf.checkedAtMs = nowMs;
       return 'stored';
     }
@@ -126,47 +110,40 @@ export class ContentStore {
 
   /** Answers an offer: refreshes where the content is held already. */
   offer(key: Buffer, hash: Buffer, ttlMs: number, nowMs: number): StoreVerdict {
-    this.expireKey(key, nowMs);
-    const shelf = this.#shelves.get(key.toString('latin1'));
-    const held = shelf?.contents.get(hash.toString('latin1'));
+    const shelf = this.#living(key, nowMs);
+    const hashText = textOf(hash);
+    const held = shelf?.contents.find((one) => one.hashText === hashText);
     if (!shelf || !held) return 'wanted';
     const limitMs = held.sequence === null ? Number.POSITIVE_INFINITY : held.expiresAtMs;
     const expiresAtMs = Math.min(limitMs, extended(held.expiresAtMs, nowMs + Math.min(ttlMs, MAX_TTL_MS)));
-    this.#replace(shelf, { ...held, expiresAtMs });
+    this.#replace(shelf, new StoredContent({ ...held, expiresAtMs }));
     shelf.checkedAtMs = nowMs;
     return 'stored';
   }
 
   /** Contents of a key that live at `nowMs`: self-certifying ones first. */
   get(key: Buffer, nowMs: number): readonly StoredContent[] {
-    this.expireKey(key, nowMs);
-    const shelf = this.#shelves.get(key.toString('latin1'));
-    if (!shelf) return [];
-    shelf.order ??= [...shelf.contents.values()].sort(
-      (a, b) => Number(b.sequence !== null) - Number(a.sequence !== null),
-    );
-    return shelf.order;
+    return this.#living(key, nowMs)?.contents ?? [];
   }
 
   /** See {@link digestOf}. */
   digest(key: Buffer, nowMs: number): Buffer | null {
-    this.expireKey(key, nowMs);
-    const shelf = this.#shelves.get(key.toString('latin1'));
+    const shelf = this.#living(key, nowMs);
     if (!shelf) return null;
-    shelf.digest ??= digestOf([...shelf.contents.values()].map((entry) => entry.hash));
-    return shelf.digest;
+    shelf.digestText ??= textOf(digestOf(shelf.contents.map((entry) => entry.hash)) ?? NOTHING);
+    return bytesOf(shelf.digestText);
   }
 
   /** Removes what has expired, everywhere. */
   expire(nowMs: number): void {
-    for (const shelf of [...this.#shelves.values()]) this.expireKey(shelf.key, nowMs);
+    for (const shelf of [...this.#shelves.values()]) this.#expire(shelf, nowMs);
   }
 
   /** Keys whose contents nobody has brought to their place since `beforeMs`. */
   unchecked(beforeMs: number): Buffer[] {
     return [...this.#shelves.values()]
       .filter((shelf) => shelf.checkedAtMs < beforeMs)
-      .map((shelf) => shelf.key);
+      .map((shelf) => bytesOf(shelf.keyText));
   }
 
   /** How often something came or went: equal numbers mean equal contents. */
@@ -177,42 +154,49 @@ export class ContentStore {
   /** Everything that lives at `nowMs`. */
   all(nowMs: number): StoredContent[] {
     return [...this.#shelves.values()].flatMap((shelf) =>
-      [...shelf.contents.values()].filter((entry) => entry.expiresAtMs > nowMs),
+      shelf.contents.filter((entry) => entry.expiresAtMs > nowMs),
     );
   }
 
   keys(): Buffer[] {
-    return [...this.#shelves.values()].map((shelf) => shelf.key);
+    return [...this.#shelves.values()].map((shelf) => bytesOf(shelf.keyText));
   }
 
   /** When the contents of the key were last brought to where they belong; never for a key that is not here. */
   checkedAtMs(key: Buffer): number {
-    return this.#shelves.get(key.toString('latin1'))?.checkedAtMs ?? Number.POSITIVE_INFINITY;
+    return this.#shelves.get(textOf(key))?.checkedAtMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Notes that the contents of the key are where they belong. */
   checked(key: Buffer, nowMs: number): void {
-    const shelf = this.#shelves.get(key.toString('latin1'));
+    const shelf = this.#shelves.get(textOf(key));
     if (shelf) shelf.checkedAtMs = nowMs;
   }
 
-  expireKey(key: Buffer, nowMs: number): void {
-    const shelf = this.#shelves.get(key.toString('latin1'));
-    if (!shelf || nowMs < shelf.firstEndMs) return;
+  /** The shelf of a key without what has expired; null where nothing is left. */
+  #living(key: Buffer, nowMs: number): Shelf | null {
+    const shelf = this.#shelves.get(textOf(key));
+    if (!shelf) return null;
+    this.#expire(shelf, nowMs);
+    return shelf.contents.length > 0 ? shelf : null;
+  }
+
+  #expire(shelf: Shelf, nowMs: number): void {
+    if (nowMs < shelf.firstEndMs) return;
     shelf.firstEndMs = Number.POSITIVE_INFINITY;
-    for (const entry of [...shelf.contents.values()]) {
+    for (const entry of shelf.contents) {
       if (entry.expiresAtMs <= nowMs) this.#remove(shelf, entry);
       else shelf.firstEndMs = Math.min(shelf.firstEndMs, entry.expiresAtMs);
     }
   }
 
-  #insert(shelf: Shelf | undefined, entry: StoredContent, nowMs: number): StoreVerdict {
-    const older = [...(shelf?.contents.values() ?? [])].find((held) => held.sequence !== null);
+  #insert(shelf: Shelf | null, entry: StoredContent, nowMs: number): StoreVerdict {
+    const older = (shelf?.contents ?? []).find((held) => held.sequence !== null);
     if (entry.sequence !== null && older?.sequence != null && older.sequence >= entry.sequence)
       return 'stale';
     const replaced = entry.sequence !== null ? older : undefined;
-    const bytes = (shelf?.bytes ?? 0) - (replaced?.content.length ?? 0) + entry.content.length;
-    const count = (shelf?.contents.size ?? 0) - (replaced ? 1 : 0) + 1;
+    const bytes = (shelf?.bytes ?? 0) - (replaced?.bytes ?? 0) + entry.bytes;
+    const count = (shelf?.contents.length ?? 0) - (replaced ? 1 : 0) + 1;
     const victims: StoredContent[] = replaced ? [replaced] : [];
     if (bytes > KEY_BYTES || count > MAX_CONTENTS_A_KEY) {
       if (entry.sequence === null || !shelf) return 'full';
@@ -230,14 +214,14 @@ export class ContentStore {
 
   /** The unsigned contents that must go, those that expire first before the others. */
   #unsignedToDrop(shelf: Shelf, bytes: number, count: number): StoredContent[] {
-    const unsigned = [...shelf.contents.values()].filter((entry) => entry.sequence === null);
+    const unsigned = shelf.contents.filter((entry) => entry.sequence === null);
     unsigned.sort((a, b) => a.expiresAtMs - b.expiresAtMs);
     const chosen: StoredContent[] = [];
     let freed = 0;
     for (const entry of unsigned) {
       if (freed >= bytes && chosen.length >= count) break;
       chosen.push(entry);
-      freed += entry.content.length;
+      freed += entry.bytes;
     }
     return chosen;
   }
@@ -246,7 +230,7 @@ export class ContentStore {
   #makeRoom(bytes: number, senderBytes: number): boolean {
     // Finding whom to drop takes a look at everything: it must not be needed for each value of a flood.
     const atOnce = Math.max(bytes, this.limits.totalBytes / DROPPED_AT_ONCE);
-    const entries = () => [...this.#shelves.values()].flatMap((shelf) => [...shelf.contents.values()]);
+    const entries = () => [...this.#shelves.values()].flatMap((shelf) => shelf.contents);
     if (bytes <= this.#unsignedBytes) {
       const weight = ({ sender }: StoredContent) => this.#senderBytes.get(sender) ?? 0;
       const unsigned = entries().filter((entry) => entry.sequence === null);
@@ -273,29 +257,30 @@ export class ContentStore {
   }
 
   #add(entry: StoredContent, nowMs: number): void {
-    const id = entry.key.toString('latin1');
-    const shelf = this.#shelves.get(id) ?? {
-      key: lasting(entry.key),
-      contents: new Map(),
+    const { keyText } = entry;
+    const shelf: Shelf = this.#shelves.get(keyText) ?? {
+      keyText,
+      contents: [],
       bytes: 0,
       checkedAtMs: nowMs,
       firstEndMs: entry.expiresAtMs,
-      order: null,
-      digest: null,
+      digestText: null,
     };
-    this.#shelves.set(id, shelf);
-    this.#place(shelf, { ...entry, key: shelf.key, content: lasting(entry.content) });
-    shelf.bytes += entry.content.length;
+    this.#shelves.set(keyText, shelf);
+    this.#place(shelf, entry);
+    shelf.bytes += entry.bytes;
     shelf.checkedAtMs = nowMs;
     this.#account(entry, 1);
   }
 
   /** Puts an entry on its shelf, in the place of the one with the same content, if there is one. */
   #place(shelf: Shelf, entry: StoredContent): void {
-    shelf.contents.set(entry.hash.toString('latin1'), entry);
+    const { contents } = shelf;
+    const at = contents.findIndex((held) => held.hashText === entry.hashText);
+    if (at >= 0) shelf.contents = contents.with(at, entry);
+    else shelf.contents = entry.sequence === null ? [...contents, entry] : [entry, ...contents];
     shelf.firstEndMs = Math.min(shelf.firstEndMs, entry.expiresAtMs);
-    shelf.order = null;
-    shelf.digest = null;
+    shelf.digestText = null;
   }
 
   #replace(shelf: Shelf, entry: StoredContent): void {
@@ -304,16 +289,17 @@ export class ContentStore {
   }
 
   #drop(entry: StoredContent): void {
-    const shelf = this.#shelves.get(entry.key.toString('latin1'));
+    const shelf = this.#shelves.get(entry.keyText);
     if (shelf) this.#remove(shelf, entry);
   }
 
   #remove(shelf: Shelf, entry: StoredContent): void {
-    if (!shelf.contents.delete(entry.hash.toString('latin1'))) return;
-    shelf.bytes -= entry.content.length;
-    shelf.order = null;
-    shelf.digest = null;
-    if (shelf.contents.size === 0) this.#shelves.delete(shelf.key.toString('latin1'));
+    const others = shelf.contents.filter((held) => held.hashText !== entry.hashText);
+    if (others.length === shelf.contents.length) return;
+    shelf.contents = others;
+    shelf.bytes -= entry.bytes;
+    shelf.digestText = null;
+    if (shelf.contents.length === 0) this.#shelves.delete(shelf.keyText);
     this.#account(entry, -1);
   }
 
