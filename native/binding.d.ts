@@ -23,6 +23,8 @@ export declare class CallHandshake {
   read(message: Buffer): Buffer
   /** Once, after the last message. */
   secrets(): CallSecrets
+}
+
 /** The initiator's side of a handshake. */
 export declare class IkInitiation {
   /** The first message, once. */
