@@ -29,7 +29,7 @@ const FileSchema = v.object({
 type Rules = Omit<v.InferOutput<typeof FileSchema>, 'version'>;
 
 const NO_RULES: Rules = { answer: {}, blocked: [] };
-/** So often one caller may ring within this time. */
+/** So often one caller may ring in vain within this time. */
 const MAX_RINGS = 4;
 const RINGS_WITHIN_MS = 5 * 60_000;
 const MAX_CALLERS = 1_024;
@@ -92,6 +92,11 @@ export class CallerRules {
     const rules = await this.#read();
     const id = formatPseudoIdentity(remote);
     await this.#write({ ...rules, blocked: rules.blocked.filter((other) => other !== id) });
+  }
+
+  /** A person has talked with this caller (text of its pseudo-identity): it may ring as if it never had. */
+  answered(id: string): void {
+    this.#rings.delete(id);
   }
 
   #isPatient(id: string): boolean {

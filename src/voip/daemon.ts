@@ -141,6 +141,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     autoAnswer: options.autoAnswer,
     onCall: (call) => {
       if (call.state !== 'ended') fakeCalls.giveWay();
+      if (call.state === 'active') rules.answered(call.remote);
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
       if (call.state !== 'ended') return;

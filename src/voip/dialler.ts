@@ -24,7 +24,7 @@ import type { Connect } from './reconnection.js';
 const BUILD_TIMEOUT_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 15_000;
 /** Where somebody answered a while ago. */
-const AGAIN_TIMEOUT_MS = 4_000;
+const AGAIN_TIMEOUT_MS = 2_500;
 
 export interface DialOptions {
   readonly dht: ApiEndpoint;
@@ -70,13 +70,15 @@ export async function dial(
   const go = (kind: 'building' | 'connecting') => call.go({ kind });
   let bell = await findBell(remote, options, signal, go);
   const connection = await knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, signal);
-  // What was found may still hold; else everything is found anew, the exchange point too.
-  const again: Connect = async (stop) => {
+  // What was found may still hold. Else, where the call depends on it, the tunnel is given up: everything is found anew, by another exchange
+  // point where there is one.
+  const again: Connect = async (stop, isUrgent) => {
     try {
       return await knock(bell, local, remote, localAddress, AGAIN_TIMEOUT_MS, stop);
     } catch (error) {
-      if (stop.aborted) throw error;
-      bell = await findBell(remote, options, stop, () => {});
+      if (stop.aborted || !isUrgent) throw error;
+      await destroy(remote, options);
+      bell = await findBell(remote, options, stop, () => {}, bell.exchangePoint);
       return knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, stop);
     }
   };
@@ -85,6 +87,8 @@ export async function dial(
 
 /** Where somebody answers, through a tunnel that stands. */
 interface Bell {
+  /** Peer identity. */
+  readonly exchangePoint: Buffer;
   readonly host: string;
   readonly port: number;
 }
@@ -95,20 +99,21 @@ async function findBell(
   options: DialOptions,
   signal: AbortSignal,
   go: (kind: 'building' | 'connecting') => void,
+  lastOf?: Buffer,
 ): Promise<Bell> {
   const step = stepUntil(signal);
   const { first, newest } = search(options.dht, remote, signal);
   const record = await step('failed', first);
   if (record === null) throw new DialFailure('unknown-identity');
   go('building');
-  const built = step('not-reachable', build(remote, record, options));
+  const built = step('not-reachable', build(remote, record, options, lastOf));
   built.catch(() => {});
   const last = (await step('failed', newest).catch(() => record)) ?? record;
   const bell = isSame(last, record)
     ? built
     : step(
         'not-reachable',
-        destroy(remote, options).then(() => build(remote, last, options)),
+        destroy(remote, options).then(() => build(remote, last, options, lastOf)),
       );
   const found = await bell;
   go('connecting');
@@ -120,26 +125,33 @@ async function destroy(remote: Buffer, { kx }: DialOptions): Promise<void> {
   (await kx.get()).destroy(remote);
 }
 
-/** By one of the exchange points, chosen by chance; where that fails, by the next. */
+/** By one of the exchange points, chosen by chance, `lastOf` after the others; where that fails, by the next. */
 async function build(
   remote: Buffer,
   { voipPort, doors }: PresenceRecord,
   options: DialOptions,
+  lastOf: Buffer | undefined,
 ): Promise<Bell> {
   const client = await options.kx.get().catch((error) => {
     throw new DialFailure('failed', (error as Error).message, error);
   });
-  const start = randomInt(doors.length);
   let failure: unknown;
-  for (let index = 0; index < doors.length; index += 1) {
-    const door = doors[(start + index) % doors.length] as Door;
+  for (const door of inOrder(doors, lastOf)) {
     try {
-      return { host: readyAddress(await buildTo(client, remote, door, options)), port: voipPort };
+      const host = readyAddress(await buildTo(client, remote, door, options));
+      return { host, port: voipPort, exchangePoint: door.exchangePoint.identity };
     } catch (error) {
       failure = error;
     }
   }
   throw failure;
+}
+
+function inOrder(doors: readonly Door[], lastOf: Buffer | undefined): Door[] {
+  const start = randomInt(doors.length);
+  const turned = [...doors.slice(start), ...doors.slice(0, start)];
+  const isLast = ({ exchangePoint }: Door) => lastOf?.equals(exchangePoint.identity) === true;
+  return [...turned.filter((door) => !isLast(door)), ...turned.filter(isLast)];
 }
 
 function buildTo(

@@ -9,7 +9,7 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 const PING_EVERY_MS = 1_000;
-export const SILENT_AFTER_MS = 6_000;
+export const SILENT_AFTER_MS = 3_500;
 /** Pings whose answers are still waited for. */
 const MAX_WAITING = 8;
 

@@ -11,8 +11,8 @@ import type { Clock, TimerHandle } from '../clock.js';
 import type { Logger } from '../log.js';
 import type { ControlConnection } from './control-connection.js';
 
-/** Makes a connection with the other party of the call, in bounded time. */
-export type Connect = (signal: AbortSignal) => Promise<ControlConnection>;
+/** Makes a connection with the other party of the call, in bounded time. Unless it is urgent, what carries voice stays as it is. */
+export type Connect = (signal: AbortSignal, isUrgent: boolean) => Promise<ControlConnection>;
 
 /** Keys of a call live this long, and up to a fifth more. */
 export const RENEW_AFTER_MS = 600_000;
@@ -75,7 +75,7 @@ export class Reconnection {
     this.#trying = true;
     let connection: ControlConnection | null = null;
     try {
-      connection = await this.#options.connect(signal);
+      connection = await this.#options.connect(signal, this.#urgent);
       if (signal.aborted) return connection.end();
       const voicePort = await this.#answerOn(connection);
       if (signal.aborted) return connection.end();

@@ -4,6 +4,7 @@
  *   node call-scenario.js RESULT-FILE
  */
 
+import type { ChildProcess } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BridgedHosts } from '../../src/eval/namespaces.js';
@@ -20,6 +21,8 @@ prepareInside();
 const directory = sandboxDirectory() ?? '';
 const network = new PeerNetwork(new BridgedHosts('peers'), directory);
 
+const supervisors = new Map<NetworkPeer, ChildProcess>();
+
 interface Identity {
   readonly name: string;
   readonly id: string;
@@ -30,7 +33,7 @@ try {
   for (let index = 0; index < PEERS; index += 1) {
     const peer = await network.add(`p${index}`, [], await testHostkeyPath(index));
     if (index < 2) await network.runPeer(peer.host, ['id', 'new', `person${index}`, '-c', peer.config.file]);
-    network.start(peer, 'up', ['up', '-c', peer.config.file]);
+    supervisors.set(peer, network.start(peer, 'up', ['up', '-c', peer.config.file]));
   }
   const [caller, callee] = network.peers as [NetworkPeer, NetworkPeer];
   for (const peer of [caller, callee]) {
@@ -71,6 +74,7 @@ try {
   );
   const nobody = formatPseudoIdentity(generatePseudoIdentity().publicKey);
   results.unknown = await callAnd(nobody, 'ended', async () => {});
+  results.outlived = await outliveExchangePoint();
   results.noIdentity = await network
     .runPeer(caller.host, ['voip', 'call', 'nonsense', '-c', caller.config.file])
     .catch((error: Error) => error.message);
@@ -97,4 +101,67 @@ async function callAnd(who: string, expected: string, then: () => Promise<unknow
   await network.waitFor(caller, 'voip', 'the call to end', ({ call }) => call?.state === 'ended');
   const status = (await network.request(caller, 'voip', 'status')) as { state: { call: unknown } };
   return status.state.call;
+}
+
+/** A call whose exchange point dies for good: how it went on, or `null` where none but the two themselves was one. */
+async function outliveExchangePoint(): Promise<unknown> {
+  const [caller, callee] = network.peers as [NetworkPeer, NetworkPeer];
+  const others = network.peers.filter((peer) => peer !== caller && peer !== callee);
+  for (let attempt = 0; attempt < 8; attempt += 1) {
+    const before = await Promise.all(others.map(splicesOf));
+    await network.request(caller, 'voip', 'call', { to: 'friend' });
+    await network.waitFor(callee, 'voip', 'the telephone to ring', ({ call }) => call?.state === 'ringing');
+    await network.request(callee, 'voip', 'accept');
+    await network.waitFor(caller, 'voip', 'voice', ({ statistics }) => statistics?.voice?.received > 50);
+    const after = await Promise.all(others.map(splicesOf));
+    const exchangePoint = others.find((_, index) => (after[index] as number) > (before[index] as number));
+    if (exchangePoint !== undefined) return kill(exchangePoint);
+    await network.request(caller, 'voip', 'hangup');
+    await network.waitFor(callee, 'voip', 'the call to end', ({ calls }) => calls.length === 0);
+  }
+  return null;
+}
+
+async function kill(exchangePoint: NetworkPeer): Promise<unknown> {
+  const [caller, callee] = network.peers as [NetworkPeer, NetworkPeer];
+  const pids = await Promise.all(
+    (['dht', 'kx', 'voip'] as const).map(async (module) => {
+      const status = (await network.request(exchangePoint, module, 'status')) as unknown as { pid: number };
+      return status.pid;
+    }),
+  );
+  supervisors.get(exchangePoint)?.kill('SIGKILL');
+  for (const pid of pids) process.kill(pid, 'SIGKILL');
+  const begun = performance.now();
+  await network.waitFor(caller, 'voip', 'the interruption', ({ call }) => call?.interrupted === true);
+  const interruptedAfterMs = performance.now() - begun;
+  const isBack = ({ call }: { call: { state: string; interrupted: boolean } }) =>
+    call.state === 'ended' || !call.interrupted;
+  await network.waitFor(caller, 'voip', 'the call to go on', isBack);
+  const resumedAfterMs = performance.now() - begun;
+  const received = await voiceAt(caller);
+  for (const peer of [caller, callee]) {
+    await network.waitFor(peer, 'voip', 'voice again', ({ call, statistics }) => {
+      const now = statistics?.voice?.received;
+      return call.state === 'ended' || (peer === caller ? now > received + 100 : now > 0);
+    });
+  }
+  const { state } = (await network.request(callee, 'voip', 'status')) as { state: { calls: unknown } };
+  await network.request(caller, 'voip', 'hangup');
+  return { interruptedAfterMs, resumedAfterMs, calls: state.calls };
+}
+
+/** Snapshots are up to half a second old; a call is up for longer when it is asked. */
+async function splicesOf(peer: NetworkPeer): Promise<number> {
+  const { state } = (await network.request(peer, 'kx', 'status')) as {
+    state: { engine: { counters: { splices: number } } };
+  };
+  return state.engine.counters.splices;
+}
+
+async function voiceAt(peer: NetworkPeer): Promise<number> {
+  const { state } = (await network.request(peer, 'voip', 'status')) as {
+    state: { statistics: { voice: { received: number } } };
+  };
+  return state.statistics.voice.received;
 }

@@ -24,6 +24,13 @@ test('a fake call goes the whole way from this peer to itself, and nothing of it
   assert.equal(results.fakeCalls, { begun: 1, answered: 1, gaveWay: 0, failed: 0 });
 });
 
+test('a call outlives its exchange point: it goes on by the other one', () => {
+  const { calls, resumedAfterMs } = results.outlived;
+  assert.is(calls.length, 1);
+  assert.equal([calls[0].state, calls[0].interrupted], ['active', false]);
+  assert.ok(resumedAfterMs < 45_000);
+});
+
 test('a declined call is told as such', () => {
   assert.is(results.declined.reason, 'declined');
 });
