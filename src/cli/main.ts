@@ -27,9 +27,12 @@ import { VoipCommand } from './voip.js';
 import { VoipAcceptCommand } from './voip-accept.js';
 import { VoipCallCommand } from './voip-call.js';
 import { VoipDeclineCommand } from './voip-decline.js';
+import { VoipDeviceCommand } from './voip-device.js';
+import { VoipDevicesCommand } from './voip-devices.js';
 import { VoipHangupCommand } from './voip-hangup.js';
 import { VoipHoldCommand } from './voip-hold.js';
 import { VoipLogCommand } from './voip-log.js';
+import { VoipLoopbackCommand } from './voip-loopback.js';
 import { VoipMuteCommand } from './voip-mute.js';
 import { VoipWordsCommand } from './voip-words.js';
 
@@ -60,6 +63,9 @@ const cli = Cli.from(
     VoipHoldCommand,
     VoipWordsCommand,
     VoipLogCommand,
+    VoipDevicesCommand,
+    VoipDeviceCommand,
+    VoipLoopbackCommand,
     ContactAddCommand,
     ContactListCommand,
     ContactRemoveCommand,

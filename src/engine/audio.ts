@@ -200,5 +200,12 @@ function translated<T>(code: VoiceErrorCode, action: () => T): T {
 function failure(code: VoiceErrorCode, cause: unknown): PeerError<VoiceErrorCode> {
   const error = cause instanceof Error ? cause : new Error(String(cause));
   const refused = 'code' in error && error.code === 'InvalidArg';
-  return new PeerError(refused ? 'VOICE_ARGUMENT' : code, error.message, { cause: error });
+  const remedy =
+    code === 'AUDIO_SERVER'
+      ? 'start PulseAudio or PipeWire in your session; as another user give its PULSE_SERVER and PULSE_COOKIE'
+      : undefined;
+  return new PeerError(refused ? 'VOICE_ARGUMENT' : code, error.message, {
+    cause: error,
+    ...(remedy !== undefined && { remedy }),
+  });
 }

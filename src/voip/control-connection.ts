@@ -58,6 +58,8 @@ export interface Voice {
   setMuted(muted: boolean): void;
   /** Comfort noise instead of the microphone, and silence instead of the other party. */
   setHeld(held: boolean): void;
+  /** Another microphone or loudspeaker from now on; without a name the system's default. */
+  setDevice(device: 'input' | 'output', name: string | undefined): void;
   statistics(): VoiceStatistics | undefined;
   close(): Promise<unknown>;
 }

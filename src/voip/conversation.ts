@@ -141,6 +141,10 @@ export class Conversation {
     this.call.set({ muted });
   }
 
+  setDevice(device: 'input' | 'output', name: string | undefined): void {
+    this.#voice?.setDevice(device, name);
+  }
+
   /** `false` where nobody has answered yet. */
   setHeld(held: boolean): boolean {
     if (this.#over || this.call.state.kind !== 'active') return false;

@@ -44,6 +44,7 @@ const callId = v.optional(v.pipe(v.number(), v.safeInteger()));
 const CallArguments = v.optional(v.object({ call: callId }), {});
 const MuteArguments = v.object({ muted: v.boolean(), call: callId });
 const HoldArguments = v.object({ held: v.boolean(), call: callId });
+const DeviceArguments = v.object({ device: v.picklist(['input', 'output']), name: v.optional(v.string()) });
 const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
 
 const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_600_000)));
@@ -65,6 +66,8 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   const rules = new CallerRules(config.stateDir, steadyClock);
   const callLog = new CallLog(config.stateDir, voip.callLog);
   let refusedStrangers = 0;
+  /** As configured, until a person chooses others. */
+  const devices = { audioInput: voip.audioInput, audioOutput: voip.audioOutput };
   const endpoint = { host: dht.host, port: dht.port };
   const link = new KxLink({ host: kx.host, port: kx.port }, log);
   const registrations = new Map<string, Registration>();
@@ -128,7 +131,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   };
   const telephone = new Telephone({
     ...common,
-    openVoice: (port) => new Media(voip, localAddress, port),
+    openVoice: (port) => new Media({ ...voip, ...devices }, localAddress, port),
     release: async (remote) => {
       // One of our own pseudo-identities keeps its incoming tunnel.
       if (identities.some(({ publicKey }) => publicKey.equals(remote))) return;
@@ -200,6 +203,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       identities: [...registrations.values()]
         .filter(({ identity }) => !fakes.has(identity))
         .map(({ identity, state }) => ({ ...publicView(identity), state })),
+      devices,
       call: telephone.call,
       calls: telephone.calls,
       statistics: telephone.statistics(),
@@ -222,6 +226,12 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       hold: (args) => {
         const { held, call } = parseArguments(HoldArguments, args);
         return telephone.setHeld(held, call);
+      },
+      device: (args) => {
+        const { device, name } = parseArguments(DeviceArguments, args);
+        devices[device === 'input' ? 'audioInput' : 'audioOutput'] = name ?? null;
+        telephone.setDevice(device, name);
+        return devices;
       },
       words: (args) => {
         const { words, call } = parseArguments(WordsArguments, args);

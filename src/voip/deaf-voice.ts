@@ -36,6 +36,7 @@ export class DeafVoice implements Voice {
   sendWith(): void {}
   setMuted(): void {}
   setHeld(): void {}
+  setDevice(): void {}
 
   statistics(): undefined {
     return undefined;

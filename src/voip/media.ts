@@ -59,6 +59,10 @@ export class Media implements Voice {
     this.#line.setHeld(held);
   }
 
+  setDevice(device: 'input' | 'output', name: string | undefined): void {
+    this.#line.setDevice(device, name);
+  }
+
   statistics(): VoiceStatistics | undefined {
     return this.#line.statistics();
   }

@@ -200,6 +200,11 @@ export class Telephone {
     return line.call.view();
   }
 
+  /** For the calls that there are; what `openVoice` gives later is its own affair. */
+  setDevice(device: 'input' | 'output', name: string | undefined): void {
+    for (const { conversation } of this.#lines) conversation?.setDevice(device, name);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const line of this.#lines) this.#hangUp(line);

@@ -157,6 +157,8 @@ export class VirtualVoice implements Voice {
     this.held = held;
   }
 
+  setDevice(): void {}
+
   statistics(): VoiceStatistics | undefined {
     return undefined;
   }
