@@ -39,6 +39,36 @@ declare module 'sodium-native' {
       key: Buffer,
     ): number;
 
+    /** The same with nonces of 24 bytes. */
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+      sealed: Buffer,
+      plaintext: Buffer,
+      additional: Buffer | null,
+      unused: null,
+      nonce: Buffer,
+      key: Buffer,
+    ): number;
+    /** Throws if the tag does not fit. */
+    crypto_aead_xchacha20poly1305_ietf_decrypt(
+      plaintext: Buffer,
+      unused: null,
+      sealed: Buffer,
+      additional: Buffer | null,
+      nonce: Buffer,
+      key: Buffer,
+    ): number;
+
+    readonly crypto_pwhash_ALG_ARGON2ID13: number;
+    /** A key from a passphrase, at a cost in passes and in bytes of memory. */
+    crypto_pwhash(
+      key: Buffer,
+      passphrase: Buffer,
+      salt: Buffer,
+      opslimit: number,
+      memlimit: number,
+      algorithm: number,
+    ): void;
+
     /** XORs with the key stream from its beginning. */
     crypto_stream_chacha20_ietf_xor(out: Buffer, bytes: Buffer, nonce: Buffer, key: Buffer): void;
     /** Poly1305, 16 bytes; a key is used once. */

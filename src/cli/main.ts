@@ -16,6 +16,8 @@ import { ContactRemoveCommand } from './contact-remove.js';
 import { DhtCommand } from './dht.js';
 import { IdCommand } from './id.js';
 import { IdAnswerCommand } from './id-answer.js';
+import { IdExportCommand } from './id-export.js';
+import { IdImportCommand } from './id-import.js';
 import { IdListCommand } from './id-list.js';
 import { IdNewCommand } from './id-new.js';
 import { IdRemoveCommand } from './id-remove.js';
@@ -50,6 +52,8 @@ const cli = Cli.from(
     IdListCommand,
     IdRemoveCommand,
     IdAnswerCommand,
+    IdExportCommand,
+    IdImportCommand,
     UpCommand,
     StatusCommand,
     DhtCommand,

@@ -25,11 +25,12 @@ export interface NamedPseudoIdentity extends PseudoIdentity {
   readonly createdSeconds: number;
 }
 
-const NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i;
+/** A name is safe as a file name. */
+export const IDENTITY_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i;
 const SUFFIX = '.json';
 const FileSchema = v.object({
   version: v.literal(1),
-  name: v.pipe(v.string(), v.regex(NAME)),
+  name: v.pipe(v.string(), v.regex(IDENTITY_NAME)),
   createdSeconds: v.pipe(v.number(), v.integer()),
   publicKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
   seed: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
@@ -44,10 +45,16 @@ export class PseudoIdentityStore {
 
   /** Errors: 'identity-name', 'identity-exists', 'state-dir'. */
   async new(name: string): Promise<NamedPseudoIdentity> {
+    const made = { ...generatePseudoIdentity(), name, createdSeconds: Math.floor(Date.now() / 1_000) };
+    await this.add(made);
+    return made;
+  }
+
+  /** Keeps one that was made elsewhere. Errors: 'identity-name', 'identity-exists', 'state-dir'. */
+  async add(identity: NamedPseudoIdentity): Promise<void> {
+    const { name, createdSeconds } = identity;
     const path = this.#path(name);
     await ensurePrivateDirectory(this.#directory);
-    const identity = generatePseudoIdentity();
-    const createdSeconds = Math.floor(Date.now() / 1_000);
     const file = {
       version: 1,
       name,
@@ -64,7 +71,6 @@ export class PseudoIdentityStore {
         remedy: 'choose another name; peer id list shows those there are',
       });
     }
-    return { ...identity, name, createdSeconds };
   }
 
   /** In order of their names. Errors: 'identity-file'. */
@@ -121,7 +127,7 @@ export class PseudoIdentityStore {
   }
 
   #path(name: string): string {
-    if (!NAME.test(name)) {
+    if (!IDENTITY_NAME.test(name)) {
       throw new PeerError(
         'identity-name',
         `${JSON.stringify(name)} cannot be the name of a pseudo-identity`,
