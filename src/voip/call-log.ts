@@ -13,6 +13,7 @@ import * as v from 'valibot';
 import { PeerError } from '../errors.js';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import type { CallView } from './call.js';
+import type { Missed } from './telephone.js';
 
 const Entry = v.object({
   /** When it ended, Unix seconds. */
@@ -59,9 +60,9 @@ export class CallLog {
     }
   }
 
-  /** Keeps a call that has ended. Errors: 'calls-file', 'state-dir'. */
-  add(call: CallView, endedSeconds: number): Promise<void> {
-    return this.#change((calls) => [...calls, entryOf(call, endedSeconds)]);
+  /** Keeps a call that is over. Errors: 'calls-file', 'state-dir'. */
+  add(call: LoggedCall): Promise<void> {
+    return this.#change((calls) => [...calls, call]);
   }
 
   /** Forgets all calls. Errors: 'state-dir'. */
@@ -83,7 +84,8 @@ export class CallLog {
   }
 }
 
-function entryOf(call: CallView, endedSeconds: number): LoggedCall {
+/** Of a call that has ended. */
+export function entryOf(call: CallView, endedSeconds: number): LoggedCall {
   const { direction, remote, contact, identity, reason = 'failed', talkedMs } = call;
   return {
     endedSeconds,
@@ -94,5 +96,19 @@ function entryOf(call: CallView, endedSeconds: number): LoggedCall {
     reason,
     ...(talkedMs === undefined ? {} : { talkedSeconds: Math.round(talkedMs / 1000) }),
     missed: direction === 'incoming' && talkedMs === undefined && reason !== 'declined',
+  };
+}
+
+/** Of somebody who was left to ring. */
+export function missedEntry({ remote, contact, identity }: Missed, endedSeconds: number): LoggedCall {
+  const known = contact === undefined ? {} : { contact };
+  return {
+    endedSeconds,
+    direction: 'incoming',
+    remote,
+    ...known,
+    identity,
+    reason: 'no-answer',
+    missed: true,
   };
 }

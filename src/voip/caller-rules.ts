@@ -34,6 +34,9 @@ const MAX_RINGS = 4;
 const RINGS_WITHIN_MS = 5 * 60_000;
 const MAX_CALLERS = 1_024;
 
+/** A person is told of the caller; or finds the call among those missed; or never hears of it. */
+export type Verdict = 'ring' | 'missed' | 'ignored';
+
 export interface Ringing {
   /** Name of our pseudo-identity. */
   readonly local: string;
@@ -54,13 +57,13 @@ export class CallerRules {
     this.#clock = clock;
   }
 
-  /** Whether a person is to be told of this caller. Errors: 'callers-file'. */
-  async mayRing({ local, remote, isContact }: Ringing): Promise<boolean> {
+  /** What becomes of a caller. Errors: 'callers-file'. */
+  async judge({ local, remote, isContact }: Ringing): Promise<Verdict> {
     const { answer, blocked } = await this.#read();
     const id = formatPseudoIdentity(remote);
     const rule = Object.hasOwn(answer, local) ? answer[local] : 'everyone';
-    if (blocked.includes(id) || rule === 'nobody' || (rule === 'contacts' && !isContact)) return false;
-    return this.#isPatient(id);
+    if (blocked.includes(id) || (rule === 'contacts' && !isContact) || !this.#isPatient(id)) return 'ignored';
+    return rule === 'nobody' ? 'missed' : 'ring';
   }
 
   /** Errors: 'callers-file'. */

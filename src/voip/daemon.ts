@@ -20,7 +20,7 @@ import {
 import type { Logger } from '../log.js';
 import { MESSAGE_TYPE } from '../wire/message.js';
 import type { Call } from './call.js';
-import { CallLog } from './call-log.js';
+import { CallLog, entryOf, type LoggedCall, missedEntry } from './call-log.js';
 import { CallerRules } from './caller-rules.js';
 import { Contacts } from './contacts.js';
 import { DeafVoice } from './deaf-voice.js';
@@ -120,6 +120,11 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     if (message.type !== 'kx-error' || message.requestType !== MESSAGE_TYPE.kxBuildIncoming) return;
     registrations.get(message.pseudoIdentity.toString('hex'))?.restart();
   };
+  const remember = (call: LoggedCall) => {
+    callLog
+      .add(call)
+      .catch((error: unknown) => log.warn({ err: error }, 'a call is missing in the call log'));
+  };
   const localAddress = tunIp.address;
   const dialOptions = { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions, localAddress };
   const common = {
@@ -139,7 +144,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       client?.destroy(remote);
     },
     contactOf: (publicKey) => contacts.of(publicKey),
-    mayRing: (ringing) => rules.mayRing(ringing),
+    judge: (ringing) => rules.judge(ringing),
     identities: () => identities,
     autoAnswer: options.autoAnswer,
     onCall: (call) => {
@@ -147,10 +152,11 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       if (call.state === 'active') rules.answered(call.remote);
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
-      if (call.state !== 'ended') return;
-      callLog
-        .add(call, Math.floor(Date.now() / 1000))
-        .catch((error: unknown) => log.warn({ err: error }, 'a call is missing in the call log'));
+      if (call.state === 'ended') remember(entryOf(call, Math.floor(Date.now() / 1000)));
+    },
+    onMissed: (missed) => {
+      broadcast('missed', missed);
+      remember(missedEntry(missed, Math.floor(Date.now() / 1000)));
     },
   });
   const entrances = new Entrances({

@@ -16,7 +16,7 @@ import { formatPseudoIdentity, type PseudoIdentity } from '../identity/pseudo-id
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import type { Logger } from '../log.js';
 import { Call, type CallView, type Direction } from './call.js';
-import type { Ringing } from './caller-rules.js';
+import type { Ringing, Verdict } from './caller-rules.js';
 import type { ControlConnection, Voice } from './control-connection.js';
 import type { FirstMessage } from './control-message.js';
 import { Conversation, type ConversationStatistics } from './conversation.js';
@@ -45,12 +45,22 @@ export interface TelephoneOptions {
   readonly release: (remote: Buffer) => Promise<void>;
   readonly contactOf: (publicKey: Buffer) => Promise<{ readonly name: string } | undefined>;
   /** Whether a person is to be told of a caller; else it is left to ring. */
-  readonly mayRing: (ringing: Ringing) => Promise<boolean>;
+  readonly judge: (ringing: Ringing) => Promise<Verdict>;
   readonly identities: () => readonly NamedPseudoIdentity[];
   /** Accept every call at once that comes while there is no other. */
   readonly autoAnswer: boolean;
   readonly log: Logger;
   readonly onCall: (call: CallView) => void;
+  /** Somebody is left to ring whom the person would like to know of. */
+  readonly onMissed: (call: Missed) => void;
+}
+
+export interface Missed {
+  /** The caller's pseudo-identity as text. */
+  readonly remote: string;
+  readonly contact: string | undefined;
+  /** Name of our pseudo-identity. */
+  readonly identity: string;
 }
 
 /** A call with the parties whose it is. */
@@ -137,12 +147,14 @@ export class Telephone {
       return this.#cross(crossing, { connection, first, localPort });
     // Whoever calls anew has given up what was before.
     this.#between(connection, 'incoming')?.conversation?.hangUp();
-    const mayRing = await this.#mayRing({ local: local.name, remote, isContact: contact !== undefined });
+    const verdict = await this.#judge({ local: local.name, remote, isContact: contact !== undefined });
     if (this.#closed) return connection.end();
     const isFull = this.#lines.size >= MAX_CALLS;
     const isOfSameIdentity = [...this.#lines].some((line) => line.local.equals(connection.local));
-    if (!mayRing || (isFull && !isOfSameIdentity)) {
+    if (verdict !== 'ring' || (isFull && !isOfSameIdentity)) {
       this.counters.quiet += 1;
+      const missed = { remote: formatPseudoIdentity(remote), contact, identity: local.name };
+      if (verdict !== 'ignored') this.#options.onMissed(missed);
       this.#quiet.take(connection, first.call, first.voicePort);
       return;
     }
@@ -366,12 +378,12 @@ export class Telephone {
   }
 
   /** A damaged file of rules keeps everybody out, and says so. */
-  async #mayRing(ringing: Ringing): Promise<boolean> {
+  async #judge(ringing: Ringing): Promise<Verdict> {
     try {
-      return await this.#options.mayRing(ringing);
+      return await this.#options.judge(ringing);
     } catch (error) {
       this.#options.log.error({ err: error }, 'a caller was left to ring, as the rules cannot be read');
-      return false;
+      return 'ignored';
     }
   }
 

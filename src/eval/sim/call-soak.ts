@@ -48,7 +48,7 @@ async function soak(hours: number, count: number, seed: number): Promise<CallSoa
   const all = Array.from({ length: count }, (_, index) =>
     network.add({
       identities: [namedIdentity(`one${index}`), namedIdentity(`two${index}`)],
-      mayRing: async () => random.fraction() < 0.9,
+      judge: async () => (random.fraction() < 0.9 ? 'ring' : 'ignored'),
     }),
   );
   const watch = new Watch(clock);

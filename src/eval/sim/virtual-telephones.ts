@@ -21,7 +21,7 @@ import type {
 } from '../../voip/control-connection.js';
 import type { ControlMessage } from '../../voip/control-message.js';
 import { DialFailure, type Dialled } from '../../voip/dialler.js';
-import { Telephone, type TelephoneOptions } from '../../voip/telephone.js';
+import { type Missed, Telephone, type TelephoneOptions } from '../../voip/telephone.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 const RING_MS = 45_000;
@@ -171,7 +171,7 @@ export class VirtualVoice implements Voice {
 export interface VirtualTelephoneOptions {
   readonly identities?: readonly NamedPseudoIdentity[];
   readonly autoAnswer?: boolean;
-  readonly mayRing?: TelephoneOptions['mayRing'];
+  readonly judge?: TelephoneOptions['judge'];
 }
 
 export interface VirtualTelephone {
@@ -181,6 +181,7 @@ export interface VirtualTelephone {
   /** Every change of its calls, oldest first. */
   readonly views: CallView[];
   readonly voices: Set<VirtualVoice>;
+  readonly missed: Missed[];
   /** Whether connections to it come about. */
   reachable: boolean;
 }
@@ -211,6 +212,7 @@ export class VirtualTelephones {
     const identities = options.identities ?? [namedIdentity(`person${this.#all.length}`)];
     const views: CallView[] = [];
     const voices = new Set<VirtualVoice>();
+    const missed: Missed[] = [];
     const telephone = new Telephone({
       clock: this.clock,
       ringMs: RING_MS,
@@ -219,14 +221,15 @@ export class VirtualTelephones {
         this.#dial(local.publicKey, remote, signal, (kind) => call.go({ kind })),
       release: async () => {},
       contactOf: async () => undefined,
-      mayRing: options.mayRing ?? (async () => true),
+      judge: options.judge ?? (async () => 'ring'),
       identities: () => identities,
       autoAnswer: options.autoAnswer ?? false,
       log: createLogger({ level: 'silent', name: 'virtual' }),
       onCall: (view) => views.push(view),
+      onMissed: (one) => missed.push(one),
     });
     const [first] = identities as [NamedPseudoIdentity];
-    const one = { telephone, identities, id: first.publicKey, views, voices, reachable: true };
+    const one = { telephone, identities, id: first.publicKey, views, voices, missed, reachable: true };
     this.#all.push(one);
     return one;
   }

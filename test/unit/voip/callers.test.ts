@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
 import { formatPseudoIdentity, generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import type { CallView } from '../../../src/voip/call.js';
-import { CallLog } from '../../../src/voip/call-log.js';
+import { CallLog, entryOf } from '../../../src/voip/call-log.js';
 import { CallerRules } from '../../../src/voip/caller-rules.js';
 import { verificationWords } from '../../../src/voip/verification-words.js';
 
@@ -19,28 +19,29 @@ const remote = generatePseudoIdentity().publicKey;
 test('each pseudo-identity has its rule, and who is blocked rings at none', async () => {
   const stateDir = directory();
   const rules = new CallerRules(stateDir, new VirtualClock());
-  const may = (local: string, isContact: boolean) => rules.mayRing({ local, remote, isContact });
-  assert.ok(await may('me', false));
+  const may = (local: string, isContact: boolean) => rules.judge({ local, remote, isContact });
+  assert.is(await may('me', false), 'ring');
   await rules.setRule('me', 'contacts');
   await rules.setRule('work', 'nobody');
   assert.is(statSync(join(stateDir, 'callers.json')).mode & 0o777, 0o600);
   assert.equal(await Promise.all([may('me', false), may('me', true), may('work', true)]), [
-    false,
-    true,
-    false,
+    'ignored',
+    'ring',
+    'missed',
   ]);
-  assert.ok(await may('constructor', false));
+  assert.is(await may('constructor', false), 'ring');
   await rules.block(remote);
-  assert.not(await may('me', true));
+  assert.is(await may('me', true), 'ignored');
   await rules.unblock(remote);
-  assert.ok(await may('me', true));
+  assert.is(await may('me', true), 'ring');
   assert.equal([await rules.ruleOf('me'), await rules.ruleOf('other')], ['contacts', 'everyone']);
 });
 
 test('one caller does not ring without end, others still do', async () => {
   const clock = new VirtualClock();
   const rules = new CallerRules(directory(), clock);
-  const rings = async (caller: Buffer) => rules.mayRing({ local: 'me', remote: caller, isContact: false });
+  const rings = async (caller: Buffer) =>
+    (await rules.judge({ local: 'me', remote: caller, isContact: false })) === 'ring';
   let rung = 0;
   for (let attempt = 0; attempt < 20; attempt += 1) if (await rings(remote)) rung += 1;
   assert.is(rung, 4);
@@ -57,7 +58,7 @@ test('a damaged file of rules is an error, not an open door', async () => {
   const stateDir = directory();
   writeFileSync(join(stateDir, 'callers.json'), '{"version": 1}');
   const failure = await new CallerRules(stateDir, new VirtualClock())
-    .mayRing({ local: 'me', remote, isContact: true })
+    .judge({ local: 'me', remote, isContact: true })
     .catch((error: { code: string }) => error.code);
   assert.is(failure, 'callers-file');
 });
@@ -71,10 +72,10 @@ test('the call log keeps the newest calls, knows which were missed, and can be w
   const stateDir = directory();
   const log = new CallLog(stateDir, 3);
   await Promise.all([
-    log.add(view({ reason: 'hung-up', talkedMs: 61_400 }), 1),
-    log.add(view({ reason: 'no-answer' }), 2),
-    log.add(view({ reason: 'declined' }), 3),
-    log.add(view({ direction: 'outgoing', reason: 'no-answer' }), 4),
+    log.add(entryOf(view({ reason: 'hung-up', talkedMs: 61_400 }), 1)),
+    log.add(entryOf(view({ reason: 'no-answer' }), 2)),
+    log.add(entryOf(view({ reason: 'declined' }), 3)),
+    log.add(entryOf(view({ direction: 'outgoing', reason: 'no-answer' }), 4)),
   ]);
   assert.equal(
     (await log.list()).map(({ endedSeconds, missed }) => [endedSeconds, missed]),
@@ -85,7 +86,7 @@ test('the call log keeps the newest calls, knows which were missed, and can be w
     ],
   );
   assert.is(statSync(join(stateDir, 'calls.json')).mode & 0o777, 0o600);
-  await new CallLog(stateDir, 0).add(view({ reason: 'lost' }), 5);
+  await new CallLog(stateDir, 0).add(entryOf(view({ reason: 'lost' }), 5));
   assert.not(existsSync(join(stateDir, 'calls.json')));
 });
 

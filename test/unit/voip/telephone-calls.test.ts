@@ -97,11 +97,15 @@ test('a third caller hears busy from the pseudo-identity that speaks, and rings 
   assert.is(bob.telephone.calls.length, 2);
   await clock.advance(60_000);
   assert.is(reasonOf(erin), 'no-answer');
+  assert.equal(
+    bob.missed.map(({ identity }) => identity),
+    ['two'],
+  );
 });
 
 test('whoever may not ring sees the same as somebody whom nobody answers', async () => {
   const { clock, all } = network();
-  const [alice, bob, carol] = [all.add(), all.add(), all.add({ mayRing: async () => false })];
+  const [alice, bob, carol] = [all.add(), all.add(), all.add({ judge: async () => 'missed' })];
   for (const callee of [bob, carol]) {
     const before = clock.now();
     alice.telephone.dial(callee.id, undefined, undefined);
@@ -111,6 +115,7 @@ test('whoever may not ring sees the same as somebody whom nobody answers', async
   const seen = alice.views.map(({ state, reason }) => `${state} ${reason}`);
   assert.equal(seen.slice(0, seen.length / 2), seen.slice(seen.length / 2));
   assert.equal([bob.views.length > 0, carol.views.length, carol.telephone.counters.quiet], [true, 0, 1]);
+  assert.equal([bob.missed.length, carol.missed.length], [0, 1]);
   await clock.advance(1_000);
   assert.is(all.openConnections.length, 0);
 });
