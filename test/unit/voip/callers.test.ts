@@ -33,6 +33,7 @@ test('each pseudo-identity has its rule, and who is blocked rings at none', asyn
   await rules.block(remote);
   assert.is(await may('me', true), 'ignored');
   await rules.unblock(remote);
+  rules.answered(formatPseudoIdentity(remote));
   assert.is(await may('me', true), 'ring');
   assert.equal([await rules.ruleOf('me'), await rules.ruleOf('other')], ['contacts', 'everyone']);
 });
