@@ -36,6 +36,7 @@ import { VoipHoldCommand } from './voip-hold.js';
 import { VoipLogCommand } from './voip-log.js';
 import { VoipLoopbackCommand } from './voip-loopback.js';
 import { VoipMuteCommand } from './voip-mute.js';
+import { VoipScreenCommand } from './voip-screen.js';
 import { VoipWordsCommand } from './voip-words.js';
 
 const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
@@ -59,6 +60,7 @@ const cli = Cli.from(
     DhtCommand,
     KxCommand,
     VoipCommand,
+    VoipScreenCommand,
     VoipCallCommand,
     VoipAcceptCommand,
     VoipDeclineCommand,

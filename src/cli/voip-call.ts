@@ -9,7 +9,8 @@
 import { Command, Option } from 'clipanion';
 import type { ControlClient } from '../api/control-client.js';
 import type { CallView } from '../voip/call.js';
-import { describeCall, VoipVerbCommand } from './voip-command.js';
+import { describeCall } from '../voip/call-text.js';
+import { VoipVerbCommand } from './voip-command.js';
 
 export class VoipCallCommand extends VoipVerbCommand {
   static override paths = [['voip', 'call']];

@@ -8,7 +8,8 @@ import { Option } from 'clipanion';
 import { controlSocketPath } from '../api/control.js';
 import { ControlClient } from '../api/control-client.js';
 import { PeerError } from '../errors.js';
-import { type CallView, END_TEXT } from '../voip/call.js';
+import type { CallView } from '../voip/call.js';
+import { describeCall } from '../voip/call-text.js';
 import { ConfigCommand } from './command.js';
 
 const DIAL_TIMEOUT_MS = 10_000;
@@ -63,35 +64,4 @@ function numberOf(text: string): number {
   throw new PeerError('arguments', `${text} is not the number of a call`, {
     remedy: 'peer status shows the calls and their numbers',
   });
-}
-
-/** One line for a person. */
-export function describeCall(call: CallView): string {
-  const who = call.contact ?? call.remote;
-  switch (call.state) {
-    case 'looking-up':
-      return `looking up ${who} …`;
-    case 'building':
-      return 'building a tunnel …';
-    case 'connecting':
-      return 'connecting …';
-    case 'ringing':
-      return call.direction === 'outgoing' ? `ringing at ${who} …` : `${who} is calling`;
-    case 'active':
-      return `${talking(call)} ${who}${call.muted ? ', muted' : ''}${words(call)}`;
-    case 'ended': {
-      const detail = call.detail === undefined ? '' : ` (${call.detail})`;
-      return `call ended: ${call.reason === undefined ? 'unknown reason' : END_TEXT[call.reason]}${detail}`;
-    }
-  }
-}
-
-function talking({ held, heldByRemote, interrupted }: CallView): string {
-  if (interrupted) return 'connection lost, trying again:';
-  if (held) return 'on hold:';
-  return heldByRemote ? 'put on hold by' : 'talking with';
-}
-
-function words({ words }: CallView): string {
-  return words === undefined ? '' : ` [${words}]`;
 }

@@ -200,7 +200,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
   }, IDENTITIES_EVERY_MS);
   const statisticsTimer = setInterval(() => {
     const statistics = telephone.statistics();
-    if (statistics !== null) broadcast('statistics', { call: telephone.call?.id, ...statistics });
+    if (statistics !== null) broadcast('statistics', statistics);
   }, STATISTICS_EVERY_MS);
 
   return {

@@ -103,9 +103,11 @@ export class Telephone {
     return [...this.#lines].map(({ call }) => call.view());
   }
 
-  statistics(): ConversationStatistics | null {
+  /** Of the call that speaks, else of one on hold. */
+  statistics(): ({ readonly call: number } & ConversationStatistics) | null {
     const line = this.#find((call) => call.isSpeaking) ?? this.#find(({ state }) => state.kind === 'active');
-    return line?.conversation?.statistics() ?? null;
+    const statistics = line?.conversation?.statistics();
+    return line === undefined || statistics === undefined ? null : { call: line.call.id, ...statistics };
   }
 
   /** The call with this number, or the one that a person means. Errors: 'call-none'. */

@@ -73,7 +73,7 @@ function room(path: string): string {
 }
 
 function checkArrows(file: string, read: (file: string) => string): Fault[] {
-  if (!/^src\/.*\.ts$/.test(file)) return [];
+  if (!/^src\/.*\.tsx?$/.test(file)) return [];
   const from = room(file);
   const allowed = TS_ARROWS.find(([name]) => name === from)?.[1];
   if (allowed === undefined) return [{ file, line: 1, text: `src/${from} is no room of the house` }];
@@ -132,7 +132,7 @@ function checkLockFile(file: string, read: (file: string) => string): Fault[] {
 }
 
 const GENERATED = /^native\/binding\.(d\.ts|cjs)$/;
-const SOURCE = /^(src|test|benches|crates|native|fuzz|scripts|types|bin)\/.*\.(ts|js|rs)$|^scripts\/[^.]+$/;
+const SOURCE = /^(src|test|benches|crates|native|fuzz|scripts|types|bin)\/.*\.(tsx?|js|rs)$|^scripts\/[^.]+$/;
 
 function checkShape(file: string, read: (file: string) => string): Fault[] {
   if (!SOURCE.test(file) || GENERATED.test(file)) return [];
@@ -146,13 +146,13 @@ function checkShape(file: string, read: (file: string) => string): Fault[] {
     });
   }
   const base = posix.basename(file);
-  if (/^(index|utils?|helpers?|misc|common)\.(ts|rs)$/.test(base)) {
+  if (/^(index|utils?|helpers?|misc|common)\.(tsx?|rs)$/.test(base)) {
     faults.push({ file, line: 1, text: 'a file is named for one noun; no barrels, no utils' });
   }
-  if (file.startsWith('src/') && !/^[a-z0-9]+(-[a-z0-9]+)*\.ts$/.test(base)) {
+  if (file.startsWith('src/') && !/^[a-z0-9]+(-[a-z0-9]+)*\.tsx?$/.test(base)) {
     faults.push({ file, line: 1, text: 'TypeScript files have names in kebab-case' });
   }
-  if (/^src\/.*\.ts$/.test(file) && !lines[0]?.startsWith('/**')) {
+  if (/^src\/.*\.tsx?$/.test(file) && !lines[0]?.startsWith('/**')) {
     faults.push({ file, line: 1, text: 'a file opens with its role, its invariants and what is not in it' });
   }
   if (/^(crates|native)\/.*src\/.*\.rs$/.test(file) && !lines[0]?.startsWith('//!')) {
