@@ -3,7 +3,7 @@
  *
  * Invariants: each child has its own process group, so that a signal reaches it once, through us; a child's
  * standard input is a pipe from us, by whose end it notices when we are gone; after `stop` nothing is
- * started again, and what does not end in time is killed.
+ * started again, who uses others ends before them (a hang-up needs the KX), and what does not end in time is killed.
  *
  * Not here: the command line (up.ts), what the children do.
  */
@@ -14,6 +14,7 @@ import type { ModuleName } from '../config/config.js';
 import type { Logger } from '../log.js';
 
 export interface SupervisorOptions {
+  /** Each uses some of those before it. */
   readonly modules: readonly ModuleName[];
   /** Program and arguments of a module's process. */
   readonly command: (module: ModuleName) => readonly [string, ...string[]];
@@ -28,6 +29,8 @@ export interface SupervisorOptions {
 
 /** A child that ran as long as this has recovered: the next backoff starts anew. */
 const STABLE_MS = 60_000;
+/** How long a child keeps those that it uses alive. */
+const TURN_MS = 1_500;
 
 interface Slot {
   readonly module: ModuleName;
@@ -71,21 +74,35 @@ export class Supervisor {
     return Object.fromEntries(running.map(({ module, child }) => [module, child?.pid]));
   }
 
-  /** Ends all children: politely the first time, by force the second. */
+  /** Ends all children: politely and in turn the first time, by force and at once the second. */
   stop(): void {
-    const signal = this.#stopping ? 'SIGKILL' : 'SIGTERM';
-    const first = !this.#stopping;
+    if (this.#stopping) {
+      for (const { child } of this.#slots) child?.kill('SIGKILL');
+      return;
+    }
     this.#stopping = true;
     for (const slot of this.#slots) {
       if (slot.timer !== null) clearTimeout(slot.timer);
       slot.timer = null;
-      slot.child?.kill(signal);
     }
-    if (first) {
-      const force = setTimeout(() => this.stop(), this.#options.killAfterMs ?? 12_000);
-      void this.done.then(() => clearTimeout(force));
-    }
+    const force = setTimeout(() => this.stop(), this.#options.killAfterMs ?? 12_000);
+    void this.done.then(() => clearTimeout(force));
+    void this.#endInTurn();
     this.#settleIfDone();
+  }
+
+  async #endInTurn(): Promise<void> {
+    for (const { child } of [...this.#slots].reverse()) {
+      if (child === null) continue;
+      child.kill('SIGTERM');
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, TURN_MS);
+        child.once('exit', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
   }
 
   #spawn(slot: Slot): void {

@@ -67,6 +67,21 @@ supervisor('stop ends all, and by force what does not listen', async () => {
   await bench.supervisor.done;
   assert.equal(bench.supervisor.pids(), {});
 });
+supervisor('who uses others is gone before they are told to end', async () => {
+  const ends = (afterMs: number) =>
+    `process.on("SIGTERM", () => { console.log("told"); setTimeout(() => process.exit(0), ${afterMs}); }); ${LIVES}`;
+  const bench = new Bench({ dht: ends(0), kx: ends(0), voip: ends(200) });
+  bench.supervisor.start();
+  await bench.until(/: up/, 3);
+  bench.supervisor.stop();
+  await bench.until(/told/, 1);
+  assert.ok(bench.supervisor.pids().voip !== undefined);
+  await bench.supervisor.done;
+  assert.equal(
+    bench.lines.filter((line) => /told/.test(line)),
+    ['voip: told', 'kx: told', 'dht: told'],
+  );
+});
 supervisor('stop while something waits to be started again', async () => {
   const bench = new Bench({ dht: 'console.log("down"); process.exit(3)' }, { firstBackoffMs: 60_000 });
   bench.supervisor.start();
