@@ -4,5 +4,6 @@ import type { Goal } from './goal.js';
 import { delayGoal } from './voip-delay.js';
 import { setUpGoal } from './voip-set-up.js';
 import { soundGoal } from './voip-sound.js';
+import { statesGoal } from './voip-states.js';
 
-export const voipGoals: readonly Goal[] = [delayGoal, soundGoal, setUpGoal];
+export const voipGoals: readonly Goal[] = [delayGoal, soundGoal, setUpGoal, statesGoal];
