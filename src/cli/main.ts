@@ -24,6 +24,7 @@ import { IdRemoveCommand } from './id-remove.js';
 import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
 import { StatusCommand } from './status.js';
+import { TestStubCommand } from './test-stub.js';
 import { UpCommand } from './up.js';
 import { VoipCommand } from './voip.js';
 import { VoipAcceptCommand } from './voip-accept.js';
@@ -76,6 +77,7 @@ const cli = Cli.from(
     ContactListCommand,
     ContactRemoveCommand,
     ContactBlockCommand,
+    TestStubCommand,
   ],
   {
     enableColors: process.stdout.isTTY === true,
