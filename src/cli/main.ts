@@ -24,6 +24,7 @@ import { IdRemoveCommand } from './id-remove.js';
 import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
 import { StatusCommand } from './status.js';
+import { TestConformanceCommand } from './test-conformance.js';
 import { TestStubCommand } from './test-stub.js';
 import { UpCommand } from './up.js';
 import { VoipCommand } from './voip.js';
@@ -77,6 +78,7 @@ const cli = Cli.from(
     ContactListCommand,
     ContactRemoveCommand,
     ContactBlockCommand,
+    TestConformanceCommand,
     TestStubCommand,
   ],
   {
