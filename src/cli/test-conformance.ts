@@ -8,6 +8,7 @@
 
 import { writeFile } from 'node:fs/promises';
 import { Command, Option, UsageError } from 'clipanion';
+import type { HostPort } from '../config/config.js';
 import { hostPort } from '../config/values.js';
 import { PeerError } from '../errors.js';
 import type { BenchOptions } from '../testing/conformance/bench.js';
@@ -21,6 +22,7 @@ import { moduleNamed } from './test-stub.js';
 
 /** Exit code where the target cannot be reached or started. */
 const EXIT_UNSUPPORTED = 127;
+const EXIT_INTERRUPTED = 130;
 const DEFAULT_PORT = { dht: 3086, kx: 3087 } as const;
 /** Tunnels take longer than lookups. */
 const PATIENCE_SECONDS = { dht: 10, kx: 30 } as const;
@@ -65,6 +67,9 @@ export class TestConformanceCommand extends PeerCommand {
     description: 'with --command: host:port of a peer to start from (may be repeated)',
   });
   peers = Option.String('--peers', { description: 'JSON file: what is known of the other peers' });
+  others = Option.Array('--other', [], {
+    description: 'HOST:PORT of another module in the same network (may be repeated)',
+  });
   list = Option.Boolean('--list', false, { description: 'list the checks and end' });
   strict = Option.Boolean('--strict', false, { description: 'what is only recommended counts too' });
   junit = Option.String('--junit', { description: 'write JUnit XML to this file too' });
@@ -90,6 +95,7 @@ export class TestConformanceCommand extends PeerCommand {
       ttlGraceMs: TTL_GRACE_MS,
       ttlSeconds: Math.ceil(seconds('--ttl', this.ttl)),
       peers: this.peers === undefined ? [] : await loadKnownPeers(this.peers),
+      others: this.others.map((text) => endpointOf(text, module)),
     };
     const atOnce = Math.ceil(seconds('--at-once', this.atOnce));
     const target = await this.#target(module).catch((error: unknown) => this.#unsupported(error));
@@ -119,16 +125,12 @@ export class TestConformanceCommand extends PeerCommand {
     if (command !== undefined) {
       if (!command.includes('{config}')) throw new UsageError('the command must have {config} in it');
       this.progress('starting the module …');
-      const given = hostkey === undefined ? {} : { hostkey };
-      const started = await startTarget({ module, command, bootstrap, patienceMs: START_MS, ...given });
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-        process.once(signal, () => void started.end().finally(() => process.exit(130)));
-      }
-      return started;
+      return startTarget({
+        ...{ module, command, bootstrap, patienceMs: START_MS, onStarted: endOnSignals },
+        ...(hostkey === undefined ? {} : { hostkey }),
+      });
     }
-    const endpoint = hostPort(DEFAULT_PORT[module]).parse(target ?? '');
-    if (endpoint === undefined) throw new UsageError(`expected host:port, not ${target}`);
-    return { ...endpoint, end: async () => {} };
+    return { ...endpointOf(target ?? '', module), end: async () => {} };
   }
 
   /** Tells why there is nothing to be tested; throws what is something else. */
@@ -138,6 +140,18 @@ export class TestConformanceCommand extends PeerCommand {
     if (this.json) this.context.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
     else this.context.stderr.write(`peer: ${message}\n`);
     return null;
+  }
+}
+
+function endpointOf(text: string, module: TestedModule): HostPort {
+  const endpoint = hostPort(DEFAULT_PORT[module]).parse(text);
+  if (endpoint === undefined) throw new UsageError(`expected host:port, not ${text}`);
+  return endpoint;
+}
+
+function endOnSignals(end: () => Promise<void>): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void end().finally(() => process.exit(EXIT_INTERRUPTED)));
   }
 }
 

@@ -40,14 +40,15 @@ async function measure(network: PeerNetwork, hosts: BridgedHosts, below: string)
   const file = join(below, 'known-peers.json');
   await grow(network, 2);
   const [tested, other] = network.peers as [NetworkPeer, NetworkPeer];
+  const pair = { tested, other };
   await writeFile(file, JSON.stringify([{ ...(await known(other)), target: true }]));
-  const ofTwo = await conformance(hosts, tested, 'dht', file, [TARGET_CHECK]);
+  const ofTwo = await conformance(hosts, pair, 'dht', file, [TARGET_CHECK]);
   await grow(network, PEERS);
   await writeFile(file, JSON.stringify(await Promise.all(network.peers.slice(1).map(known))));
   await network.waitFor(tested, 'kx', 'its KX to be up', () => true);
-  const dht = await conformance(hosts, tested, 'dht', file);
+  const dht = await conformance(hosts, pair, 'dht', file);
   const checks = [...dht.checks.filter(({ address }) => address !== TARGET_CHECK), ...ofTwo.checks];
-  return { dht: { ...dht, checks }, kx: await conformance(hosts, tested, 'kx', file) };
+  return { dht: { ...dht, checks }, kx: await conformance(hosts, pair, 'kx', file) };
 }
 
 /** Makes and starts peers until there are `size`, and waits until all know one another. */
@@ -55,7 +56,11 @@ async function grow(network: PeerNetwork, size: number): Promise<void> {
   for (let index = network.peers.length; index < size; index += 1) {
     tell(`making peer ${index + 1} of ${PEERS} …`);
     const port = String(FIRST_KX_PORT + index);
-    const peer = await network.add(`p${index}`, ({ ipv6 }) => ['--address', ipv6, '--outreach-port', port]);
+    const peer = await network.add(`p${index}`, ({ ipv4, ipv6 }) => [
+      ...['--address', ipv6, '--outreach-port', port],
+      // Only here: nobody but these peers is on this network.
+      ...['--api-host', ipv4],
+    ]);
     for (const module of ['dht', 'kx']) network.start(peer, module, [module, '-c', peer.config.file]);
   }
   for (const peer of network.peers) {
@@ -78,28 +83,27 @@ async function known({ config, host }: NetworkPeer): Promise<object> {
   };
 }
 
+interface Tested {
+  readonly tested: NetworkPeer;
+  /** Another one of the network. */
+  readonly other: NetworkPeer;
+}
+
+function api({ host, config }: NetworkPeer, module: 'dht' | 'kx'): string {
+  return `${host.ipv4}:${config[module]?.port}`;
+}
+
 async function conformance(
   hosts: BridgedHosts,
-  { host, config }: NetworkPeer,
+  { tested, other }: Tested,
   module: 'dht' | 'kx',
   peers: string,
   checks: readonly string[] = [],
 ): Promise<ConformanceReport> {
   tell(`checking the ${module.toUpperCase()} …`);
-  const target = `127.0.0.1:${config[module]?.port}`;
-  const args = [
-    'test',
-    'conformance',
-    module,
-    '--target',
-    target,
-    '--peers',
-    peers,
-    '--strict',
-    '--json',
-    ...checks,
-  ];
-  const child = hosts.spawn(host, process.execPath, [PEER, ...args], {
+  const among = ['--target', api(tested, module), '--other', api(other, module), '--peers', peers];
+  const args = ['test', 'conformance', module, ...among, '--strict', '--json', ...checks];
+  const child = hosts.spawn(tested.host, process.execPath, [PEER, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

@@ -84,7 +84,9 @@ async function conformance(
   try {
     const [line] = (await once(stub.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
     const { listening } = JSON.parse(line.toString()) as { listening: { port: number } };
-    const target = ['--target', `127.0.0.1:${listening.port}`];
+    const api = `127.0.0.1:${listening.port}`;
+    // A stub is a network by itself.
+    const target = ['--target', api, '--other', api];
     const args = [
       'test',
       'conformance',

@@ -30,6 +30,8 @@ export interface BenchOptions {
   readonly ttlGraceMs: number;
   /** What is known of the network around the module. */
   readonly peers: readonly KnownPeer[];
+  /** Where other modules of the same network listen. */
+  readonly others: readonly { readonly host: string; readonly port: number }[];
 }
 
 export type MessageOf<Type extends ApiMessage['type']> = Extract<ApiMessage, { type: Type }>;
@@ -37,6 +39,7 @@ export type MessageOf<Type extends ApiMessage['type']> = Extract<ApiMessage, { t
 export class Bench {
   readonly options: BenchOptions;
   readonly #clients = new Set<WireClient>();
+  readonly #more: Bench[] = [];
   #hasEnded = false;
 
   constructor(options: BenchOptions) {
@@ -54,7 +57,17 @@ export class Bench {
     return client;
   }
 
+  /** The same for another module of the network; it ends with this one. Throws NotChecked where none is known. */
+  other(): Bench {
+    const [endpoint] = this.options.others;
+    if (endpoint === undefined) throw new NotChecked('needs --other, a module in the same network');
+    const bench = new Bench({ ...this.options, ...endpoint });
+    this.#more.push(bench);
+    return bench;
+  }
+
   end(): void {
+    for (const bench of this.#more) bench.end();
     this.#hasEnded = true;
     for (const client of this.#clients) client.destroy();
   }

@@ -34,6 +34,24 @@ export const DHT_CHECKS: readonly Check[] = [
     const contents = [randomBytes(20), randomBytes(300), randomBytes(20)];
     await putAndGet(bench, contents);
   }),
+  required('3.1/found-by-others', 'a content can be found through the DHT of every peer', async (bench) => {
+    const [key, content, other] = [bench.randomId(), randomBytes(500), bench.other()];
+    await put(bench, key, content);
+    await found(other, key, [content]);
+  }),
+  required(
+    '3.1/finds-from-others',
+    'contents that several peers have stored under a key are all found',
+    async (bench) => {
+      const [key, own, theirs, other] = [bench.randomId(), randomBytes(100), randomBytes(100), bench.other()];
+      await put(bench, key, own);
+      await put(other, key, theirs);
+      await found(bench, key, [own, theirs]);
+    },
+  ),
+  required('3.1/ttl-ends-for-others', 'the TTL of a content counts wherever it is kept', async (bench) =>
+    ttlEnds(bench, bench.other()),
+  ),
   required('3.1.1/no-answer', 'PUT has no answer where the content was stored', async (bench) => {
     const key = bench.randomId();
     const client = await bench.connect();
@@ -51,7 +69,7 @@ export const DHT_CHECKS: readonly Check[] = [
   recommended('3.1.1/empty-content', 'a content of 0 bytes is a content', (bench) =>
     putAndGet(bench, [Buffer.alloc(0)]),
   ),
-  required('3.1.1/ttl-ends', 'a content is kept for its TTL at most', ttlEnds),
+  required('3.1.1/ttl-ends', 'a content is kept for its TTL at most', (bench) => ttlEnds(bench, bench)),
   required('3.1.1/ttl-maximum', 'a TTL of 43 200 s, the maximum, can be asked for', (bench) =>
     putAndGet(bench, [randomBytes(40)], { ttlSeconds: MAX_TTL_SECONDS }),
   ),
@@ -143,14 +161,15 @@ async function keysDiffer(bench: Bench): Promise<void> {
   }
 }
 
-async function ttlEnds(bench: Bench): Promise<void> {
+/** PUT at one, GET at another, or the same. */
+async function ttlEnds(bench: Bench, getter: Bench): Promise<void> {
   const { ttlSeconds, ttlGraceMs } = bench.options;
   const [key, content] = [bench.randomId(), randomBytes(40)];
   await put(bench, key, content, { ttlSeconds });
   const since = performance.now();
-  await found(bench, key, [content]);
+  await found(getter, key, [content]);
   for (;;) {
-    const contents = await bench.get(key, 1);
+    const contents = await getter.get(key, 1);
     if (contents.length === 0) return;
     const afterMs = performance.now() - since - ttlSeconds * 1000;
     expect(

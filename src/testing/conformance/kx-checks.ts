@@ -35,6 +35,17 @@ export const KX_CHECKS: readonly Check[] = [
   required('3.2.2/ready', 'an outgoing tunnel that is built is reported by READY', (bench) =>
     withTunnels(bench, ['incoming', 'outgoing'], async () => {}),
   ),
+  required(
+    '3.2.2/ready-for-another-peer',
+    'an outgoing tunnel reaches the incoming one of another peer',
+    (bench) =>
+      withTunnels(bench, ['incoming'], async (_, id) => {
+        const other = bench.other();
+        const ready = await other.askFor(buildOf('outgoing', id, bench.exchangePoint()), 'kx-ready');
+        await destroy(other, id);
+        expect(hasAddress(ready), 'both addresses are zero');
+      }),
+  ),
   required('3.2.3/names-pseudo-identity', 'READY has the pseudo-identity of its BUILD', (bench) =>
     withTunnels(bench, ['incoming', 'outgoing'], async (readies, id) => {
       for (const { pseudoIdentity } of readies) {

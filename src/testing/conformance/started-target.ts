@@ -33,6 +33,8 @@ export interface TargetConfig {
   /** HOSTLIST of the config. */
   readonly bootstrap: readonly string[];
   readonly patienceMs: number;
+  /** Called once there is something to be ended, before it listens. */
+  readonly onStarted?: (end: () => Promise<void>) => void;
 }
 
 export interface StartedTarget {
@@ -50,6 +52,7 @@ export async function startTarget(options: TargetConfig): Promise<StartedTarget>
   const config = join(directory, 'peer.ini');
   await writePrivateFile(config, configText(hostkey, ports, options.bootstrap));
   const target = new Target(options.command.replaceAll('{config}', config), directory);
+  options.onStarted?.(() => target.end());
   const port = ports[options.module === 'dht' ? 0 : 2] as number;
   try {
     await target.listens(port, options.patienceMs);
@@ -64,6 +67,7 @@ class Target {
   readonly #directory: string;
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
+  #ending: Promise<void> | null = null;
   #hasEnded = false;
   #output = '';
 
@@ -103,7 +107,12 @@ class Target {
     );
   }
 
-  async end(): Promise<void> {
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     this.#signal('SIGTERM');
     const late = setTimeout(() => this.#signal('SIGKILL'), END_MS);
     await this.#ended;

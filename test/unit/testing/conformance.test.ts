@@ -22,7 +22,7 @@ const peers: readonly KnownPeer[] = [1, 2, 3].map((number) => ({
 
 type Module = 'dht' | 'kx';
 /** Short, as a stub answers at once. */
-const limits = { quietMs: 60, ttlSeconds: 1, ttlGraceMs: 500, peers };
+const limits = { quietMs: 60, ttlSeconds: 1, ttlGraceMs: 500, peers, others: [] };
 
 async function check(
   module: Module,
@@ -35,7 +35,8 @@ async function check(
     ...(fault === undefined ? {} : { fault }),
   });
   try {
-    const options: BenchOptions = { module, host: HOST, port: stub.port, patienceMs, ...limits };
+    const others = [{ host: HOST, port: stub.port }];
+    const options: BenchOptions = { module, host: HOST, port: stub.port, patienceMs, ...limits, others };
     return await runChecks(checksOf(module, addresses), options, 8);
   } finally {
     await stub.close();
@@ -127,6 +128,21 @@ test('where nobody listens there is nothing to be tested', async () => {
     () => assert.unreachable(),
     (error) => assert.is((error as PeerError).code, 'target-unreachable'),
   );
+});
+
+test('two DHTs that are in no network with each other do not find what the other has', async () => {
+  const start = () => startStub({ module: 'dht', host: HOST, port: 0, hops: peers });
+  const [one, other] = [await start(), await start()];
+  const addresses = ['found-by', 'finds-from', 'ttl-ends-for'].map((name) => `dht/3.1/${name}-others`);
+  const options: BenchOptions = { module: 'dht', host: HOST, port: one.port, patienceMs: 300, ...limits };
+  const run = (others: BenchOptions['others']) =>
+    runChecks(checksOf('dht', addresses), { ...options, others }, 3);
+  const outcomes = async (others: BenchOptions['others']) =>
+    (await run(others)).map(({ outcome }) => outcome);
+  assert.equal(await outcomes([{ host: HOST, port: other.port }]), ['fails', 'fails', 'fails']);
+  assert.equal(await outcomes([]), ['not-checked', 'not-checked', 'not-checked']);
+  await one.close();
+  await other.close();
 });
 
 test('addresses select by whole parts', () => {
