@@ -1,5 +1,6 @@
 /** Conformance on stubs: a right one passes every check, and each seeded fault is caught by the check that names it. */
 
+import { readFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -170,6 +171,19 @@ test('what is only recommended counts if strict', () => {
     junitOf(strict),
     /failures="1"(.|\n)*<failure message="a &lt; b: got &quot;1&quot; &amp; {2}"/,
   );
+});
+
+test('a report has the fields of its schema, and no others', async () => {
+  const file = new URL('../../../../docs/testing/conformance.schema.json', import.meta.url);
+  const { required, properties } = JSON.parse(readFileSync(file, 'utf8'));
+  const report = makeReport('kx', 'here:1', false, await check('kx', undefined, ['kx/3.2.5'], 10_000));
+  assert.equal(Object.keys(report).sort(), required.sort());
+  const { items } = properties.checks;
+  for (const result of report.checks) {
+    assert.equal(Object.keys(result).sort(), items.required.sort());
+    assert.match(result.address, new RegExp(items.properties.address.pattern));
+    assert.ok(items.properties.outcome.enum.includes(result.outcome));
+  }
 });
 
 test.run();

@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { controlSocketPath } from '../../../src/api/control.js';
 import { ControlClient } from '../../../src/api/control-client.js';
+import { SUPERVISED_VARIABLE } from '../../../src/api/daemon.js';
 import { loadConfig } from '../../../src/config/config.js';
 import { parseScript } from '../../../src/testing/stub/script.js';
 import { type RunningStub, startStub } from '../../../src/testing/stub/start-stub.js';
@@ -67,7 +68,11 @@ PORT = 5060
 `;
   await writeFile(file, text);
   const { stdout } = await runPeer('id', 'new', name, '-c', file, '--json');
-  const daemon = spawn(process.execPath, [PROGRAM, 'voip', '-c', file], { stdio: 'ignore' });
+  // Its standard input ends with this process, however that ends, and it with it.
+  const daemon = spawn(process.execPath, [PROGRAM, 'voip', '-c', file], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    env: { ...process.env, [SUPERVISED_VARIABLE]: '1' },
+  });
   daemons.push(daemon);
   const path = controlSocketPath(loadConfig(file), 'voip');
   for (;;) {
