@@ -38,7 +38,7 @@ async function check(
   try {
     const others = [{ host: HOST, port: stub.port }];
     const options: BenchOptions = { module, host: HOST, port: stub.port, patienceMs, ...limits, others };
-    return await runChecks(checksOf(module, addresses), options, 8);
+    return await runChecks(checksOf(module, addresses), options, 64);
   } finally {
     await stub.close();
   }
@@ -108,7 +108,7 @@ for (const module of ['dht', 'kx'] as const) {
       const sockets = new Set<Socket>();
       server.on('connection', (socket) => sockets.add(socket));
       const options: BenchOptions = { module, host: HOST, port, patienceMs: 100, ...limits };
-      const results = await runChecks(checksOf(module), options, 16);
+      const results = await runChecks(checksOf(module), options, 64);
       for (const socket of sockets) socket.destroy();
       server.close();
       assert.is(results.length, checksOf(module).length);
