@@ -6,7 +6,7 @@
  * Not here: what a status holds (the modules).
  */
 
-import { Command } from 'clipanion';
+import { Command, Option } from 'clipanion';
 import { controlSocketPath } from '../api/control.js';
 import { ControlClient } from '../api/control-client.js';
 import type { Config, ModuleName } from '../config/config.js';
@@ -14,6 +14,7 @@ import { PeerError } from '../errors.js';
 import { ConfigCommand } from './command.js';
 
 const TIMEOUT_MS = 5_000;
+const WATCH_EVERY_MS = 2_000;
 
 export class StatusCommand extends ConfigCommand {
   static override paths = [['status']];
@@ -23,11 +24,35 @@ export class StatusCommand extends ConfigCommand {
     examples: [
       ['For people', '$0 status -c peer.ini'],
       ['For programs', '$0 status -c peer.ini --json'],
+      ['Every two seconds, until Ctrl-C', '$0 status -c peer.ini --watch'],
     ],
   });
 
+  watch = Option.Boolean('--watch', false, { description: 'again every two seconds, until Ctrl-C' });
+
   override async perform(): Promise<number> {
     const config = this.loadConfig();
+    if (!this.watch) return this.#report(config);
+    let stop = () => {};
+    const stopped = new Promise<'stopped'>((resolve) => {
+      stop = () => resolve('stopped');
+    });
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+    for (;;) {
+      const code = await this.#report(config);
+      let timer: NodeJS.Timeout | undefined;
+      const later = new Promise<'again'>((resolve) => {
+        timer = setTimeout(() => resolve('again'), WATCH_EVERY_MS);
+      });
+      const next = await Promise.race([later, stopped]);
+      clearTimeout(timer);
+      if (next === 'stopped') return code;
+      if (!this.json) this.context.stdout.write('\n');
+    }
+  }
+
+  /** The exit code. */
+  async #report(config: Config): Promise<number> {
     const modules = (['dht', 'kx', 'voip'] as const).filter((module) => config[module] !== null);
     const answers = await Promise.all(modules.map((module) => askStatus(config, module)));
     const report = Object.fromEntries(modules.map((module, index) => [module, answers[index]?.value]));
