@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
+
 use crate::codec::{CodecError, Encoder, FRAME_SAMPLES};
 use crate::device::DeviceKind;
 use crate::listener::Listener;
@@ -174,10 +176,14 @@ pub enum VoiceError {
 }
 
 /// A bound socket: its port can be told to the other side before keys are known.
+///
+/// Callers of one pseudo-identity all come in by one port. So one that was given may be bound several times by this user; each
+/// session then connects its socket to its party, and the system gives each what comes from there.
 #[derive(Debug)]
 pub struct VoiceSocket {
     socket: UdpSocket,
     local: SocketAddr,
+    shares_port: bool,
 }
 
 impl VoiceSocket {
@@ -186,9 +192,10 @@ impl VoiceSocket {
     /// # Errors
     /// See [`VoiceError::Bind`].
     pub fn bind(local: SocketAddr) -> Result<Self, VoiceError> {
-        let socket = UdpSocket::bind(local).map_err(|source| VoiceError::Bind { local, source })?;
+        let shares_port = local.port() != 0;
+        let socket = bind_udp(local, shares_port).map_err(|source| VoiceError::Bind { local, source })?;
         let local = socket.local_addr().map_err(VoiceError::Socket)?;
-        Ok(Self { socket, local })
+        Ok(Self { socket, local, shares_port })
     }
 
     /// The address with the port that was chosen.
@@ -202,6 +209,8 @@ pub struct VoiceSession {
     shared: Arc<Shared>,
     local: SocketAddr,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Where the port is shared: to be connected to where the other party is.
+    connected: Option<UdpSocket>,
 }
 
 impl VoiceSession {
@@ -212,15 +221,20 @@ impl VoiceSession {
     pub fn start(config: VoiceConfig, socket: VoiceSocket, sink: Sink) -> Result<Self, VoiceError> {
         check_name(config.input.as_ref())?;
         check_name(config.output.as_ref())?;
-        let VoiceSocket { socket, local } = socket;
+        let VoiceSocket { socket, local, shares_port } = socket;
         socket.set_read_timeout(Some(READ_TIMEOUT)).map_err(VoiceError::Socket)?;
         let sending_socket = socket.try_clone().map_err(VoiceError::Socket)?;
+        let connected =
+            if shares_port { Some(socket.try_clone().map_err(VoiceError::Socket)?) } else { None };
+        if let (Some(socket), Some(remote)) = (&connected, config.remote) {
+            socket.connect(remote).map_err(VoiceError::Socket)?;
+        }
         let encoder = Encoder::new(config.bitrate)?;
         let sender = Sender::new(&config.send_key, first_header(config.send_ssrc)?, FRAME_SAMPLES as u32)?;
         let receiver = Receiver::new(config.receive_key);
         let listener = Listener::new()?;
         let shared = Arc::new(Shared::new(config.remote, config.processing, sink));
-        let session = Self { shared: Arc::clone(&shared), local, threads: Mutex::default() };
+        let session = Self { shared: Arc::clone(&shared), local, threads: Mutex::default(), connected };
         let talker = Talker::new(encoder, sender);
         session.spawn("voice-send", move |shared| talker.run(shared, &sending_socket))?;
         session.spawn("voice-receive", move |shared| {
@@ -279,6 +293,10 @@ impl VoiceSession {
     pub fn send_with(&self, key: [u8; KEY_BYTES], ssrc: u32, remote: SocketAddr) {
         *lock(&self.shared.next_send_key) = Some((MasterKey::new(key), ssrc));
         self.shared.set_remote(remote);
+        if let Some(socket) = &self.connected {
+            // Without a way there nothing can be sent either, which is counted.
+            let _ = socket.connect(remote);
+        }
     }
 
     /// Uses another device from now on: the named one, or the server's default. That it works is told by an event.
@@ -336,6 +354,15 @@ impl Drop for VoiceSession {
 
 fn check_name(name: Option<&String>) -> Result<(), VoiceError> {
     if name.is_some_and(|name| name.contains('\0')) { Err(VoiceError::DeviceName) } else { Ok(()) }
+}
+
+fn bind_udp(local: SocketAddr, shares_port: bool) -> std::io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(local), Type::DGRAM, Some(Protocol::UDP))?;
+    if shares_port {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&local.into())?;
+    Ok(socket.into())
 }
 
 /// Sequence number and timestamp start at random (RFC 3550 5.1), the former below 2^15 (RFC 3711 3.3.1).
