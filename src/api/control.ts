@@ -27,6 +27,8 @@ export interface ControlServerOptions {
   readonly path: string;
   readonly handlers: Readonly<Record<string, ControlHandler>>;
   readonly log: Logger;
+  /** The directory is one that others share, such as /tmp: it must be there, and keeps its mode. */
+  readonly keepsDirectory?: boolean;
 }
 
 const MAX_CLIENTS = 64;
@@ -78,8 +80,8 @@ export class ControlServer {
    * Errors: 'already-running' (somebody answers on it), 'control-socket'.
    */
   async listen(): Promise<void> {
-    const { path } = this.#options;
-    await ensurePrivateDirectory(join(path, '..'));
+    const { path, keepsDirectory = false } = this.#options;
+    if (!keepsDirectory) await ensurePrivateDirectory(join(path, '..'));
     if (await isAlive(path)) {
       throw new PeerError('already-running', `another process serves ${path} already`, {
         remedy: 'stop it first, or give this one another STATE_DIR',

@@ -26,6 +26,8 @@ import { KxCommand } from './kx.js';
 import { StatusCommand } from './status.js';
 import { TestConformanceCommand } from './test-conformance.js';
 import { TestStubCommand } from './test-stub.js';
+import { TestProxyCommand } from './test-proxy.js';
+import { TestProxyRulesCommand } from './test-proxy-rules.js';
 import { UpCommand } from './up.js';
 import { VoipCommand } from './voip.js';
 import { VoipAcceptCommand } from './voip-accept.js';
@@ -80,6 +82,8 @@ const cli = Cli.from(
     ContactBlockCommand,
     TestConformanceCommand,
     TestStubCommand,
+    TestProxyCommand,
+    TestProxyRulesCommand,
   ],
   {
     enableColors: process.stdout.isTTY === true,
