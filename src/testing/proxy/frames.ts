@@ -48,8 +48,7 @@ export class FrameFollower {
         return;
       }
       if (this.#filled === 0) this.#holding = this.#events.holds();
-      const wanted = (this.#size === 0 ? HEADER_BYTES : this.#size) - this.#filled;
-      const piece = chunk.subarray(offset, offset + wanted);
+      const piece = chunk.subarray(offset, offset + this.#wanted(chunk.subarray(offset)));
       offset += piece.length;
       this.#take(piece);
     }
@@ -64,11 +63,18 @@ export class FrameFollower {
     this.#events.onStray(part, 'the connection ended inside a message');
   }
 
+  /** How many of these bytes to take at once: those of one message, or of a header that has come in parts. */
+  #wanted(rest: Buffer): number {
+    if (this.#size !== 0) return this.#size - this.#filled;
+    const missing = HEADER_BYTES - this.#filled;
+    return this.#filled > 0 || rest.length < missing ? missing : Math.max(missing, rest.readUInt16BE(0));
+  }
+
   #take(piece: Buffer): void {
     this.#makeRoom(piece.length);
     piece.copy(this.#frame, this.#filled);
     this.#filled += piece.length;
-    if (this.#size === 0 && this.#filled === HEADER_BYTES) {
+    if (this.#size === 0 && this.#filled >= HEADER_BYTES) {
       const size = this.#frame.readUInt16BE(0);
       if (size < HEADER_BYTES) {
         this.#lose(`the header says ${size} bytes, less than the header itself`);
