@@ -126,11 +126,20 @@ export class ProxiedConnection {
       course.push(chunk);
       if (outlet.full) from.socket.pause();
     });
-    from.socket.on('end', () => {
+    const onEnd = () => {
       if (this.#over) return;
       from.captured?.end(other(from.own));
-      log('end', {});
       course.end();
+      log('end', {});
+    };
+    from.socket.on('end', () => {
+      // A reset right behind data looks like an end; only whoever writes hears of it.
+      const { socket } = from;
+      if (socket.writableEnded || socket.writableLength > 0) onEnd();
+      else
+        socket.write('', (error) => {
+          if (!error) onEnd(); // else 'error' follows
+        });
     });
     from.socket.resume();
   }

@@ -24,6 +24,8 @@ export interface ProxyBench {
   // biome-ignore lint/suspicious/noExplicitAny: each line has fields of its own.
   log(): any[];
   file(name: string): string;
+  /** From now on nobody listens there. */
+  closeTarget(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -65,13 +67,14 @@ export async function startProxy(options: BenchOptions = {}): Promise<ProxyBench
     const lines = readFileSync(file('log.ndjson'), 'utf8').split('\n');
     return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
   };
+  const closeTarget = () => new Promise<void>((resolve) => target.close(() => resolve()));
   const close = async () => {
     await session.close();
     for (const socket of accepted) socket.destroy();
     target.close();
     rmSync(directory, { recursive: true });
   };
-  return { directory, port: session.port, session, accepted, log, file, close };
+  return { directory, port: session.port, session, accepted, log, file, closeTarget, close };
 }
 
 /** Runs `work` with a proxy that is closed whatever happens. */
