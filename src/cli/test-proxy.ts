@@ -22,7 +22,7 @@ export class TestProxyCommand extends PeerCommand {
       ],
       [
         'Disturb it by rules, and change them while it runs',
-        '$0 test proxy kx --listen 127.0.0.1:3087 --target 127.0.0.1:4087 --rules config/proxy-rules.json --seed 7 --control proxy.sock',
+        '$0 test proxy dht --listen 127.0.0.1:3086 --target 127.0.0.1:4086 --rules config/proxy-rules.json --seed 7 --control proxy.sock',
       ],
     ],
   });
