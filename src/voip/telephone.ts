@@ -174,11 +174,13 @@ export class Telephone {
     if (this.#options.autoAnswer && isOnly) conversation.accept();
   }
 
-  /** Accepts the call that rings; one that speaks is put on hold. Errors: 'call-none'. */
+  /** Accepts the call that rings; one that speaks is put on hold. Errors: 'call-none', 'call-failed' (no port for voice). */
   accept(id?: number): CallView {
     const line = this.#pick(id, isRingingHere);
-    if (line.conversation === null) throw noCall();
-    line.conversation.accept();
+    if (line.conversation?.accept() !== true) {
+      const why = line.call.state.kind === 'ended' ? line.call.state.detail : undefined;
+      throw new PeerError('call-failed', `the call cannot be accepted: ${why ?? 'it is over'}`);
+    }
     return line.call.view();
   }
 
