@@ -321,11 +321,11 @@ export class Tunnels {
   /** Ends the tunnel in whose place this one was built, unless its client has asked for it again. */
   #replace(tunnel: Tunnel): void {
     const old = replacedBy(tunnel, this.#byKey.values());
+    tunnel.insteadOf = null;
     if (old === undefined) return;
     const { builds } = old;
-    this.#later(async () => {
-      if (this.#isThere(old) && old.builds === builds) this.#remove(old);
-    }, this.#options.lingerMs ?? LINGER_MS);
+    const end = async () => (this.#isThere(old) && old.builds === builds ? this.#remove(old) : undefined);
+    this.#later(end, this.#options.lingerMs ?? LINGER_MS);
   }
 
   /** The next rotation, after about `part` of the period: jittered, so that its moment tells nothing. */

@@ -13,7 +13,7 @@ import * as v from 'valibot';
 import { PeerError } from '../errors.js';
 import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import type { CallView } from './call.js';
-import type { Missed } from './telephone.js';
+import type { Missed } from './telephone-options.js';
 
 const Entry = v.object({
   /** When it ended, Unix seconds. */

@@ -48,7 +48,7 @@ export class CallerRules {
   readonly #directory: string;
   readonly #path: string;
   readonly #clock: Clock;
-  /** When a caller rang, by its text; the one that rang last is last. */
+  /** When a caller rang in vain, by name of our pseudo-identity and its text: one says nothing about another. The last one is last. */
   readonly #rings = new Map<string, number[]>();
 
   constructor(stateDir: string, clock: Clock) {
@@ -62,7 +62,8 @@ export class CallerRules {
     const { answer, blocked } = await this.#read();
     const id = formatPseudoIdentity(remote);
     const rule = Object.hasOwn(answer, local) ? answer[local] : 'everyone';
-    if (blocked.includes(id) || (rule === 'contacts' && !isContact) || !this.#isPatient(id)) return 'ignored';
+    if (blocked.includes(id) || (rule === 'contacts' && !isContact) || !this.#isPatient(`${local} ${id}`))
+      return 'ignored';
     return rule === 'nobody' ? 'missed' : 'ring';
   }
 
@@ -98,16 +99,16 @@ export class CallerRules {
   }
 
   /** A person has talked with this caller (text of its pseudo-identity): it may ring as if it never had. */
-  answered(id: string): void {
-    this.#rings.delete(id);
+  answered(local: string, id: string): void {
+    this.#rings.delete(`${local} ${id}`);
   }
 
-  #isPatient(id: string): boolean {
+  #isPatient(pair: string): boolean {
     const now = this.#clock.now();
-    const rings = (this.#rings.get(id) ?? []).filter((atMs) => now - atMs < RINGS_WITHIN_MS);
+    const rings = (this.#rings.get(pair) ?? []).filter((atMs) => now - atMs < RINGS_WITHIN_MS);
     const may = rings.length < MAX_RINGS;
-    this.#rings.delete(id);
-    this.#rings.set(id, may ? [...rings, now] : rings);
+    this.#rings.delete(pair);
+    this.#rings.set(pair, may ? [...rings, now] : rings);
     for (const oldest of this.#rings.keys()) if (this.#rings.size > MAX_CALLERS) this.#rings.delete(oldest);
     return may;
   }

@@ -20,6 +20,8 @@ import { type Connect, Reconnection } from './reconnection.js';
 
 /** How long a call waits for a control connection that is gone. */
 export const GIVE_UP_MS = 45_000;
+/** Nobody puts somebody on hold so often in one call; each time, a person is told. */
+const MAX_HOLD_CHANGES = 500;
 /** How long a caller whose call gave way to the other party's waits for that one. */
 const CROSSED_MS = 30_000;
 
@@ -57,6 +59,7 @@ export class Conversation {
   #remoteVoicePort: number | null = null;
   /** Ends the call: nobody answers, or nobody comes back. */
   #deadline: TimerHandle | null = null;
+  #holdChanges = 0;
   #over = false;
 
   constructor(options: ConversationOptions) {
@@ -76,6 +79,11 @@ export class Conversation {
             onResumed: (connection, voicePort) => this.#goOnWith(connection, voicePort),
             onRefused: () => this.#end('remote-hung-up'),
           });
+  }
+
+  /** It has ended, though its voice may still be closing. */
+  get isOver(): boolean {
+    return this.#over;
   }
 
   /** Begins to hear the other side; to be called once everything knows of this conversation. */
@@ -207,8 +215,10 @@ export class Conversation {
         this.#end(call.state.kind === 'active' ? 'remote-hung-up' : 'no-answer');
         return;
       case 'hold':
-        if (call.state.kind === 'active' && message.on !== call.conditions.heldByRemote)
-          call.set({ heldByRemote: message.on });
+        if (call.state.kind !== 'active' || message.on === call.conditions.heldByRemote) return;
+        this.#holdChanges += 1;
+        if (this.#holdChanges > MAX_HOLD_CHANGES) this.hangUp();
+        else call.set({ heldByRemote: message.on });
         return;
       case 'ringing':
         if (unanswered) call.go({ kind: 'ringing' });

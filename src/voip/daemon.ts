@@ -37,6 +37,9 @@ const IDENTITIES_EVERY_MS = 2_000;
 /** Several pseudo-identities begin at random moments within this. */
 const STAGGER_MS = 20_000;
 const STATISTICS_EVERY_MS = 1_000;
+/** Calls that were left to ring and are remembered, within this time. */
+const MAX_MISSED = 20;
+const MISSED_WITHIN_MS = 3_600_000;
 
 const DialArguments = v.object({ to: v.string(), from: v.optional(v.string()) });
 /** Which call; without it the one that a person means. */
@@ -125,6 +128,15 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       .add(call)
       .catch((error: unknown) => log.warn({ err: error }, 'a call is missing in the call log'));
   };
+  /** Whoever makes new pseudo-identities without end must not push all others out of the call log. */
+  let logged: number[] = [];
+  const mayLog = () => {
+    const now = steadyClock.now();
+    logged = logged.filter((atMs) => now - atMs < MISSED_WITHIN_MS);
+    if (logged.length >= MAX_MISSED) return false;
+    logged.push(now);
+    return true;
+  };
   const localAddress = tunIp.address;
   const dialOptions = { dht: endpoint, kx: link, hops: kx.hops, extensions: kx.extensions, localAddress };
   const common = {
@@ -149,14 +161,14 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     autoAnswer: options.autoAnswer,
     onCall: (call) => {
       if (call.state !== 'ended') fakeCalls.giveWay();
-      if (call.state === 'active') rules.answered(call.remote);
+      if (call.state === 'active') rules.answered(call.identity ?? '', call.remote);
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
       broadcast('call', call);
       if (call.state === 'ended') remember(entryOf(call, Math.floor(Date.now() / 1000)));
     },
     onMissed: (missed) => {
       broadcast('missed', missed);
-      remember(missedEntry(missed, Math.floor(Date.now() / 1000)));
+      if (mayLog()) remember(missedEntry(missed, Math.floor(Date.now() / 1000)));
     },
   });
   const entrances = new Entrances({

@@ -106,18 +106,26 @@ async function findBell(
   const record = await step('failed', first);
   if (record === null) throw new DialFailure('unknown-identity');
   go('building');
-  const built = step('not-reachable', build(remote, record, options, lastOf));
+  const superseded = new AbortController();
+  const isOff = () => signal.aborted || superseded.signal.aborted;
+  const built = step('not-reachable', build(remote, record, options, lastOf, isOff));
   built.catch(() => {});
   const last = (await step('failed', newest).catch(() => record)) ?? record;
   const bell = isSame(last, record)
     ? built
     : step(
         'not-reachable',
-        destroy(remote, options).then(() => build(remote, last, options, lastOf)),
+        anew(() => superseded.abort()),
       );
   const found = await bell;
   go('connecting');
   return found;
+
+  async function anew(giveUp: () => void): Promise<Bell> {
+    giveUp();
+    await destroy(remote, options);
+    return build(remote, last, options, lastOf, () => signal.aborted);
+  }
 }
 
 /** What is being built ends, and is answered, before anything else is begun. */
@@ -131,6 +139,7 @@ async function build(
   { voipPort, doors }: PresenceRecord,
   options: DialOptions,
   lastOf: Buffer | undefined,
+  isOff: () => boolean,
 ): Promise<Bell> {
   const client = await options.kx.get().catch((error) => {
     throw new DialFailure('failed', (error as Error).message, error);
@@ -142,6 +151,8 @@ async function build(
       return { host, port: voipPort, exchangePoint: door.exchangePoint.identity };
     } catch (error) {
       failure = error;
+      // Whoever gives up ends what is being built, which answers it: no reason to begin with the next.
+      if (isOff()) break;
     }
   }
   throw failure;

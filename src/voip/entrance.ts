@@ -15,7 +15,7 @@ import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import type { Logger } from '../log.js';
 import { ControlChannel } from './control-channel.js';
 import type { FirstMessage } from './control-message.js';
-import type { Caller } from './telephone.js';
+import type { Caller } from './telephone-options.js';
 
 const MAX_STRANGERS = 32;
 /** Of one address, which is one caller's tunnel: nobody takes all places. */

@@ -20,7 +20,7 @@ import type { ControlConnection, Voice } from './control-connection.js';
 import { Conversation } from './conversation.js';
 import type { Dialled } from './dialler.js';
 import { drawFakeCall, type FakeCallPlan } from './fake-schedule.js';
-import type { Caller } from './telephone.js';
+import type { Caller } from './telephone-options.js';
 
 /** How long its registration may take. */
 const REGISTER_MS = 120_000;
@@ -50,6 +50,7 @@ export interface FakeCallsOptions {
 /** The one that goes on. */
 interface Running {
   readonly callee: NamedPseudoIdentity;
+  readonly caller: PseudoIdentity;
   readonly plan: FakeCallPlan;
   readonly abort: AbortController;
   readonly conversations: Conversation[];
@@ -74,8 +75,18 @@ export class FakeCalls {
   /** Whether this caller has come for a fake call, which takes it then. */
   welcome({ connection, first, localPort }: Caller): boolean {
     const running = this.#running;
-    if (running === null || !running.callee.publicKey.equals(connection.local)) return false;
-    if (first.type !== 'invite' || running.abort.signal.aborted || running.conversations.length !== 1) {
+    // Strangers find what they find at anybody whom nobody answers (telephone.ts).
+    const isOurs =
+      running?.callee.publicKey.equals(connection.local) &&
+      running.caller.publicKey.equals(connection.remote) &&
+      !running.abort.signal.aborted;
+    if (running === null || !isOurs) return false;
+    const [, answering] = running.conversations;
+    if (first.type === 'resume') {
+      if (answering?.key !== first.call || !answering.resume(connection, first.voicePort)) connection.end();
+      return true;
+    }
+    if (running.conversations.length !== 1) {
       connection.end();
       return true;
     }
@@ -146,7 +157,8 @@ export class FakeCalls {
     });
     const name = `fake-${randomBytes(4).toString('hex')}`;
     const callee = { ...generatePseudoIdentity(), name, createdSeconds: 0 };
-    const running = { callee, plan, abort: new AbortController(), conversations: [], over, end };
+    const caller = generatePseudoIdentity();
+    const running = { callee, caller, plan, abort: new AbortController(), conversations: [], over, end };
     this.#running = running;
     this.counters.begun += 1;
     try {
@@ -169,12 +181,18 @@ export class FakeCalls {
 
   async #call(running: Running): Promise<void> {
     const { dial, openVoice } = this.#options;
-    const local = generatePseudoIdentity();
     const call = this.#newCall('outgoing');
-    const { connection, again } = await dial(call, local, running.callee.publicKey, running.abort.signal);
+    const { connection, again } = await dial(
+      call,
+      running.caller,
+      running.callee.publicKey,
+      running.abort.signal,
+    );
     if (running.abort.signal.aborted) return connection.end();
     const key = randomBytes(CALL_KEY_BYTES).toString('hex');
-    const parts = { key, voicePort: 0, openVoice, reconnect: again, call };
+    // Never by a tunnel anew: that would end those of the callee's side too, which has the same pseudo-identity.
+    const reconnect: Dialled['again'] = (signal) => again(signal, false);
+    const parts = { key, voicePort: 0, openVoice, reconnect, call };
     this.#converse(running, 'outgoing', connection, parts).invite();
   }
 

@@ -65,6 +65,9 @@ export class Registration {
   #renewAt = 0;
   #changeAt: number;
   #portAtStart = 0;
+  /** How often something was lost or moved, now and when this round began. */
+  #disturbed = 0;
+  #disturbedAtStart = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
   #working = false;
@@ -85,12 +88,14 @@ export class Registration {
 
   /** A tunnel is gone, or the KX: what is left is found out, and what is missing made. */
   restart(): void {
+    this.#disturbed += 1;
     this.#renewAt = 0;
     this.#wake(this.#failures === 0 ? jittered(FIRST_PAUSE_MS) : this.#pauseMs());
   }
 
   /** Callers come in by another port from now on: record and tunnels learn of it. */
   moved(): void {
+    this.#disturbed += 1;
     this.#renewAt = 0;
     this.#wake(0);
   }
@@ -132,6 +137,7 @@ export class Registration {
     const stopped = () => this.#state === 'stopped';
     const stands = this.#stands;
     this.#portAtStart = this.#options.voipPort();
+    this.#disturbedAtStart = this.#disturbed;
     if (Date.now() >= this.#renewAt && stands.count > 0 && this.#options.extensions) {
       await stands.renew(stopped, (error) =>
         this.#options.log.info({ identity: this.identity.name, err: error }, 'an exchange point is given up'),
@@ -173,8 +179,9 @@ export class Registration {
     this.#recordEndsAt = expirySeconds * 1000;
     if (stopped()) return;
     this.#change('registered');
-    // Since this round began the port may have changed: the KX has been told of the one before.
-    this.#renewAt = this.#portAtStart === voipPort() ? Date.now() + between(REFRESH_SECONDS) : 0;
+    // Since this round began the port may have changed, or a tunnel been lost: the KX has been told too little then.
+    const isCurrent = this.#portAtStart === voipPort() && this.#disturbedAtStart === this.#disturbed;
+    this.#renewAt = isCurrent ? Date.now() + between(REFRESH_SECONDS) : 0;
     if (isFirst) this.#options.log.info({ identity: this.identity.name }, 'reachable');
   }
 

@@ -10,58 +10,23 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../clock.js';
 import { PeerError } from '../errors.js';
 import { formatPseudoIdentity, type PseudoIdentity } from '../identity/pseudo-identity.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
-import type { Logger } from '../log.js';
 import { Call, type CallView, type Direction } from './call.js';
 import type { Ringing, Verdict } from './caller-rules.js';
-import type { ControlConnection, Voice } from './control-connection.js';
+import type { ControlConnection } from './control-connection.js';
 import type { FirstMessage } from './control-message.js';
 import { Conversation, type ConversationStatistics } from './conversation.js';
 import { DialFailure, type Dialled } from './dialler.js';
 import { QuietRinging } from './quiet-ringing.js';
+import type { Caller, TelephoneOptions } from './telephone-options.js';
 
 /** Calls that there can be at once: one that speaks, and one that waits or is on hold. */
 const MAX_CALLS = 2;
 const CALL_KEY_BYTES = 16;
-
-/** A caller who has proven its pseudo-identity and said what it wants. */
-export interface Caller {
-  readonly connection: ControlConnection;
-  readonly first: FirstMessage;
-  /** The entrance's: the only local port that the caller reaches, by TCP and UDP. */
-  readonly localPort: number;
-}
-
-export interface TelephoneOptions {
-  readonly clock: Clock;
-  readonly ringMs: number;
-  readonly openVoice: (port: number) => Voice;
-  /** The way to somebody; throws DialFailure. */
-  readonly dial: (call: Call, local: PseudoIdentity, remote: Buffer, signal: AbortSignal) => Promise<Dialled>;
-  /** Frees the outgoing tunnel to somebody. */
-  readonly release: (remote: Buffer) => Promise<void>;
-  readonly contactOf: (publicKey: Buffer) => Promise<{ readonly name: string } | undefined>;
-  /** Whether a person is to be told of a caller; else it is left to ring. */
-  readonly judge: (ringing: Ringing) => Promise<Verdict>;
-  readonly identities: () => readonly NamedPseudoIdentity[];
-  /** Accept every call at once that comes while there is no other. */
-  readonly autoAnswer: boolean;
-  readonly log: Logger;
-  readonly onCall: (call: CallView) => void;
-  /** Somebody is left to ring whom the person would like to know of. */
-  readonly onMissed: (call: Missed) => void;
-}
-
-export interface Missed {
-  /** The caller's pseudo-identity as text. */
-  readonly remote: string;
-  readonly contact: string | undefined;
-  /** Name of our pseudo-identity. */
-  readonly identity: string;
-}
+/** Somebody who calls a party that has called it and been answered so shortly before had dialled at the same time. */
+const CROSSING_MS = 10_000;
 
 /** A call with the parties whose it is. */
 interface Line {
@@ -71,6 +36,7 @@ interface Line {
   conversation: Conversation | null;
   /** Breaks off the dialling. */
   dialling: AbortController | null;
+  hasSpoken: boolean;
   /** What must come to its end with the call: voice that closes, a tunnel that is freed. */
   readonly endings: Set<Promise<void>>;
 }
@@ -118,8 +84,8 @@ export class Telephone {
   /** Begins a call; one that speaks is put on hold. Errors: 'call-busy', 'call-self', 'identity-missing'. */
   dial(remote: Buffer, contact: string | undefined, from: string | undefined): CallView {
     if (this.#closed) throw new PeerError('call-none', 'the VoIP module is ending');
-    const isSame = (line: Line) => line.remote.equals(remote);
-    if (this.#lines.size >= MAX_CALLS || [...this.#lines].some(isSame)) {
+    const there = this.#there();
+    if (there.length >= MAX_CALLS || there.some((line) => line.remote.equals(remote))) {
       throw new PeerError('call-busy', 'there is a call already', {
         remedy: 'hang up first: peer voip hangup',
       });
@@ -143,16 +109,20 @@ export class Telephone {
     const { remote } = connection;
     const local = this.#options.identities().find(({ publicKey }) => publicKey.equals(connection.local));
     const contact = await this.#nameOf(remote);
-    if (this.#closed || local === undefined) return connection.end();
+    if (this.#closed) return connection.end();
+    this.#quiet.leave(connection);
+    // Of a fake call, which strangers find as anybody else whom nobody answers.
+    if (local === undefined) return this.#quiet.take(connection, first.call, first.voicePort);
     const crossing = this.#between(connection, 'outgoing');
-    if (crossing !== undefined && crossing.call.state.kind !== 'active')
+    if (crossing !== undefined && (crossing.call.view().talkedMs ?? 0) < CROSSING_MS)
       return this.#cross(crossing, { connection, first, localPort });
     // Whoever calls anew has given up what was before.
     this.#between(connection, 'incoming')?.conversation?.hangUp();
     const verdict = await this.#judge({ local: local.name, remote, isContact: contact !== undefined });
     if (this.#closed) return connection.end();
-    const isFull = this.#lines.size >= MAX_CALLS;
-    const isOfSameIdentity = [...this.#lines].some((line) => line.local.equals(connection.local));
+    const there = this.#there();
+    const isFull = there.length >= MAX_CALLS;
+    const isOfSameIdentity = there.some((line) => line.local.equals(connection.local));
     if (verdict !== 'ring' || (isFull && !isOfSameIdentity)) {
       this.counters.quiet += 1;
       const missed = { remote: formatPseudoIdentity(remote), contact, identity: local.name };
@@ -167,7 +137,7 @@ export class Telephone {
       return;
     }
     this.counters.incoming += 1;
-    const isOnly = this.#lines.size === 0;
+    const isOnly = there.length === 0;
     const line = this.#newLine('incoming', local, remote, contact);
     const conversation = this.#converse(line, connection, first.call, localPort, null);
     conversation.ring(first.voicePort);
@@ -296,7 +266,9 @@ export class Telephone {
    */
   #cross(line: Line, { connection, first, localPort }: Caller): void {
     this.counters.crossed += 1;
-    if (Buffer.compare(connection.local, connection.remote) < 0) {
+    // One that has just been answered came through already: their invitation was on its way.
+    const isDone = line.call.state.kind === 'active';
+    if (isDone || Buffer.compare(connection.local, connection.remote) < 0) {
       connection.send({ type: 'crossed' });
       connection.end();
       return;
@@ -326,14 +298,21 @@ export class Telephone {
     this.#lines.delete(line);
     this.#last = line.call;
     // Another call with the same party may use the tunnel.
-    const isShared = [...this.#lines].some(({ remote }) => remote.equals(line.remote));
+    const isShared = [...this.#lines].some(
+      ({ call, remote }) => call.direction === 'outgoing' && remote.equals(line.remote),
+    );
     if (line.call.direction === 'outgoing' && !isShared) await this.#options.release(line.remote);
   }
 
   #between({ local, remote }: ControlConnection, direction: Direction): Line | undefined {
-    return [...this.#lines].find(
+    return this.#there().find(
       (line) => line.call.direction === direction && line.local.equals(local) && line.remote.equals(remote),
     );
+  }
+
+  /** Without those whose end has begun. */
+  #there(): Line[] {
+    return [...this.#lines].filter(({ call, conversation }) => !call.isOver && conversation?.isOver !== true);
   }
 
   #holdOthers(call: Call | null): void {
@@ -413,6 +392,7 @@ export class Telephone {
       remote,
       conversation: null,
       dialling: null,
+      hasSpoken: false,
       endings: new Set(),
     };
     this.#lines.add(line);
@@ -420,8 +400,12 @@ export class Telephone {
   }
 
   #changed(call: Call): void {
-    // However it came to speak: answered here or there, or taken off hold.
-    if (call.isSpeaking) this.#holdOthers(call);
+    // However it came to speak: answered here or there, or taken off hold. Their answer takes nobody's microphone.
+    const line = this.#find((one) => one === call);
+    const isAnswer = line?.hasSpoken === false && call.direction === 'outgoing' && call.isSpeaking;
+    if (line !== undefined && call.isSpeaking) line.hasSpoken = true;
+    if (isAnswer && this.#find((one) => one !== call && one.isSpeaking)) line.conversation?.setHeld(true);
+    else if (call.isSpeaking) this.#holdOthers(call);
     this.#options.onCall(call.view());
   }
 

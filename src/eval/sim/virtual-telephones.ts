@@ -21,7 +21,8 @@ import type {
 } from '../../voip/control-connection.js';
 import type { ControlMessage } from '../../voip/control-message.js';
 import { DialFailure, type Dialled } from '../../voip/dialler.js';
-import { type Missed, Telephone, type TelephoneOptions } from '../../voip/telephone.js';
+import { Telephone } from '../../voip/telephone.js';
+import type { Missed, TelephoneOptions } from '../../voip/telephone-options.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 const RING_MS = 45_000;
@@ -130,6 +131,7 @@ export class VirtualVoice implements Voice {
   constructor(
     readonly port: number,
     private readonly open: Set<VirtualVoice>,
+    private readonly clock: VirtualClock | null = null,
   ) {
     open.add(this);
   }
@@ -164,6 +166,8 @@ export class VirtualVoice implements Voice {
   }
 
   async close(): Promise<void> {
+    const { clock } = this;
+    if (clock !== null) await new Promise<void>((resolve) => clock.setTimer(1_000, resolve));
     this.open.delete(this);
   }
 }
@@ -171,6 +175,8 @@ export class VirtualVoice implements Voice {
 export interface VirtualTelephoneOptions {
   readonly identities?: readonly NamedPseudoIdentity[];
   readonly autoAnswer?: boolean;
+  /** Closing a voice takes a second. */
+  readonly slowVoice?: boolean;
   readonly judge?: TelephoneOptions['judge'];
 }
 
@@ -182,6 +188,8 @@ export interface VirtualTelephone {
   readonly views: CallView[];
   readonly voices: Set<VirtualVoice>;
   readonly missed: Missed[];
+  /** Whose outgoing tunnels were freed. */
+  readonly released: Buffer[];
   /** Whether connections to it come about. */
   reachable: boolean;
 }
@@ -213,13 +221,17 @@ export class VirtualTelephones {
     const views: CallView[] = [];
     const voices = new Set<VirtualVoice>();
     const missed: Missed[] = [];
+    const released: Buffer[] = [];
     const telephone = new Telephone({
       clock: this.clock,
       ringMs: RING_MS,
-      openVoice: () => new VirtualVoice(this.#nextPort++, voices),
+      openVoice: () =>
+        new VirtualVoice(this.#nextPort++, voices, options.slowVoice === true ? this.clock : null),
       dial: (call, local, remote, signal) =>
         this.#dial(local.publicKey, remote, signal, (kind) => call.go({ kind })),
-      release: async () => {},
+      release: async (remote) => {
+        released.push(remote);
+      },
       contactOf: async () => undefined,
       judge: options.judge ?? (async () => 'ring'),
       identities: () => identities,
@@ -229,7 +241,16 @@ export class VirtualTelephones {
       onMissed: (one) => missed.push(one),
     });
     const [first] = identities as [NamedPseudoIdentity];
-    const one = { telephone, identities, id: first.publicKey, views, voices, missed, reachable: true };
+    const one = {
+      telephone,
+      identities,
+      id: first.publicKey,
+      views,
+      voices,
+      missed,
+      released,
+      reachable: true,
+    };
     this.#all.push(one);
     return one;
   }

@@ -33,7 +33,7 @@ test('each pseudo-identity has its rule, and who is blocked rings at none', asyn
   await rules.block(remote);
   assert.is(await may('me', true), 'ignored');
   await rules.unblock(remote);
-  rules.answered(formatPseudoIdentity(remote));
+  rules.answered('me', formatPseudoIdentity(remote));
   assert.is(await may('me', true), 'ring');
   assert.equal([await rules.ruleOf('me'), await rules.ruleOf('other')], ['contacts', 'everyone']);
 });
@@ -47,7 +47,7 @@ test('one caller does not ring without end, others still do', async () => {
   for (let attempt = 0; attempt < 20; attempt += 1) if (await rings(remote)) rung += 1;
   assert.is(rung, 4);
   assert.ok(await rings(generatePseudoIdentity().publicKey));
-  rules.answered(formatPseudoIdentity(remote));
+  rules.answered('me', formatPseudoIdentity(remote));
   assert.ok(await rings(remote));
   for (let attempt = 0; attempt < 3; attempt += 1) await rings(remote);
   assert.not(await rings(remote));

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { VirtualClock } from '../../../src/eval/sim/virtual-clock.js';
 import {
   namedIdentity,
+  VirtualConnection,
   type VirtualTelephone,
   VirtualTelephones,
   type VirtualVoice,
@@ -118,6 +119,97 @@ test('whoever may not ring sees the same as somebody whom nobody answers', async
   assert.equal([bob.missed.length, carol.missed.length], [0, 1]);
   await clock.advance(1_000);
   assert.is(all.openConnections.length, 0);
+});
+
+/** A caller that speaks for itself: what it hears on its connection to `callee`, in order. */
+async function invitation(
+  all: VirtualTelephones,
+  callee: VirtualTelephone,
+  caller = namedIdentity('stranger'),
+) {
+  const [mine, theirs] = VirtualConnection.pair(all.clock, Math.random(), caller.publicKey, callee.id) as [
+    VirtualConnection,
+    VirtualConnection,
+  ];
+  const heard: string[] = [];
+  mine.listen({
+    onMessage: ({ type }) => {
+      if (type !== 'ping') heard.push(type);
+    },
+    onClose: () => heard.push('closed'),
+  });
+  const first = { type: 'invite', call: '0'.repeat(32), voicePort: 4_000 } as const;
+  await callee.telephone.welcome({ connection: theirs, first, localPort: 5_060 });
+  return { heard, mine };
+}
+
+test('whoever calls again and may not ring sees the same, too, and so do very many', async () => {
+  const { clock, all } = network();
+  const [bob, carol] = [all.add(), all.add({ judge: async () => 'ignored' })];
+  for (const callee of [bob, carol]) {
+    const caller = namedIdentity('again');
+    const before = await invitation(all, callee, caller);
+    await clock.advance(1_000);
+    const after = await invitation(all, callee, caller);
+    await clock.advance(1_000);
+    assert.equal([before.heard, after.heard], [['ringing', 'hangup', 'closed'], ['ringing']]);
+    after.mine.break();
+    await clock.advance(1_000);
+  }
+  const many = await Promise.all(Array.from({ length: 60 }, () => invitation(all, carol)));
+  await clock.advance(1_000);
+  assert.ok(many.every(({ heard }) => heard[0] === 'ringing'));
+  assert.is(many.filter(({ heard }) => heard.length === 1).length, 32);
+});
+
+test('a call that has ended is not taken up again, and its voice is no reason to be busy', async () => {
+  const { clock, all } = network();
+  const alice = all.add({ slowVoice: true });
+  const bob = all.add();
+  await talking(clock, alice, bob);
+  const { id } = alice.telephone.calls[0] as { id: number };
+  void alice.telephone.end(id);
+  // Its voice closes still: neither does this go on with it, nor is there a call that speaks already.
+  const stranger = await invitation(all, alice, bob.identities[0]);
+  await clock.advance(100);
+  const states = alice.telephone.calls.map((call) => `${call.id} ${call.state}`);
+  assert.ok(states.includes(`${id + 1} ringing`), states.join());
+  await clock.advance(5_000);
+  assert.is(alice.voices.size, 0);
+  stranger.mine.break();
+});
+
+test('the answer of somebody who was dialled takes the microphone from nobody', async () => {
+  const { clock, all } = network();
+  const [alice, bob, carol] = [all.add(), all.add(), all.add()];
+  await talking(clock, alice, bob);
+  alice.telephone.dial(carol.id, undefined, undefined);
+  await clock.advance(3_000);
+  alice.telephone.setHeld(false);
+  carol.telephone.accept();
+  await clock.advance(1_000);
+  assert.equal(
+    alice.telephone.calls.map(({ state, held }) => `${state} ${held}`),
+    ['active false', 'active true'],
+  );
+  assert.is(carol.telephone.call?.heldByRemote, true);
+});
+
+test('the tunnel of a call is freed though the same party has called too', async () => {
+  const { clock, all } = network();
+  const [alice, bob] = [all.add(), all.add()];
+  await talking(clock, alice, bob);
+  bob.telephone.setHeld(true);
+  const back = await invitation(all, alice, bob.identities[0]);
+  // Not at the same time: the call has gone on for a while.
+  await clock.advance(15_000);
+  back.mine.break();
+  const again = await invitation(all, alice, bob.identities[0]);
+  await clock.advance(1_000);
+  assert.equal(again.heard, ['ringing']);
+  void alice.telephone.end(1);
+  await clock.advance(1_000);
+  assert.equal(alice.released, [bob.id]);
 });
 
 test('two who call each other at once have one call, whoever dials first', async () => {
