@@ -41,10 +41,15 @@ export class Capture {
     }
   }
 
+  /** Sequence number that the newest connection began with. */
+  #begun = 0;
+
   /** A connection that `opener` has opened; writes its handshake. */
   open(on: Interface, opener: Endpoint, acceptor: Endpoint): CapturedConnection {
     const write = (packet: Buffer) => this.#packet(INTERFACES.indexOf(on), packet);
-    return new CapturedConnection(write, opener, acceptor);
+    // Ports are used again: another beginning shows that it is another connection.
+    this.#begun = (this.#begun + SEQUENCE_STEP) % 2 ** 32;
+    return new CapturedConnection(write, opener, acceptor, this.#begun);
   }
 
   #packet(interfaceId: number, packet: Buffer): void {
@@ -69,19 +74,23 @@ export class Capture {
   }
 }
 
+/** Odd and large, so that it takes long until a number comes again. */
+const SEQUENCE_STEP = 0x9e37_79b1;
+
 export type End = 'opener' | 'acceptor';
 
 export class CapturedConnection {
   readonly #write: (packet: Buffer) => void;
   readonly #endpoints: Readonly<Record<End, Endpoint>>;
   /** The next sequence number of each end. */
-  readonly #next: Record<End, number> = { opener: 0, acceptor: 0 };
+  readonly #next: Record<End, number>;
   readonly #finished = new Set<End>();
   #reset = false;
 
   /** @internal Made by Capture. */
-  constructor(write: (packet: Buffer) => void, opener: Endpoint, acceptor: Endpoint) {
+  constructor(write: (packet: Buffer) => void, opener: Endpoint, acceptor: Endpoint, sequence: number) {
     this.#write = write;
+    this.#next = { opener: sequence, acceptor: sequence };
     this.#endpoints = { opener, acceptor };
     this.#segment('opener', FLAG.syn, NOTHING, 1);
     this.#segment('acceptor', FLAG.syn | FLAG.ack, NOTHING, 1);
