@@ -231,6 +231,8 @@ local function is_api(tvb, pinfo, root)
 end
 
 api:register_heuristic("tcp", is_api)
+-- A client's own port may be one that another protocol is known by (44818: EtherNet/IP): what is said decides, not the port.
+set_preference("tcp.try_heuristic_first", true)
 local ports = DissectorTable.get("tcp.port")
 ports:add(3086, api)
 ports:add(3087, api)
