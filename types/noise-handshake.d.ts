@@ -1,15 +1,13 @@
-/** Types of the part of noise-handshake 4.2 that `src/identity/noise.ts` uses. */
+/** Types of the part of noise-handshake 4.2 that `test/support/reference-noise.ts` uses. */
 declare module 'noise-handshake' {
   interface NoiseKeyPair {
     publicKey: Buffer;
     secretKey: Buffer;
   }
   export default class Noise {
-    constructor(pattern: 'NN' | 'XX' | 'IK' | 'XK', initiator: boolean, staticKeyPair: NoiseKeyPair);
-    readonly complete: boolean;
+    constructor(pattern: 'IK', initiator: boolean, staticKeyPair: NoiseKeyPair);
     readonly tx: Buffer;
     readonly rx: Buffer;
-    readonly hash: Buffer;
     readonly rs: Buffer | null;
     initialise(prologue: Buffer, remoteStatic?: Buffer): void;
     send(payload?: Buffer): Buffer;

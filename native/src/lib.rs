@@ -1,7 +1,7 @@
 //! The N-API border: commands in, events out; never a packet, never a sample.
 
 mod audio;
-mod handshake;
+mod call_handshake;
 mod kx;
 mod memory;
 mod noise_ik;

@@ -18,7 +18,7 @@ export class DhtCommand extends DaemonCommand {
       const [{ startDht }, { searchPuzzle }, { ikKey }, { releaseMemory }] = await Promise.all([
         import('../dht/daemon.js'),
         import('../engine/puzzle.js'),
-        import('../engine/handshakes.js'),
+        import('../engine/ik-handshake.js'),
         import('../engine/memory.js'),
       ]);
       return (config, log) => startDht(config, log, { searchPuzzle, ikKey, releaseMemory });

@@ -7,7 +7,7 @@
 import sodium from 'sodium-native';
 import { PeerError } from '../errors.js';
 import { verifyCertificate } from '../identity/certificate.js';
-import { NOISE_KEY_BYTES, type NoiseKeyPair } from '../identity/noise.js';
+import { NOISE_KEY_BYTES, type NoiseKeyPair } from '../identity/noise-keys.js';
 import {
   type ChannelKeys,
   type ChannelPurpose,
@@ -29,7 +29,7 @@ function nonceOf(counter: number): Buffer {
   return nonce;
 }
 
-/** Handshakes as native code makes them (src/engine/handshakes.ts). Whatever the other side's bytes make fail is null. */
+/** Handshakes as native code makes them (src/engine/ik-handshake.ts). Whatever the other side's bytes make fail is null. */
 export interface IkKey {
   initiate(prologue: Buffer, remote: Buffer, payload: Buffer): IkInitiation | null;
   respond(prologue: Buffer, message: Buffer): IkReception | null;

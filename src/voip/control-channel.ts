@@ -10,9 +10,9 @@
 
 import type { Socket } from 'node:net';
 import sodium from 'sodium-native';
-import { CallHandshake, type CallSecrets } from '../engine/handshake.js';
+import { CallHandshake, type CallSecrets } from '../engine/call-handshake.js';
 import { PeerError } from '../errors.js';
-import { deriveKey, NOISE_TAG_BYTES } from '../identity/noise.js';
+import { deriveKey, NOISE_TAG_BYTES } from '../identity/noise-keys.js';
 import {
   isValidPseudoIdentity,
   type PseudoIdentity,

@@ -13,7 +13,7 @@ import { ApiClient } from '../../src/api/client.js';
 import type { Daemon } from '../../src/api/daemon.js';
 import type { Config } from '../../src/config/config.js';
 import { startDht } from '../../src/dht/daemon.js';
-import { ikKey } from '../../src/engine/handshakes.js';
+import { ikKey } from '../../src/engine/ik-handshake.js';
 import { releaseMemory } from '../../src/engine/memory.js';
 import { searchPuzzle } from '../../src/engine/puzzle.js';
 import { PeerError } from '../../src/errors.js';

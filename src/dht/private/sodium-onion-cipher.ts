@@ -6,7 +6,7 @@
  */
 import { createHmac } from 'node:crypto';
 import sodium from 'sodium-native';
-import { createNoiseKeyPair, deriveKey, type NoiseKeyPair } from '../../identity/noise.js';
+import { createNoiseKeyPair, deriveKey, type NoiseKeyPair } from '../../identity/noise-keys.js';
 import { type LayerKeys, MAX_OFFSET, type OnionCipher, TAG_BYTES } from './onion-cipher.js';
 
 const DOMAIN = Buffer.from('peer dht onion v1', 'ascii');

@@ -14,7 +14,7 @@ import { epochAt, puzzlePrefix, verifyPosition } from '../../dht/position.js';
 import { searchPuzzle } from '../../engine/puzzle.js';
 import { issueCertificate, verifyCertificate } from '../../identity/certificate.js';
 import type { Hostkey } from '../../identity/hostkey.js';
-import { createNoiseKeyPair, type NoiseKeyPair, noiseKeyPairOf } from '../../identity/noise.js';
+import { createNoiseKeyPair, type NoiseKeyPair, noiseKeyPairOf } from '../../identity/noise-keys.js';
 import { writePrivateFile } from '../../private-files.js';
 import { pooledHostkeys } from '../hostkey-pool.js';
 

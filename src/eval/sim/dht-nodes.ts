@@ -16,7 +16,7 @@ import { noiseChannel } from '../../dht/noise-channel.js';
 import { systemClock, systemRandom } from '../../dht/system-environment.js';
 import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
-import { ikKey } from '../../engine/handshakes.js';
+import { ikKey } from '../../engine/ik-handshake.js';
 import { releaseMemory } from '../../engine/memory.js';
 import { encodeSignedValue } from '../../identity/signed-value.js';
 import type {

@@ -31,7 +31,7 @@ import { SeenOnions } from '../../../src/dht/private/seen-onions.js';
 import { sodiumOnionCipher } from '../../../src/dht/private/sodium-onion-cipher.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
 import { standInOnionCipher } from '../../../src/eval/sim/stand-in-onion-cipher.js';
-import { createNoiseKeyPair, noiseKeyPairOf } from '../../../src/identity/noise.js';
+import { createNoiseKeyPair, noiseKeyPairOf } from '../../../src/identity/noise-keys.js';
 
 const test = suite('dht onions');
 const random = new SeededRandom('onion.test');

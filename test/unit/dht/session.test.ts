@@ -11,10 +11,10 @@ import { Peers } from '../../../src/dht/peers.js';
 import { loadPosition } from '../../../src/dht/position-store.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
 import { type NewSession, SESSION_LIFETIME_MS, SessionTable } from '../../../src/dht/session-table.js';
-import { ikKey } from '../../../src/engine/handshakes.js';
+import { ikKey } from '../../../src/engine/ik-handshake.js';
 import { searchPuzzle } from '../../../src/engine/puzzle.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
-import { createNoiseKeyPair } from '../../../src/identity/noise.js';
+import { createNoiseKeyPair } from '../../../src/identity/noise-keys.js';
 
 const test = suite('dht sessions');
 const NOW = 1_800_000_000_000;

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ikKey } from '../../../src/engine/handshakes.js';
-import { createNoiseKeyPair, NoiseHandshake } from '../../../src/identity/noise.js';
+import { ikKey } from '../../../src/engine/ik-handshake.js';
+import { createNoiseKeyPair } from '../../../src/identity/noise-keys.js';
+import { ReferenceIk } from '../../support/reference-noise.js';
 
-const test = suite('native handshakes');
+const test = suite('native Noise IK');
 const prologue = Buffer.from('test');
 const alice = createNoiseKeyPair();
 const bob = createNoiseKeyPair();
@@ -19,26 +20,24 @@ const keysOf = (bytes: Buffer | null | undefined) => ({
 
 test('it understands another implementation of the same protocol, as initiator', () => {
   const initiation = ikKey(alice.secretKey).initiate(prologue, bob.publicKey, question);
-  const responder = new NoiseHandshake({ pattern: 'IK', role: 'responder', keyPair: bob, prologue });
+  const responder = new ReferenceIk({ role: 'responder', keyPair: bob, prologue });
   assert.equal(responder.read(initiation?.takeMessage() as Buffer), question);
   assert.equal(responder.remoteKey, alice.publicKey);
   const { sendKey, receiveKey, rest } = keysOf(initiation?.finish(responder.write(answer)));
   assert.equal(rest, answer);
-  assert.equal(sendKey, responder.result.receiveKey);
-  assert.equal(receiveKey, responder.result.sendKey);
+  assert.equal(sendKey, responder.keys.receiveKey);
+  assert.equal(receiveKey, responder.keys.sendKey);
 });
 
 test('it understands another implementation of the same protocol, as responder', () => {
   const remoteKey = bob.publicKey;
-  const initiator = new NoiseHandshake({
-    ...{ pattern: 'IK', role: 'initiator', keyPair: alice, prologue, remoteKey },
-  });
+  const initiator = new ReferenceIk({ role: 'initiator', keyPair: alice, prologue, remoteKey });
   const reception = ikKey(bob.secretKey).respond(prologue, initiator.write(question));
   assert.equal(reception?.opened(), Buffer.concat([alice.publicKey, question]));
   const { sendKey, receiveKey, rest } = keysOf(reception?.reply(answer));
   assert.equal(initiator.read(rest), answer);
-  assert.equal(sendKey, initiator.result.receiveKey);
-  assert.equal(receiveKey, initiator.result.sendKey);
+  assert.equal(sendKey, initiator.keys.receiveKey);
+  assert.equal(receiveKey, initiator.keys.sendKey);
 });
 
 test('each step is done once', () => {
@@ -60,6 +59,35 @@ test('another key, another prologue, an unusable key and what is too long are re
   assert.is(ikKey(alice.secretKey).initiate(prologue, Buffer.alloc(31), question), null);
   assert.is(ikKey(alice.secretKey).initiate(prologue, bob.publicKey, Buffer.alloc(70_000)), null);
   assert.throws(() => ikKey(Buffer.alloc(31)));
+});
+
+test('what is given is not altered', () => {
+  const initiation = ikKey(alice.secretKey).initiate(prologue, bob.publicKey, question);
+  const first = initiation?.takeMessage() as Buffer;
+  const reception = ikKey(bob.secretKey).respond(prologue, first);
+  const { rest: second } = keysOf(reception?.reply(answer));
+  const copies = [first, second, question, answer, prologue].map((bytes) => Buffer.from(bytes));
+  ikKey(bob.secretKey).respond(prologue, first);
+  initiation?.finish(second);
+  assert.equal([first, second, question, answer, prologue], copies);
+});
+
+test('property: a single altered byte of either message is noticed', () => {
+  fc.assert(
+    fc.property(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), (index, flip, inFirst) => {
+      const initiation = ikKey(alice.secretKey).initiate(prologue, bob.publicKey, question);
+      const first = initiation?.takeMessage() as Buffer;
+      const { rest: second } = inFirst
+        ? { rest: first }
+        : keysOf(ikKey(bob.secretKey).respond(prologue, first)?.reply(answer));
+      const altered = Buffer.from(second);
+      const at = index % altered.length;
+      altered[at] = (altered[at] as number) ^ flip;
+      const taken = inFirst ? ikKey(bob.secretKey).respond(prologue, altered) : initiation?.finish(altered);
+      assert.is(taken, null, `byte ${at}`);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test('property: arbitrary bytes are refused', () => {
