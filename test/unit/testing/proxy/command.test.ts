@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createConnection } from 'node:net';
+import { type AddressInfo, createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -55,7 +55,12 @@ test('runs, takes rules, leaves the directory of its socket as it was, and ends 
   const { directory, file } = context;
   chmodSync(directory, 0o755);
   const control = ['--control', file('proxy.sock')];
-  const proxy = startPeer('test', 'proxy', 'dht', ...LISTEN, ...control, '--log', file('log'), '--json');
+  // A target that is not there would have the client's connection reset, perhaps before it knows that it is connected.
+  const target = createServer((socket) => socket.on('error', () => {}).resume()).listen(0, '127.0.0.1');
+  await once(target, 'listening');
+  const { port } = target.address() as AddressInfo;
+  const ends = ['--listen', '127.0.0.1:0', '--target', `127.0.0.1:${port}`];
+  const proxy = startPeer('test', 'proxy', 'dht', ...ends, ...control, '--log', file('log'), '--json');
   const { listen } = JSON.parse(await proxy.until(/\n/)) as { listen: { host: string; port: number } };
   const rule = '{"name": "deaf", "action": "drop"}';
   assert.is((await runPeer('test', 'proxy-rules', ...control, 'add', rule)).code, 0);
@@ -72,6 +77,8 @@ test('runs, takes rules, leaves the directory of its socket as it was, and ends 
   proxy.child.kill('SIGTERM');
   assert.is((await proxy.ended).code, 0);
   assert.not(existsSync(file('proxy.sock')));
+  client.destroy();
+  target.close();
 });
 
 test.run();
