@@ -106,26 +106,22 @@ async function findBell(
   const record = await step('failed', first);
   if (record === null) throw new DialFailure('unknown-identity');
   go('building');
-  const superseded = new AbortController();
-  const isOff = () => signal.aborted || superseded.signal.aborted;
+  let superseded = false;
+  const isOff = () => signal.aborted || superseded;
   const built = step('not-reachable', build(remote, record, options, lastOf, isOff));
   built.catch(() => {});
   const last = (await step('failed', newest).catch(() => record)) ?? record;
-  const bell = isSame(last, record)
-    ? built
-    : step(
+  superseded = !isSame(last, record);
+  if (superseded) await step('not-reachable', destroy(remote, options));
+  const bell = superseded
+    ? step(
         'not-reachable',
-        anew(() => superseded.abort()),
-      );
+        build(remote, last, options, lastOf, () => signal.aborted),
+      )
+    : built;
   const found = await bell;
   go('connecting');
   return found;
-
-  async function anew(giveUp: () => void): Promise<Bell> {
-    giveUp();
-    await destroy(remote, options);
-    return build(remote, last, options, lastOf, () => signal.aborted);
-  }
 }
 
 /** What is being built ends, and is answered, before anything else is begun. */

@@ -64,10 +64,10 @@ export class Registration {
   /** When tunnels and record are renewed; 0: at once. */
   #renewAt = 0;
   #changeAt: number;
-  #portAtStart = 0;
-  /** How often something was lost or moved, now and when this round began. */
+  /** A tunnel is gone, it is not known which. */
+  #isLost = false;
+  /** How often something was lost or moved. */
   #disturbed = 0;
-  #disturbedAtStart = 0;
   #failures = 0;
   #timer: NodeJS.Timeout | null = null;
   #working = false;
@@ -90,7 +90,8 @@ export class Registration {
   restart(): void {
     this.#disturbed += 1;
     this.#renewAt = 0;
-    this.#wake(this.#failures === 0 ? jittered(FIRST_PAUSE_MS) : this.#pauseMs());
+    this.#isLost = true;
+    this.#wake(this.#isReachable() ? jittered(FIRST_PAUSE_MS) : this.#pauseMs());
   }
 
   /** Callers come in by another port from now on: record and tunnels learn of it. */
@@ -136,33 +137,40 @@ export class Registration {
   async #round(): Promise<void> {
     const stopped = () => this.#state === 'stopped';
     const stands = this.#stands;
-    this.#portAtStart = this.#options.voipPort();
-    this.#disturbedAtStart = this.#disturbed;
-    if (Date.now() >= this.#renewAt && stands.count > 0 && this.#options.extensions) {
+    const { voipPort } = this.#options;
+    const [port, disturbed] = [voipPort(), this.#disturbed];
+    // Else the KX has been told too little in this round.
+    const isCurrent = () => port === voipPort() && disturbed === this.#disturbed;
+    const isLost = this.#isLost;
+    this.#isLost = false;
+    if (!this.#options.extensions) {
+      // Asked for again, it might be there twice: it ends, and another one is made.
+      if (isLost) await stands.destroy();
+    } else if (Date.now() >= this.#renewAt && stands.count > 0) {
       await stands.renew(stopped, (error) =>
         this.#options.log.info({ identity: this.identity.name, err: error }, 'an exchange point is given up'),
       );
     }
     if (stands.count === 0 && !(await stands.add(stopped))) return;
-    await this.#publish(stopped);
+    await this.#publish(stopped, isCurrent);
     while (stands.count < this.#wanted) {
       if (!(await stands.add(stopped))) return;
-      await this.#publish(stopped);
+      await this.#publish(stopped, isCurrent);
     }
-    if (Date.now() >= this.#changeAt) await this.#changeOne(stopped);
+    if (Date.now() >= this.#changeAt) await this.#changeOne(stopped, isCurrent);
   }
 
-  async #changeOne(stopped: () => boolean): Promise<void> {
+  async #changeOne(stopped: () => boolean, isCurrent: () => boolean): Promise<void> {
     this.#changeAt = Date.now() + CHANGE_AGAIN_MS;
     if (this.#wanted === STANDS.plain || this.#options.isBusy()) return;
     if (!(await this.#stands.add(stopped, true))) return;
-    await this.#publish(stopped);
+    await this.#publish(stopped, isCurrent);
     // Each of them gets as old as the other.
     this.#changeAt = Date.now() + between(CHANGE_SECONDS) / this.#wanted;
   }
 
   /** Puts the record where it would say something else than the last one, or is due. */
-  async #publish(stopped: () => boolean): Promise<void> {
+  async #publish(stopped: () => boolean, isCurrent: () => boolean): Promise<void> {
     const { dht, voipPort } = this.#options;
     const { publicKey, secretKey } = this.identity;
     const payload = encodePresenceRecord({ voipPort: voipPort(), doors: this.#stands.doors() });
@@ -179,9 +187,7 @@ export class Registration {
     this.#recordEndsAt = expirySeconds * 1000;
     if (stopped()) return;
     this.#change('registered');
-    // Since this round began the port may have changed, or a tunnel been lost: the KX has been told too little then.
-    const isCurrent = this.#portAtStart === voipPort() && this.#disturbedAtStart === this.#disturbed;
-    this.#renewAt = isCurrent ? Date.now() + between(REFRESH_SECONDS) : 0;
+    this.#renewAt = isCurrent() ? Date.now() + between(REFRESH_SECONDS) : 0;
     if (isFirst) this.#options.log.info({ identity: this.identity.name }, 'reachable');
   }
 

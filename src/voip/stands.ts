@@ -77,6 +77,8 @@ export class Stands {
 
   /** The KX gets newer registrations, and builds again what it has lost. Drops what cannot be had any more. */
   async renew(stopped: () => boolean, onLost: (error: Error) => void): Promise<void> {
+    // A KX that is away says nothing of the exchange points.
+    await this.#options.kx.get();
     for (const exchangePoint of this.#all) {
       if (stopped()) return;
       try {

@@ -11,6 +11,7 @@ import type { ApiConnection } from '../../../src/api/server.js';
 import { ApiServer, DHT_ACCEPTS, KX_ACCEPTS } from '../../../src/api/server.js';
 import { steadyClock } from '../../../src/clock.js';
 import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
+import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { createLogger } from '../../../src/log.js';
 import type { CallView } from '../../../src/voip/call.js';
 import { Contacts } from '../../../src/voip/contacts.js';
@@ -19,6 +20,7 @@ import type { ControlMessage } from '../../../src/voip/control-message.js';
 import { dial } from '../../../src/voip/dialler.js';
 import { Entrances } from '../../../src/voip/entrances.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
+import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
 import { Registration } from '../../../src/voip/registration.js';
 import { signRegistration } from '../../../src/voip/signed-registration.js';
 import { Telephone } from '../../../src/voip/telephone.js';
@@ -27,7 +29,7 @@ import {
   decodeBuildExtension,
   type SignedRegistration,
 } from '../../../src/wire/build-extension.js';
-import type { ApiMessage } from '../../../src/wire/message.js';
+import { type ApiMessage, MESSAGE_TYPE } from '../../../src/wire/message.js';
 
 const test = suite('telephone');
 const log = createLogger({ level: 'silent', name: 'test' });
@@ -293,6 +295,125 @@ test('the KX gets a registration that the pseudo-identity has signed, and a newe
     assert.ok(expiry - time <= 24n * 3600n && expiry > BigInt(Math.floor(Date.now() / 1000)));
   }
   await registration.stop();
+  await close();
+});
+
+/** Two exchange points, one a trace, in turn. */
+function hopsInTurn() {
+  let traces = 0;
+  return () => {
+    traces += 1;
+    return {
+      identity: Buffer.alloc(32, 1 + (traces % 2)),
+      kxPort: 3001,
+      ipv4: Buffer.from([10, 0, 0, traces % 2]),
+      ipv6: null,
+    };
+  };
+}
+
+/** A registration, and which exchange points the KX was asked for. */
+async function registrationBench(extensions: boolean, onPut: (count: number) => void = () => {}) {
+  const asked: number[] = [];
+  const clients = new Set<ApiConnection>();
+  const nextHop = hopsInTurn();
+  let puts = 0;
+  const { link, dht, close } = await bench(
+    (client, message) => {
+      if (message.type !== 'kx-build-incoming') return;
+      clients.add(client);
+      asked.push(message.exchangePoint.identity[0] as number);
+      const { pseudoIdentity } = message;
+      client.send({ type: 'kx-ready', pseudoIdentity, ipv4: Buffer.alloc(4), ipv6: Buffer.alloc(16) });
+    },
+    (client, message) => {
+      if (message.type === 'dht-trace')
+        client.send({ type: 'dht-trace-reply', key: message.key, hops: [nextHop()] });
+      if (message.type !== 'dht-put') return;
+      puts += 1;
+      onPut(puts);
+    },
+    extensions,
+  );
+  const registration = new Registration({
+    ...{ identity: bob, dht: dht.endpoint, kx: link, hops: 3, extensions, voipPort: () => 11_001 },
+    ...{ startAfterMs: 0, isBusy: () => false, log, onChange: () => {} },
+  });
+  const until = async (ready: () => boolean) => {
+    while (!ready()) await new Promise((resolve) => setTimeout(resolve, 10));
+  };
+  const end = async () => {
+    await registration.stop();
+    await close();
+  };
+  return { registration, asked, clients, puts: () => puts, until, end };
+}
+
+test('a tunnel that is lost while the record is being put is asked for again', async () => {
+  let restart = () => {};
+  // The second one: both exchange points are there.
+  const bench = await registrationBench(true, (count) => {
+    if (count === 2) restart();
+  });
+  restart = () => bench.registration.restart();
+  const { asked, until, end } = bench;
+  await until(() => bench.puts() === 2);
+  assert.is(asked.length, 2);
+  await until(() => asked.length === 4);
+  assert.equal(asked.slice(2), asked.slice(0, 2));
+  await end();
+});
+
+test('a KX without extensions is asked for another exchange point when the tunnel is lost', async () => {
+  const { registration, asked, puts, until, end } = await registrationBench(false);
+  await until(() => puts() === 1 && registration.state === 'registered');
+  registration.restart();
+  await until(() => asked.length === 2);
+  assert.is.not(asked[0], asked[1]);
+  await until(() => puts() === 2);
+  await end();
+});
+
+test('when the KX comes back, it is asked for the exchange points of before', async () => {
+  const { registration, asked, clients, puts, until, end } = await registrationBench(true);
+  await until(() => puts() === 2);
+  for (const client of clients) client.close('away');
+  registration.restart();
+  await until(() => asked.length === 4);
+  assert.equal(asked.slice(2), asked.slice(0, 2));
+  await end();
+});
+
+test('whoever hangs up while a tunnel is built leaves none behind, by no other exchange point either', async () => {
+  const seen: string[] = [];
+  const remote = generatePseudoIdentity();
+  const nextHop = hopsInTurn();
+  const doors = [nextHop(), nextHop()].map((exchangePoint) => ({ exchangePoint, tunnelKey: null }));
+  const payload = encodePresenceRecord({ voipPort: 5_060, doors });
+  const value = { sequence: 1n, expirySeconds: Math.floor(Date.now() / 1000) + 600, payload };
+  const content = encodeSignedValue(value, remote.publicKey, remote.secretKey);
+  const { telephone, link, close } = await bench(
+    (client, message) => {
+      seen.push(message.type);
+      if (message.type !== 'kx-destroy') return;
+      // As a KX does: what was being built is answered.
+      const { pseudoIdentity } = message;
+      const requestType = MESSAGE_TYPE.kxBuildOutgoing;
+      if (seen.at(-2) === 'kx-build-outgoing') client.send({ type: 'kx-error', requestType, pseudoIdentity });
+    },
+    (client, message) => {
+      if (message.type === 'dht-get') client.send({ type: 'dht-get-reply', key: message.key, content });
+    },
+  );
+  telephone.dial(remote.publicKey, undefined, undefined);
+  while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  await telephone.end();
+  // One more round trip behind the answer shows what followed.
+  while (!seen.includes('kx-destroy')) await new Promise((resolve) => setTimeout(resolve, 10));
+  (await link.get()).destroy(Buffer.alloc(32));
+  while (seen.filter((type) => type === 'kx-destroy').length < 2)
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(seen, ['kx-build-outgoing', 'kx-destroy', 'kx-destroy']);
   await close();
 });
 
