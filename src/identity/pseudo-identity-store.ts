@@ -107,6 +107,11 @@ export class PseudoIdentityStore {
         throw new Error('the keys do not belong together');
       return { ...identity, name, createdSeconds: file.createdSeconds };
     } catch (cause) {
+      if (cause instanceof PeerError)
+        throw new PeerError('identity-file', `${path} was made by an earlier version of this program`, {
+          cause,
+          remedy: 'delete this file, and make a new pseudo-identity: peer id new',
+        });
       throw new PeerError('identity-file', `${path} is damaged`, {
         cause,
         remedy: 'restore this file from a backup, or delete it if the pseudo-identity is not needed any more',

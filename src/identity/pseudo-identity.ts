@@ -4,8 +4,11 @@
  * Text form: base32 of version u8 (= 1) ‖ public key 32 ‖ checksum 3, where the checksum is the first bytes
  * of SHA-256("peer pseudo-identity v1" ‖ version ‖ key): 58 characters.
  *
- * Invariants: a typing error is found before anything is sent; non-canonical points and points of small
- * order are refused wherever a public key comes in.
+ * Each has a mark, one byte in the middle of its key: keys are made until one has it (docs/decisions/0098). So a DHT node
+ * sees from a key whether anything signed may be stored under it.
+ *
+ * Invariants: a typing error is found before anything is sent; non-canonical points, points of small
+ * order and keys without the mark are refused wherever a public key comes in.
  *
  * Not here: storage (pseudo-identity-store.ts), signed DHT values (signed-value.ts), contacts.
  */
@@ -20,6 +23,9 @@ const CHECKSUM_BYTES = 3;
 const TEXT_BYTES = 1 + 32 + CHECKSUM_BYTES;
 /** Characters of the text form. */
 export const PSEUDO_IDENTITY_CHARACTERS = Math.ceil((TEXT_BYTES * 8) / 5);
+/** Byte of the key that is the mark, and its value. Neither the first bytes, which say where in the DHT it is, nor the last one, which has the sign. */
+const MARK_AT = 16;
+const MARK = 0x70;
 const CHECKSUM_DOMAIN = Buffer.from('peer pseudo-identity v1', 'ascii');
 
 export interface PseudoIdentity {
@@ -29,20 +35,37 @@ export interface PseudoIdentity {
   readonly secretKey: Buffer;
 }
 
-export function generatePseudoIdentity(): PseudoIdentity {
+/**
+ * Some 256 keys are made for one with the mark: 5 to 10 ms.
+ * @param newSeed fills its 32 bytes with the next seed to try; all secrecy is in it
+ */
+export function generatePseudoIdentity(
+  newSeed: (seed: Buffer) => void = (seed) => sodium.randombytes_buf(seed),
+): PseudoIdentity {
+  const seed = Buffer.alloc(32);
   const publicKey = Buffer.alloc(32);
   const secretKey = Buffer.alloc(64);
-  sodium.crypto_sign_keypair(publicKey, secretKey);
+  do {
+    newSeed(seed);
+    sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
+  } while (!hasMark(publicKey));
+  sodium.sodium_memzero(seed);
   return { publicKey, secretKey };
 }
 
-/** `seed` has 32 bytes and is the whole secret. */
+/** `seed` has 32 bytes and is the whole secret: that of a pseudo-identity that was generated. Errors: 'identity-key' (no mark). */
 export function pseudoIdentityFromSeed(seed: Buffer): PseudoIdentity {
   if (seed.length !== 32) throw new RangeError(`a seed has 32 bytes, this has ${seed.length}`);
   const publicKey = Buffer.alloc(32);
   const secretKey = Buffer.alloc(64);
   sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed);
+  requireValid(publicKey);
   return { publicKey, secretKey };
+}
+
+/** Whether something that is signed by this key (32 bytes) counts under it. Of other keys one in 256 has the mark, too. */
+export function hasMark(publicKey: Buffer): boolean {
+  return publicKey[MARK_AT] === MARK;
 }
 
 export function formatPseudoIdentity(publicKey: Buffer): string {
@@ -55,7 +78,7 @@ export function formatPseudoIdentity(publicKey: Buffer): string {
  * The public key (32 bytes). Upper case, blanks and hyphens are allowed.
  *
  * Errors: 'identity-character', 'identity-length', 'identity-typo' (the checksum does not fit),
- * 'identity-version', 'identity-key' (not a valid point).
+ * 'identity-version', 'identity-key' (not a valid point, or without the mark).
  */
 export function parsePseudoIdentity(text: string): Buffer {
   const clean = text.replace(/[\s-]/g, '').toLowerCase();
@@ -95,13 +118,15 @@ export function parsePseudoIdentity(text: string): Buffer {
       },
     );
   }
-  requireValidPoint(publicKey);
+  requireValid(publicKey);
   return Buffer.from(publicKey);
 }
 
-/** True for canonical encodings of points of the prime-order group. Total. */
+/** True for canonical encodings of points of the prime-order group that have the mark. Total. */
 export function isValidPseudoIdentity(publicKey: Buffer): boolean {
-  return publicKey.length === 32 && sodium.crypto_core_ed25519_is_valid_point(publicKey);
+  return (
+    publicKey.length === 32 && hasMark(publicKey) && sodium.crypto_core_ed25519_is_valid_point(publicKey)
+  );
 }
 
 /** 64 bytes. */
@@ -122,7 +147,7 @@ export function verifyDetached(signature: Buffer, message: Buffer, publicKey: Bu
 
 /** X25519 public key (32 bytes) of a pseudo-identity. Errors: 'identity-key'. */
 export function toX25519PublicKey(publicKey: Buffer): Buffer {
-  requireValidPoint(publicKey);
+  requireValid(publicKey);
   const out = Buffer.alloc(32);
   sodium.crypto_sign_ed25519_pk_to_curve25519(out, publicKey);
   return out;
@@ -135,11 +160,15 @@ export function toX25519SecretKey(secretKey: Buffer): Buffer {
   return out;
 }
 
-function requireValidPoint(publicKey: Buffer): void {
+function requireValid(publicKey: Buffer): void {
   if (!isValidPseudoIdentity(publicKey)) {
-    throw new PeerError('identity-key', 'this pseudo-identity is not a valid Ed25519 public key', {
-      remedy: 'ask its owner for the right one',
-    });
+    throw new PeerError(
+      'identity-key',
+      'this is no valid pseudo-identity, or one that an earlier version made',
+      {
+        remedy: 'ask its owner for the right one',
+      },
+    );
   }
 }
 

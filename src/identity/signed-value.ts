@@ -4,11 +4,12 @@
  * Layout (big-endian): magic "PSV1" 4 · sequence u64 · expiry u64 (unix seconds) · signature 64 · payload.
  * The signature covers "peer signed value v1" ‖ key ‖ sequence ‖ expiry ‖ payload.
  * Invariants: parsing is total (null for anything else, never an exception); a value is recognised only with a
- * valid signature under the key it is stored at, with expiry in the future.
+ * valid signature under the key it is stored at, which has the mark of pseudo-identities, with expiry in the future.
  * Not here: what the payload means, and which of two versions a store keeps.
  */
 import sodium from 'sodium-native';
 import { PeerError } from '../errors.js';
+import { hasMark } from './pseudo-identity.js';
 
 const MAGIC = Buffer.from('PSV1', 'ascii');
 const DOMAIN = Buffer.from('peer signed value v1', 'ascii');
@@ -57,7 +58,7 @@ export function encodeSignedValue(value: SignedValue, key: Buffer, secretKey: Bu
  * @param nowSeconds unix time in seconds
  */
 export function decodeSignedValue(content: Buffer, key: Buffer, nowSeconds: number): SignedValue | null {
-  if (content.length < SIGNED_VALUE_OVERHEAD || key.length !== 32) return null;
+  if (content.length < SIGNED_VALUE_OVERHEAD || key.length !== 32 || !hasMark(key)) return null;
   if (!content.subarray(0, 4).equals(MAGIC)) return null;
   const expiry = content.readBigUInt64BE(12);
   if (expiry > BigInt(Number.MAX_SAFE_INTEGER) || Number(expiry) <= nowSeconds) return null;

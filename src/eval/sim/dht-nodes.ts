@@ -8,7 +8,6 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import sodium from 'sodium-native';
 import type { ByteStream, Endpoint } from '../../dht/environment.js';
 import { getContents } from '../../dht/get.js';
 import { DhtNode } from '../../dht/node.js';
@@ -18,6 +17,7 @@ import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
 import { ikKey } from '../../engine/ik-handshake.js';
 import { releaseMemory } from '../../engine/memory.js';
+import { generatePseudoIdentity } from '../../identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../identity/signed-value.js';
 import type {
   NodeEndpoint,
@@ -162,10 +162,8 @@ async function openSockets(
 /** A value of `valueBytes` under a key of its own: in a signed envelope, or plain. */
 function newContent(valueBytes: number, signed: boolean): { key: Buffer; content: Buffer; signed: boolean } {
   const payload = randomBytes(valueBytes);
-  const key = randomBytes(32);
-  if (!signed) return { key, content: payload, signed };
-  const secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES);
-  sodium.crypto_sign_keypair(key, secretKey);
+  if (!signed) return { key: randomBytes(32), content: payload, signed };
+  const { publicKey: key, secretKey } = generatePseudoIdentity();
   const value = { sequence: 1n, expirySeconds: Math.floor(Date.now() / 1000) + TTL_SECONDS, payload };
   return { key, content: encodeSignedValue(value, key, secretKey), signed };
 }

@@ -1,6 +1,5 @@
 /** Role: makes contents that certify themselves, and others under keys that can sign nothing, from the simulation's seed. */
-import sodium from 'sodium-native';
-import { isValidPseudoIdentity } from '../../identity/pseudo-identity.js';
+import { generatePseudoIdentity, hasMark } from '../../identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../identity/signed-value.js';
 import type { SeededRandom } from './seeded-random.js';
 
@@ -14,11 +13,13 @@ export interface Keyed {
 
 /** Who can sign under one key. */
 export class Signer {
-  readonly key = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES);
-  readonly #secretKey = Buffer.alloc(sodium.crypto_sign_SECRETKEYBYTES);
+  readonly key: Buffer;
+  readonly #secretKey: Buffer;
 
   constructor(readonly random: SeededRandom) {
-    sodium.crypto_sign_seed_keypair(this.key, this.#secretKey, random.bytes(sodium.crypto_sign_SEEDBYTES));
+    const identity = generatePseudoIdentity((seed) => random.bytes(seed.length).copy(seed));
+    this.key = identity.publicKey;
+    this.#secretKey = identity.secretKey;
   }
 
   /** @param expiryMs unix time */
@@ -35,6 +36,6 @@ export class Signer {
 /** A content under a key that can sign nothing. */
 export function unsigned(random: SeededRandom): Keyed {
   let key = random.bytes(32);
-  while (isValidPseudoIdentity(key)) key = random.bytes(32);
+  while (hasMark(key)) key = random.bytes(32);
   return { key, content: random.bytes(PAYLOAD_BYTES) };
 }

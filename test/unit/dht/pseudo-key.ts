@@ -1,10 +1,11 @@
 /** Ed25519 keys for signed values, the same for the same name. */
 import { createHash } from 'node:crypto';
-import sodium from 'sodium-native';
+import { generatePseudoIdentity, type PseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 
-export function createPseudoKey(name: string): { readonly publicKey: Buffer; readonly secretKey: Buffer } {
-  const publicKey = Buffer.alloc(32);
-  const secretKey = Buffer.alloc(64);
-  sodium.crypto_sign_seed_keypair(publicKey, secretKey, createHash('sha256').update(name).digest());
-  return { publicKey, secretKey };
+export function createPseudoKey(name: string): PseudoIdentity {
+  let count = 0;
+  return generatePseudoIdentity((seed) => {
+    createHash('sha256').update(`${name} ${count}`).digest().copy(seed);
+    count += 1;
+  });
 }

@@ -3,6 +3,7 @@ import sodium from 'sodium-native';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ContentStore, contentHash, digestOf, KEY_BYTES, MAX_TTL_MS } from '../../../src/dht/store.js';
+import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { decodeSignedValue, encodeSignedValue } from '../../../src/identity/signed-value.js';
 
 const test = suite('dht store');
@@ -13,9 +14,7 @@ function item(key: Buffer, content: Buffer, ttlMs = 60_000) {
 }
 
 function signer() {
-  const key = Buffer.alloc(32);
-  const secret = Buffer.alloc(64);
-  sodium.crypto_sign_keypair(key, secret);
+  const { publicKey: key, secretKey: secret } = generatePseudoIdentity();
   const sign = (sequence: bigint, payload = 'record', expirySeconds = NOW / 1000 + 3_600) =>
     encodeSignedValue({ sequence, expirySeconds, payload: Buffer.from(payload) }, key, secret);
   return { key, sign };
@@ -33,6 +32,15 @@ test('several contents of a key live side by side, each until its own end', () =
   );
   assert.is(store.get(key, NOW + 2_000).length, 0);
   assert.equal(store.totals, { keys: 0, bytes: 0 });
+});
+
+test('only a key with the mark of pseudo-identities signs', () => {
+  const [key, secret] = [Buffer.alloc(32), Buffer.alloc(64)];
+  sodium.crypto_sign_seed_keypair(key, secret, Buffer.alloc(32, 1));
+  const value = { sequence: 1n, expirySeconds: NOW / 1000 + 60, payload: Buffer.from('record') };
+  assert.is(decodeSignedValue(encodeSignedValue(value, key, secret), key, NOW / 1000), null);
+  const marked = signer();
+  assert.ok(decodeSignedValue(marked.sign(1n), marked.key, NOW / 1000));
 });
 
 test('what is given out, and its digest, follow every change', () => {

@@ -1,6 +1,6 @@
 /** Role: pseudo-identities: text form, points, store. */
 
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -12,6 +12,7 @@ import { fromBase32, toBase32 } from '../../../src/identity/base32.js';
 import {
   formatPseudoIdentity,
   generatePseudoIdentity,
+  hasMark,
   isValidPseudoIdentity,
   parsePseudoIdentity,
   pseudoIdentityFromSeed,
@@ -22,7 +23,11 @@ import {
 } from '../../../src/identity/pseudo-identity.js';
 import { PseudoIdentityStore, publicView } from '../../../src/identity/pseudo-identity-store.js';
 
-const fixed = pseudoIdentityFromSeed(Buffer.alloc(32, 1));
+let tried = 0;
+const fixed = generatePseudoIdentity((seed) => {
+  tried += 1;
+  seed.writeUInt32BE(tried);
+});
 const code = (action: () => unknown): string => {
   try {
     action();
@@ -127,6 +132,12 @@ text('a key that is no valid point is refused', () => {
 text.run();
 
 const points = suite('points');
+function unmarked() {
+  const publicKey = Buffer.alloc(32);
+  const secretKey = Buffer.alloc(64);
+  sodium.crypto_sign_seed_keypair(publicKey, secretKey, Buffer.alloc(32, 1));
+  return { publicKey, secretKey };
+}
 /** The eight points of small order, and encodings of them with y not reduced. */
 const SMALL_ORDER = [
   '0000000000000000000000000000000000000000000000000000000000000000',
@@ -150,6 +161,20 @@ points('small order and non-canonical encodings are refused', () => {
     );
     assert.not(verifyDetached(Buffer.alloc(64), Buffer.from('m'), point));
   }
+});
+points('every pseudo-identity has the mark, and a key without it is none, also where it is a point', () => {
+  for (let i = 0; i < 20; i++) assert.ok(hasMark(generatePseudoIdentity().publicKey));
+  const { publicKey, secretKey } = unmarked();
+  assert.ok(sodium.crypto_core_ed25519_is_valid_point(publicKey));
+  assert.not(isValidPseudoIdentity(publicKey));
+  assert.is(
+    code(() => pseudoIdentityFromSeed(secretKey.subarray(0, 32))),
+    'identity-key',
+  );
+  assert.is(
+    code(() => parsePseudoIdentity(formatPseudoIdentity(publicKey))),
+    'identity-key',
+  );
 });
 points('both halves of the X25519 conversion belong together', () => {
   const { publicKey, secretKey } = generatePseudoIdentity();
@@ -208,6 +233,20 @@ store('a damaged file is an error, not a missing identity', async ({ store, dire
   writeFileSync(join(directory, 'identities/one.json'), '{}');
   assert.is(await codeOf(store.list()), 'identity-file');
 });
+store(
+  'a pseudo-identity of before there were marks is told with what to do',
+  async ({ store, directory }) => {
+    await store.new('one');
+    const { publicKey, secretKey } = unmarked();
+    const path = join(directory, 'identities/one.json');
+    const [seed, key] = [secretKey.subarray(0, 32).toString('hex'), publicKey.toString('hex')];
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), seed, publicKey: key }));
+    const error = await store.load('one').catch((cause: PeerError) => cause);
+    assert.instance(error, PeerError);
+    assert.match((error as PeerError).message, /earlier version/);
+    assert.match((error as PeerError).remedy ?? '', /peer id new/);
+  },
+);
 store('what may be shown has no secret', async ({ store }) => {
   const identity = await store.new('one');
   assert.not.match(JSON.stringify(publicView(identity)), identity.secretKey.subarray(0, 32).toString('hex'));

@@ -1,18 +1,16 @@
 /** Looking up a pseudo-identity in a DHT whose answers the test decides. */
 
 import { randomBytes } from 'node:crypto';
-import sodium from 'sodium-native';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { search } from '../../../src/voip/directory.js';
 import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
 import { startServer } from '../../support/api-bench.js';
 
 const test = suite('directory');
-const key = Buffer.alloc(32);
-const secretKey = Buffer.alloc(64);
-sodium.crypto_sign_keypair(key, secretKey);
+const { publicKey: key, secretKey } = generatePseudoIdentity();
 const expirySeconds = Math.floor(Date.now() / 1000) + 600;
 
 function record(sequence: bigint, kxPort: number): Buffer {
