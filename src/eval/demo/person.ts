@@ -6,7 +6,7 @@
  * Not here: the peer (peer-network.ts), the call.
  */
 
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -30,6 +30,7 @@ export class Person {
   readonly peer: NetworkPeer;
   readonly directory: string;
   readonly #network: PeerNetwork;
+  #sound: ChildProcess | null = null;
 
   constructor(network: PeerNetwork, peer: NetworkPeer) {
     this.#network = network;
@@ -56,6 +57,16 @@ export class Person {
     };
   }
 
+  /** Names of the sinks that stand for the devices. */
+  get sinks() {
+    return { microphone: MICROPHONE, loudspeaker: LOUDSPEAKER };
+  }
+
+  /** The sound server's module for one of them, with its arguments. */
+  sinkModule(sink: string): string[] {
+    return ['module-null-sink', `sink_name=${sink}`, 'rate=48000', 'channels=1'];
+  }
+
   /** Name of the source that the peer listens to. */
   get microphone(): string {
     return `${MICROPHONE}.monitor`;
@@ -73,11 +84,8 @@ export class Person {
 
   /** Starts the sound server and waits until it answers. Errors: 'sound-server'. */
   async startSound(): Promise<void> {
-    await mkdir(this.directory, { mode: 0o700 });
-    const sinks = [MICROPHONE, LOUDSPEAKER].flatMap((name) => [
-      '-L',
-      `module-null-sink sink_name=${name} rate=48000 channels=1`,
-    ]);
+    await mkdir(this.directory, { mode: 0o700, recursive: true });
+    const sinks = Object.values(this.sinks).flatMap((sink) => ['-L', this.sinkModule(sink).join(' ')]);
     const log = join(this.peer.directory, 'sound.log');
     const server = this.#network.spawn(
       this.peer.host,
@@ -92,6 +100,7 @@ export class Person {
       ],
       { ...this.environment, PULSE_SERVER: undefined },
     );
+    this.#sound = server;
     const end = performance.now() + START_MS;
     const answers = () =>
       promisify(execFile)('pactl', ['info'], { env: { ...process.env, ...this.environment } }).then(
@@ -104,6 +113,11 @@ export class Person {
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
+  }
+
+  /** The sound server dies without a word. */
+  killSound(): void {
+    this.#sound?.kill('SIGKILL');
   }
 
   /** Has the text spoken into a file. Errors: 'speech'. */

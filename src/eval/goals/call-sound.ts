@@ -9,17 +9,17 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { LabTask, type RecordedSource, type Score, score } from '../demo/lab.js';
+import type { Score } from '../demo/lab.js';
 import { waitUntilRegistered, waitUntilUp } from '../demo/neighbourhood.js';
-import { Person, type Voice } from '../demo/person.js';
+import { Person } from '../demo/person.js';
 import { Progress } from '../demo/progress.js';
 import { callFigures, TelephoneCall } from '../demo/telephone-call.js';
 import { BridgedHosts, type Hosts } from '../namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { speakInTurn } from '../speech-in-turn.js';
 import { WanHosts } from '../wan-hosts.js';
 import type { CallSoundOptions, CallSoundResults } from './call-sound-results.js';
 import { finishWith } from './finish.js';
@@ -27,21 +27,11 @@ import { finishWith } from './finish.js';
 const SELF = fileURLToPath(import.meta.url);
 const NAMES = ['carol', 'dave', 'alice', 'bob', 'erin', 'frank', 'grace', 'heidi'];
 const SEED = 20_260_101;
-/** Silence before and after what is said: longer than any delay that a call may have. */
-const PAUSE_MS = 1_500;
 /** Jitter buffers settle. */
 const SETTLE_MS = 5_000;
 const TICKS_PER_SECOND = 100;
-const VOICES: Readonly<Record<string, Voice>> = {
-  alice: {
-    voice: 'en-us+f3',
-    text: 'Seven boats were painted bright yellow, and an old man sold oranges on the pier. Would you like to go there again in June?',
-  },
-  bob: {
-    voice: 'en-gb',
-    text: 'We could take the slow train along the river, and stay for three nights. My sister would lend us her small red car.',
-  },
-};
+/** Who are in the call. */
+const SPEAKERS = ['alice', 'bob'];
 
 const directory = sandboxDirectory();
 if (directory === null) {
@@ -70,7 +60,7 @@ async function measure(options: CallSoundOptions, below: string): Promise<CallSo
     const people: Person[] = [];
     for (const name of NAMES) {
       const added = await network.add(name);
-      const person = name in VOICES ? await settle(network, added, options) : null;
+      const person = SPEAKERS.includes(name) ? await settle(network, added, options) : null;
       if (person !== null) people.push(person);
       const peer = person?.peer ?? added;
       const answers = name === 'bob' ? ['--auto-answer'] : [];
@@ -139,30 +129,6 @@ async function settle(
 async function identityOf(network: PeerNetwork, peer: NetworkPeer): Promise<string> {
   const listed = await network.runPeer(peer.host, ['id', 'list', '--json', '-c', peer.config.file]);
   return (JSON.parse(listed) as { id: string }[])[0]?.id ?? '';
-}
-
-/** One speaks, then the other; how each was heard. */
-async function speakInTurn(alice: Person, bob: Person, below: string): Promise<Score[]> {
-  const scores: Score[] = [];
-  for (const [speaker, listener] of [
-    [alice, bob],
-    [bob, alice],
-  ] as const) {
-    const [said, heard] = [join(below, 'said.wav'), join(below, 'heard.wav')];
-    const sources: RecordedSource[] = [
-      { server: speaker.server, device: speaker.microphone, file: said },
-      { server: listener.server, device: listener.ear, file: heard },
-    ];
-    const speech = await speaker.prepareSpeech(VOICES[speaker.name] as Voice);
-    const recording = LabTask.record(sources);
-    await pause(PAUSE_MS);
-    await speaker.say(speech);
-    await pause(PAUSE_MS);
-    await recording.finish();
-    scores.push(await score(said, heard));
-    await Promise.all([rm(said), rm(heard)]);
-  }
-  return scores;
 }
 
 /** Clock ticks of processor time that these processes have had. */
