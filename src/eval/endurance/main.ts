@@ -34,7 +34,7 @@ const MODULES = ['dht', 'kx', 'voip'] as const;
 /** Mean; so that tunnels change many times in an hour. */
 const ROTATE_SECONDS = 60;
 const LOOK_EVERY_MS = 10_000;
-const MISHAP_EVERY_MS = [40_000, 100_000] as const;
+const MISHAP_EVERY_MS = [30_000, 80_000] as const;
 /** All that is to go away by itself has gone. */
 const REST_MS = 120_000;
 
