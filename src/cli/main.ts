@@ -23,6 +23,7 @@ import { IdNewCommand } from './id-new.js';
 import { IdRemoveCommand } from './id-remove.js';
 import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
+import { MetricsCommand } from './metrics.js';
 import { StatusCommand } from './status.js';
 import { TestConformanceCommand } from './test-conformance.js';
 import { TestProxyCommand } from './test-proxy.js';
@@ -61,6 +62,7 @@ const cli = Cli.from(
     IdImportCommand,
     UpCommand,
     StatusCommand,
+    MetricsCommand,
     DhtCommand,
     KxCommand,
     VoipCommand,

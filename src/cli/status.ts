@@ -53,22 +53,27 @@ export class StatusCommand extends ConfigCommand {
 
   /** The exit code. */
   async #report(config: Config): Promise<number> {
-    const modules = (['dht', 'kx', 'voip'] as const).filter((module) => config[module] !== null);
-    const answers = await Promise.all(modules.map((module) => askStatus(config, module)));
-    const report = Object.fromEntries(modules.map((module, index) => [module, answers[index]?.value]));
-    const lines = modules.map((module, index) => `${module.padEnd(5)} ${answers[index]?.text}`);
-    this.print(report, lines.join('\n'));
-    return answers.every(({ running }) => running) ? 0 : 1;
+    const answers = Object.entries(await statusesOf(config));
+    const report = Object.fromEntries(answers.map(([module, { value }]) => [module, value]));
+    this.print(report, answers.map(([module, { text }]) => `${module.padEnd(5)} ${text}`).join('\n'));
+    return answers.every(([, { running }]) => running) ? 0 : 1;
   }
 }
 
-interface Answer {
+/** What each configured module says of itself, or why it does not. */
+export async function statusesOf(config: Config): Promise<Readonly<Record<string, StatusAnswer>>> {
+  const modules = (['dht', 'kx', 'voip'] as const).filter((module) => config[module] !== null);
+  const answers = await Promise.all(modules.map((module) => askStatus(config, module)));
+  return Object.fromEntries(modules.map((module, index) => [module, answers[index] as StatusAnswer]));
+}
+
+export interface StatusAnswer {
   readonly running: boolean;
   readonly value: unknown;
   readonly text: string;
 }
 
-async function askStatus(config: Config, module: ModuleName): Promise<Answer> {
+async function askStatus(config: Config, module: ModuleName): Promise<StatusAnswer> {
   try {
     const client = await ControlClient.connect(controlSocketPath(config, module));
     try {

@@ -48,6 +48,7 @@ export class TestConformanceCommand extends PeerCommand {
     examples: [
       ['A DHT that runs', '$0 test conformance dht --target 127.0.0.1:3086'],
       ['A DHT that is started for it', '$0 test conformance dht --command "peer dht -c {config}"'],
+      ['One in a container', '$0 test conformance dht --container "example/dht -c {config}"'],
       ['Only what concerns TRACE', '$0 test conformance dht --target 127.0.0.1:3086 dht/3.1.3 dht/3.1.5'],
       ['A KX among known peers', '$0 test conformance kx --target 127.0.0.1:3087 --peers peers.json'],
       ['Which checks are there?', '$0 test conformance kx --list'],
@@ -60,13 +61,18 @@ export class TestConformanceCommand extends PeerCommand {
   command = Option.String('--command', {
     description: 'starts the module; {config} stands for the config file',
   });
+  container = Option.String('--container', {
+    description: 'runs the module in a container: an image and arguments for it; {config} as above',
+  });
   hostkey = Option.String('--hostkey', {
-    description: 'with --command: a hostkey (PEM) instead of a fresh one',
+    description: 'with --command or --container: a hostkey (PEM) instead of a fresh one',
   });
   bootstrap = Option.Array('--bootstrap', [], {
-    description: 'with --command: host:port of a peer to start from (may be repeated)',
+    description: 'with --command or --container: host:port of a peer to start from (may be repeated)',
   });
-  peers = Option.String('--peers', { description: 'JSON file: what is known of the other peers' });
+  peers = Option.String('--peers', {
+    description: 'file with what is known of the other peers, JSON or YAML',
+  });
   others = Option.Array('--other', [], {
     description: 'HOST:PORT of another module in the same network (may be repeated)',
   });
@@ -118,15 +124,19 @@ export class TestConformanceCommand extends PeerCommand {
   }
 
   async #target(module: TestedModule): Promise<Target> {
-    const { target, command, hostkey, bootstrap } = this;
-    if ((target === undefined) === (command === undefined)) {
-      throw new UsageError('give either --target HOST:PORT or --command "… {config}"');
+    const { target, container, hostkey, bootstrap } = this;
+    const command = this.command ?? container;
+    if ([target, this.command, container].filter((given) => given !== undefined).length !== 1) {
+      throw new UsageError(
+        'give one of --target HOST:PORT, --command "… {config}" and --container "IMAGE … {config}"',
+      );
     }
     if (command !== undefined) {
       if (!command.includes('{config}')) throw new UsageError('the command must have {config} in it');
       this.progress('starting the module …');
       return startTarget({
         ...{ module, command, bootstrap, patienceMs: START_MS, onStarted: endOnSignals },
+        inContainer: container !== undefined,
         ...(hostkey === undefined ? {} : { hostkey }),
       });
     }

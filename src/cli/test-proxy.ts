@@ -30,7 +30,7 @@ export class TestProxyCommand extends PeerCommand {
   api = Option.String({ name: 'dht|kx' });
   listen = Option.String('--listen', { required: true, description: 'HOST:PORT for clients' });
   target = Option.String('--target', { required: true, description: 'HOST:PORT of the module' });
-  rules = Option.String('--rules', { description: 'file of rules (JSON)' });
+  rules = Option.String('--rules', { description: 'file of rules (JSON or YAML)' });
   log = Option.String('--log', { description: 'file for the decoded log, made anew (NDJSON)' });
   pcap = Option.String('--pcap', { description: 'file for the capture, made anew (pcapng)' });
   seed = Option.String('--seed', { description: 'whole number that chance follows from; default: any' });

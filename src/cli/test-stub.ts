@@ -19,7 +19,7 @@ export class TestStubCommand extends PeerCommand {
     description: 'run a stub of a DHT or KX: in memory, from a script, or with a fault',
     examples: [
       ['A DHT to develop a module against', '$0 test stub dht --port 3086'],
-      ['A KX that answers from a script', '$0 test stub kx --port 3087 --script answers.json'],
+      ['A KX that answers from a script', '$0 test stub kx --port 3087 --script answers.yaml'],
       ['A DHT that ignores TTLs', '$0 test stub dht --port 3086 --fault ttl-ignored'],
       ['Which faults are there?', '$0 test stub kx --list-faults'],
     ],
@@ -28,10 +28,10 @@ export class TestStubCommand extends PeerCommand {
   module = Option.String({ name: 'dht|kx' });
   host = Option.String('--hostname', '127.0.0.1', { description: 'address to listen on' });
   port = Option.String('--port', { description: 'port to listen on; 0: the system chooses' });
-  script = Option.String('--script', { description: 'JSON file with canned answers' });
+  script = Option.String('--script', { description: 'file with canned answers, JSON or YAML' });
   fault = Option.String('--fault', { description: 'a fault to have' });
   peers = Option.String('--peers', {
-    description: 'JSON file with the peers that a TRACE finds, target first',
+    description: 'file with the peers that a TRACE finds, target first; JSON or YAML',
   });
   listFaults = Option.Boolean('--list-faults', false, { description: 'list the faults and end' });
 

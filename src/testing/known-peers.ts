@@ -1,5 +1,5 @@
 /**
- * Role: what a tester knows of the network around a module: the JSON file of `--peers`.
+ * Role: what a tester knows of the network around a module: the JSON or YAML file of `--peers`.
  *
  *   [{ "identity": "64 hex digits", "kxPort": 3001, "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "target": true }]
  *
@@ -13,6 +13,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
 import { PeerError } from '../errors.js';
 import type { PeerAddress } from '../wire/message.js';
+import { parseData } from './data-text.js';
 import { ipv4Bytes, ipv6Bytes } from './ip-bytes.js';
 
 export interface KnownPeer extends PeerAddress {
@@ -33,7 +34,7 @@ const schema = v.array(
 export async function loadKnownPeers(file: string): Promise<KnownPeer[]> {
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    value = parseData(await readFile(file, 'utf8'), file);
   } catch (cause) {
     throw new PeerError('known-peers', `${file} cannot be read: ${(cause as Error).message}`, { cause });
   }

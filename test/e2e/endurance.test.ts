@@ -31,7 +31,8 @@ test('something went wrong, and nothing is stuck or left over', () => {
 });
 
 test('one is heard afterwards', () => {
-  for (const pesq of results.pesqAfterwards) assert.ok(pesq !== null && pesq >= 3, `${results.pesqAfterwards}`);
+  for (const pesq of results.pesqAfterwards)
+    assert.ok(pesq !== null && pesq >= 3, `${results.pesqAfterwards}`);
 });
 
 test.run();

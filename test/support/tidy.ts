@@ -28,11 +28,14 @@ const TS_ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['dht', BASE],
   ['kx', [...BASE, 'engine']],
   ['voip', [...BASE, 'engine']],
+  ['metrics', [ROOT_ROOM, 'config']],
   ['testing/attackers', [...BASE, 'testing', 'dht', 'kx', 'engine']],
   ['testing', BASE],
   ['eval/sim', [...BASE, 'eval', 'dht', 'kx', 'engine', 'voip']],
+  // Real calls are drawn as fake ones are.
+  ['eval/lookalike', [...BASE, 'eval', 'voip']],
   ['eval', BASE],
-  ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'eval']],
+  ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'eval', 'metrics']],
   [ROOT_ROOM, []],
 ];
 

@@ -35,22 +35,21 @@ export class Listener {
             remedy: 'Install the Debian package tshark, and run as root.',
           }),
         );
+      // What comes after the first of these changes nothing.
       const timer = setTimeout(() => fail('nothing heard of it'), START_MS);
       child.once('error', (error) => fail(error.message));
       child.once('exit', () => fail('it ended'));
       child.stderr?.on('data', (chunk: Buffer) => {
         said += chunk;
-        if (!/^File: /m.test(said)) return;
-        clearTimeout(timer);
-        child.removeAllListeners('exit');
-        resolve();
+        if (/^File: /m.test(said)) resolve();
       });
+      child.once('exit', () => clearTimeout(timer));
     });
     return new Listener(file, child);
   }
 
   async stop(): Promise<void> {
-    if (this.child.exitCode !== null) return;
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
     const ended = once(this.child, 'exit');
     this.child.kill('SIGINT');
     await ended;

@@ -1,5 +1,5 @@
 /**
- * Role: a module that conformance starts itself, by a command with `{config}` in it, from a config that it writes.
+ * Role: a module that conformance starts itself, by a command with `{config}` in it or in a container, from a config that it writes.
  *
  * Invariants: the module listens where the config says before this resolves; it, and what it started, is ended by `end`, and
  * nothing of its files is left.
@@ -8,6 +8,7 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,7 @@ import { PeerError } from '../../errors.js';
 import { generateHostkeyPem } from '../../identity/hostkey.js';
 import { writePrivateFile } from '../../private-files.js';
 import type { TestedModule } from './check.js';
+import { containerOf } from './container.js';
 import { WireClient } from './wire-client.js';
 
 const HOST = '127.0.0.1';
@@ -26,8 +28,9 @@ const KEPT_OUTPUT = 2_000;
 
 export interface TargetConfig {
   readonly module: TestedModule;
-  /** With `{config}` where the path of the config file belongs. */
+  /** With `{config}` where the path of the config file belongs; the name of an image and arguments, where it is for a container. */
   readonly command: string;
+  readonly inContainer?: boolean;
   /** PEM file; one is made where none is given. */
   readonly hostkey?: string;
   /** HOSTLIST of the config. */
@@ -43,7 +46,7 @@ export interface StartedTarget {
   end(): Promise<void>;
 }
 
-/** Errors: 'target-unreachable' where it ends or does not listen in time. */
+/** Errors: 'target-unreachable' where there is nothing to run containers with, it ends or does not listen in time. */
 export async function startTarget(options: TargetConfig): Promise<StartedTarget> {
   const directory = await mkdtemp(join(tmpdir(), 'peer-conformance-'));
   const ports = await freePorts(4);
@@ -51,7 +54,9 @@ export async function startTarget(options: TargetConfig): Promise<StartedTarget>
   if (options.hostkey === undefined) await writePrivateFile(hostkey, await generateHostkeyPem());
   const config = join(directory, 'peer.ini');
   await writePrivateFile(config, configText(hostkey, ports, options.bootstrap));
-  const target = new Target(options.command.replaceAll('{config}', config), directory);
+  const given = options.command.replaceAll('{config}', config);
+  const container = options.inContainer === true ? containerOf(given, directory) : null;
+  const target = new Target(container?.run ?? given, directory, container?.remove ?? null);
   options.onStarted?.(() => target.end());
   const port = ports[options.module === 'dht' ? 0 : 2] as number;
   try {
@@ -65,14 +70,17 @@ export async function startTarget(options: TargetConfig): Promise<StartedTarget>
 
 class Target {
   readonly #directory: string;
+  readonly #remove: string | null;
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #ending: Promise<void> | null = null;
   #hasEnded = false;
   #output = '';
 
-  constructor(command: string, directory: string) {
+  /** `remove` ends what does not end with the command. */
+  constructor(command: string, directory: string, remove: string | null) {
     this.#directory = directory;
+    this.#remove = remove;
     // A group of its own, so that whatever the command starts ends with it.
     this.#child = spawn('sh', ['-c', command], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const keep = (text: Buffer) => {
@@ -118,6 +126,7 @@ class Target {
     await this.#ended;
     clearTimeout(late);
     this.#signal('SIGKILL');
+    if (this.#remove !== null) await once(spawn('sh', ['-c', this.#remove], { stdio: 'ignore' }), 'close');
     await rm(this.#directory, { recursive: true, force: true });
   }
 

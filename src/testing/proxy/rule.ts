@@ -10,6 +10,7 @@
 import * as v from 'valibot';
 import { PeerError } from '../../errors.js';
 import { type ApiMessage, encodeMessage, MAX_MESSAGE_BYTES, TYPE_NUMBER } from '../../wire/message.js';
+import { formatOf, parseData } from '../data-text.js';
 import { type Api, FIELDS, hex, MESSAGE_SCHEMAS, TYPE_NAMES, type TypeName } from './message-json.js';
 
 export type Direction = 'to-target' | 'to-client';
@@ -138,9 +139,9 @@ export interface GivenRule {
 export function parseRules(text: string, file: string, api: Api): GivenRule[] {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseData(text, file);
   } catch (error) {
-    throw refusal([`${file}: no JSON: ${(error as Error).message}`]);
+    throw refusal([`${file}: no ${formatOf(file)}: ${(error as Error).message}`]);
   }
   const whole = v.safeParse(FileSchema, json);
   if (!whole.success) throw refusal(faults(file, whole.issues));

@@ -1,5 +1,5 @@
 /**
- * Role: what a stub is told to do other than a right module: the JSON file of `peer test stub --script`.
+ * Role: what a stub is told to do other than a right module: the file of `peer test stub --script`, JSON or YAML.
  *
  * Invariants: checked as a whole before the stub listens; the first rule that fits a request and is not used up counts.
  * The format, with an example: docs/testing/stubs.md.
@@ -12,6 +12,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 import * as v from 'valibot';
 import { PeerError } from '../../errors.js';
 import { type ApiMessage, encodeMessage, type PeerAddress, TYPE_NUMBER } from '../../wire/message.js';
+import { formatOf, parseData } from '../data-text.js';
 import { ipv4Bytes, ipv6Bytes } from '../ip-bytes.js';
 
 const MOST_DELAY_MS = 3_600_000;
@@ -101,9 +102,11 @@ export async function loadScript(file: string): Promise<Script> {
 export function parseScript(text: string, file: string): Script {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseData(text, file);
   } catch (cause) {
-    throw new PeerError('stub-script', `${file} is not JSON: ${(cause as Error).message}`, { cause });
+    throw new PeerError('stub-script', `${file} is not ${formatOf(file)}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const result = v.safeParse(script, value);
   if (result.success) return new Script(result.output.rules);

@@ -115,6 +115,30 @@ test('a script that is wrong is refused with the place', () => {
   }
 });
 
+test('a script in YAML is the same as in JSON, and refused with its own name', async () => {
+  const yaml = `
+rules:
+  - type: dht-get          # only these
+    key: ab*
+    answers:
+      - content: first
+      - { contentHex: 00ff }
+`;
+  const answers = await converse('dht', parseScript(yaml, 'script.yaml'), [get(keyFrom(0xab))], 2);
+  assert.equal(
+    answers.map((answer) => answer.type === 'dht-get-reply' && answer.content.toString('latin1')),
+    ['first', '\0\xff'],
+  );
+  for (const [text, place] of [
+    ['rules: [', 'script.yml is not YAML'],
+    ['rules:\n  - type: dht-got', 'rules.0.type'],
+  ] as const)
+    assert.throws(
+      () => parseScript(text, 'script.yml'),
+      (error: unknown) => error instanceof PeerError && error.message.includes(place),
+    );
+});
+
 test('IPv6 addresses in all their forms', () => {
   assert.equal(ipv6Bytes('::'), Buffer.alloc(16));
   assert.equal(ipv6Bytes('2001:db8::1').toString('hex'), '20010db8000000000000000000000001');
