@@ -31,6 +31,13 @@ export interface PhoneState {
   readonly statistics: { readonly voice: { readonly received: number } | null } | null;
 }
 
+/** What is waited for cannot come any more. */
+export class StepFailed extends PeerError {
+  constructor(message: string) {
+    super('endurance', message);
+  }
+}
+
 export class Phone {
   constructor(
     readonly network: PeerNetwork,
@@ -47,24 +54,28 @@ export class Phone {
     return this.network.request(this.peer, 'voip', verb, args);
   }
 
+  /** Errors: 'endurance' while the module starts. */
   async state(): Promise<PhoneState> {
-    return ((await this.request('status')) as { state: PhoneState }).state;
+    const { state } = (await this.request('status')) as { state?: PhoneState };
+    if (state === undefined) throw new PeerError('endurance', `${this.name}: the VoIP module is starting`);
+    return state;
   }
 
-  /** Waits until `find` finds something. Errors: 'endurance', with what was there instead. */
+  /** Waits until `find` finds something, or throws StepFailed. Errors: 'endurance', with what was there instead. */
   async until<T>(what: string, patienceMs: number, find: (state: PhoneState) => T | undefined): Promise<T> {
     const end = performance.now() + patienceMs;
     let seen: unknown;
     for (;;) {
+      let found: T | undefined;
       try {
         const state = await this.state();
         seen = state.calls.length > 0 ? state.calls : state.call;
-        const found = find(state);
-        if (found !== undefined) return found;
+        found = find(state);
       } catch (error) {
-        if (!(error instanceof PeerError) || error.code === 'endurance') throw error;
+        if (!(error instanceof PeerError) || error instanceof StepFailed) throw error;
         seen = error.message;
       }
+      if (found !== undefined) return found;
       if (performance.now() > end)
         throw new PeerError('endurance', `${this.name}: not ${what}: ${JSON.stringify(seen)}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));

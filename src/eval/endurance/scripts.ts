@@ -6,9 +6,8 @@
  * Not here: who calls whom and when (main.ts).
  */
 
-import { PeerError } from '../../errors.js';
 import type { SeededRandom } from '../sim/seeded-random.js';
-import type { Phone, PhoneCall } from './phone.js';
+import { type Phone, type PhoneCall, StepFailed } from './phone.js';
 import type { Script } from './results.js';
 
 const RING_MS = 30_000;
@@ -121,8 +120,7 @@ function untilCall(
     const view = calls.find(({ id }) => id === call);
     if (view === undefined) {
       const { reason, detail } = last?.id === call ? last : { reason: 'gone', detail: undefined };
-      throw new PeerError(
-        'endurance',
+      throw new StepFailed(
         `${phone.name}: not ${what}: ended, ${reason}${detail === undefined ? '' : `: ${detail}`}`,
       );
     }

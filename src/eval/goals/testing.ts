@@ -13,6 +13,7 @@ import {
   type StubConformance,
 } from './conformance-results.js';
 import { type Goal, type Outcome, runParts, type Tell } from './goal.js';
+import { proxiedGoal } from './testing-proxied.js';
 
 const OWN = fileURLToPath(new URL('./own-conformance.js', import.meta.url));
 const STUBS = fileURLToPath(new URL('./stub-conformance.js', import.meta.url));
@@ -26,6 +27,7 @@ export const testingGoals: readonly Goal[] = [
     sampleSize: `our DHT and KX among ${PEERS} real peers; a stub for each fault, a process each; all checks, recommended ones too`,
     run: (tell) => runParts([part(ownModules), part(faultyStubs)], tell),
   },
+  proxiedGoal,
 ];
 
 const part = (run: Goal['run']) => ({ title: '', sampleSize: '', run });
