@@ -6,7 +6,7 @@
  * Not here: what is done in a call (scripts.ts).
  */
 
-import type { SeededRandom } from '../sim/seeded-random.js';
+import { any, between, fraction, integer } from './chance.js';
 import type { Mishaps } from './mishaps.js';
 import type { Phone } from './phone.js';
 import type { CallRecord, Script } from './results.js';
@@ -23,7 +23,6 @@ const VAIN_WITHIN_MS = 330_000;
 export interface CallsByChanceParts {
   readonly phones: readonly Phone[];
   readonly mishaps: Mishaps;
-  readonly random: SeededRandom;
   readonly isOver: () => boolean;
   readonly tell: (text: string) => void;
 }
@@ -43,11 +42,11 @@ export class CallsByChance {
 
   /** Calls until all is over; several may run at the same time, half as many as there are people at most. */
   async run(): Promise<void> {
-    const { phones, random, isOver, tell } = this.#o;
+    const { phones, isOver, tell } = this.#o;
     while (!isOver()) {
       const free = phones.filter((phone) => !this.#busy.has(phone));
-      const [caller] = free.splice(random.integer(free.length), 1) as [Phone];
-      const callee = free[random.integer(free.length)] as Phone;
+      const [caller] = free.splice(integer(free.length), 1) as [Phone];
+      const callee = any(free);
       const pair = [caller, callee];
       for (const phone of pair) this.#busy.add(phone);
       const record = await this.#call(caller, callee);
@@ -59,17 +58,17 @@ export class CallsByChance {
       const { script, fault, excuse = 'no excuse' } = record;
       if (fault !== undefined) tell(`${caller.name} → ${callee.name}, ${script}: ${fault} (${excuse})`);
       if (this.calls.length % 10 === 0) tell(`${this.calls.length} calls`);
-      await pause(between(PAUSE_MS, random));
+      await pause(between(PAUSE_MS));
       // So that the next call may be one with somebody else.
-      if (random.fraction() < WAITING) while (this.#busy.size > 0 && !isOver()) await pause(200);
+      if (fraction() < WAITING) while (this.#busy.size > 0 && !isOver()) await pause(200);
     }
   }
 
   async #call(caller: Phone, callee: Phone): Promise<CallRecord> {
-    const { mishaps, random } = this.#o;
+    const { mishaps } = this.#o;
     const script = this.#scriptFor(caller, callee);
     const beganMs = performance.now();
-    const fault = await play(script, caller, callee, between(TALK_MS, random), random).then(
+    const fault = await play(script, caller, callee, between(TALK_MS)).then(
       () => undefined,
       (error: Error) => error.message,
     );
@@ -88,17 +87,13 @@ export class CallsByChance {
     const pair = `${caller.name} ${callee.name}`;
     const now = performance.now();
     this.#vain = this.#vain.filter(({ atMs }) => now - atMs < VAIN_WITHIN_MS);
-    const chance = this.#o.random.fraction();
+    const chance = fraction();
     const often = this.#vain.filter((one) => one.pair === pair).length;
     if (chance < 0.66 || often >= MOST_IN_VAIN) return 'talk';
     this.#vain.push({ pair, atMs: now });
     if (chance < 0.78) return 'decline';
     return chance < 0.9 ? 'give-up' : 'change-mind';
   }
-}
-
-function between([least, most]: readonly [number, number], random: SeededRandom): number {
-  return least + random.integer(most - least);
 }
 
 function pause(ms: number): Promise<void> {

@@ -17,16 +17,15 @@ import { finishWith } from '../goals/finish.js';
 import { BridgedHosts } from '../namespaces.js';
 import { PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
-import { SeededRandom } from '../sim/seeded-random.js';
 import { speakInTurn } from '../speech-in-turn.js';
 import { CallsByChance } from './calls-by-chance.js';
+import { between } from './chance.js';
 import { Footprints } from './footprints.js';
 import { Mishaps } from './mishaps.js';
 import { Phone } from './phone.js';
 import type { EnduranceResults } from './results.js';
 
 const SELF = fileURLToPath(import.meta.url);
-const SEED = 'endurance';
 const WATCHED = ['alice', 'bob', 'carol'];
 const VICTIM = 'dave';
 const RELAYS = ['erin', 'frank', 'grace', 'heidi'];
@@ -49,7 +48,6 @@ if (directory === null) {
 async function endure(minutes: number, below: string): Promise<EnduranceResults> {
   const network = new PeerNetwork(new BridgedHosts('network'), below);
   const progress = new Progress(process.stderr);
-  const random = new SeededRandom(SEED);
   try {
     const people = await start(network, progress);
     const phones = await Promise.all(people.map(async ({ peer }) => phoneOf(network, peer)));
@@ -57,7 +55,7 @@ async function endure(minutes: number, below: string): Promise<EnduranceResults>
     const footprints = await watch(network, watched);
     const relays = network.peers.filter(({ host }) => RELAYS.includes(host.name));
     const victim = people.find(({ name }) => name === VICTIM)?.peer as Person['peer'];
-    const mishaps = new Mishaps({ network, relays, victim, listeners: watched, random });
+    const mishaps = new Mishaps({ network, relays, victim, listeners: watched });
     const left: string[] = [];
 
     const begunMs = performance.now();
@@ -66,11 +64,10 @@ async function endure(minutes: number, below: string): Promise<EnduranceResults>
       () => void footprints.look().catch((error) => left.push(error.message)),
       LOOK_EVERY_MS,
     );
-    const troubles = trouble(mishaps, random, isOver, progress);
+    const troubles = trouble(mishaps, isOver, progress);
     const chance = new CallsByChance({
       phones,
       mishaps,
-      random,
       isOver,
       tell: (text) => progress.step(text),
     });
@@ -137,15 +134,9 @@ async function watch(network: PeerNetwork, people: readonly Person[]): Promise<F
   return footprints;
 }
 
-async function trouble(
-  mishaps: Mishaps,
-  random: SeededRandom,
-  isOver: () => boolean,
-  progress: Progress,
-): Promise<void> {
+async function trouble(mishaps: Mishaps, isOver: () => boolean, progress: Progress): Promise<void> {
   for (;;) {
-    const [least, most] = MISHAP_EVERY_MS;
-    await pauseUnless(isOver, least + random.integer(most - least));
+    await pauseUnless(isOver, between(MISHAP_EVERY_MS));
     if (isOver()) return;
     await mishaps.one();
     progress.step(`mishaps: ${JSON.stringify(mishaps.counts)}`);

@@ -12,7 +12,7 @@ import { promisify } from 'node:util';
 import type { ModuleName } from '../../config/config.js';
 import type { Person } from '../demo/person.js';
 import type { NetworkPeer, PeerNetwork } from '../peer-network.js';
-import type { SeededRandom } from '../sim/seeded-random.js';
+import { any, fraction, integer } from './chance.js';
 
 const AWAY_MS = 8_000;
 /** Calls of so long afterwards may still fail to be set up by it. */
@@ -32,7 +32,6 @@ export interface MishapParts {
   readonly victim: NetworkPeer;
   /** Whose devices vanish. */
   readonly listeners: readonly Person[];
-  readonly random: SeededRandom;
 }
 
 export class Mishaps {
@@ -46,19 +45,15 @@ export class Mishaps {
 
   /** One of them, by chance; resolves when what was taken away is back. */
   async one(): Promise<void> {
-    const { relays, victim, listeners, random } = this.#o;
-    const any = <T>(list: readonly T[]) => list[random.integer(list.length)] as T;
+    const { relays, victim, listeners } = this.#o;
     const listener = any(listeners);
-    const chance = random.integer(6);
+    const chance = integer(6);
     if (chance < 2) await this.#kill(any(relays), 'kx', 'set-up');
     else if (chance === 2) await this.#kill(any(relays), 'dht', 'set-up');
     else if (chance === 3)
-      await this.#kill(victim, random.fraction() < 0.5 ? 'voip' : 'kx', { peer: victim.host.name });
+      await this.#kill(victim, fraction() < 0.5 ? 'voip' : 'kx', { peer: victim.host.name });
     else if (chance === 4)
-      await this.#unplug(
-        listener,
-        random.fraction() < 0.5 ? listener.sinks.microphone : listener.sinks.loudspeaker,
-      );
+      await this.#unplug(listener, fraction() < 0.5 ? listener.sinks.microphone : listener.sinks.loudspeaker);
     else await this.#endSound(listener);
   }
 

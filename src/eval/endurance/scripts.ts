@@ -6,7 +6,7 @@
  * Not here: who calls whom and when (main.ts).
  */
 
-import type { SeededRandom } from '../sim/seeded-random.js';
+import { fraction, integer } from './chance.js';
 import { type Phone, type PhoneCall, StepFailed } from './phone.js';
 import type { Script } from './results.js';
 
@@ -22,17 +22,11 @@ interface Side {
 }
 
 /** Plays it to its end. Errors: 'endurance', with what was not so. */
-export async function play(
-  script: Script,
-  caller: Phone,
-  callee: Phone,
-  talkMs: number,
-  random: SeededRandom,
-): Promise<void> {
+export async function play(script: Script, caller: Phone, callee: Phone, talkMs: number): Promise<void> {
   const { id } = (await caller.request('call', { to: callee.id })) as PhoneCall;
   const here: Side = { phone: caller, call: id };
   if (script === 'change-mind') {
-    await pause(random.integer(1_500));
+    await pause(integer(1_500));
     await caller.request('hangup', { call: id });
     await both('free', [caller, callee]);
     return;
@@ -40,37 +34,37 @@ export async function play(
   await untilState(here, 'ringing', RING_MS);
   const there: Side = { phone: callee, call: await ringingFrom(caller, callee) };
   if (script === 'give-up') {
-    await pause(random.integer(3_000));
+    await pause(integer(3_000));
     await caller.request('hangup', { call: id });
   } else if (script === 'decline') {
     await callee.request('decline', { call: there.call });
   } else {
-    await pause(random.integer(3_000));
+    await pause(integer(3_000));
     await callee.request('accept', { call: there.call });
     await Promise.all([here, there].map((side) => untilState(side, 'active', STEP_MS)));
-    await talk([here, there], talkMs, random);
-    const ends = random.fraction() < 0.5 ? here : there;
+    await talk([here, there], talkMs);
+    const ends = fraction() < 0.5 ? here : there;
     await ends.phone.request('hangup', { call: ends.call });
   }
   await both('free', [caller, callee]);
 }
 
 /** Voice flows, each may mute and hold, and voice flows again. */
-async function talk(sides: readonly [Side, Side], talkMs: number, random: SeededRandom): Promise<void> {
+async function talk(sides: readonly [Side, Side], talkMs: number): Promise<void> {
   const end = performance.now() + talkMs;
   await voiceFlows(sides);
   while (performance.now() < end) {
-    const [one, other] = random.fraction() < 0.5 ? sides : [sides[1], sides[0]];
-    const chance = random.fraction();
+    const [one, other] = fraction() < 0.5 ? sides : [sides[1], sides[0]];
+    const chance = fraction();
     if (chance < 0.3) {
       await one.phone.request('hold', { held: true, call: one.call });
       await untilCall(other, 'put on hold', ({ heldByRemote }) => heldByRemote);
-      await pause(random.integer(4_000));
+      await pause(integer(4_000));
       await one.phone.request('hold', { held: false, call: one.call });
       await untilCall(other, 'taken from hold', ({ heldByRemote }) => !heldByRemote);
     } else if (chance < 0.6) {
       await one.phone.request('mute', { muted: true, call: one.call });
-      await pause(random.integer(4_000));
+      await pause(integer(4_000));
       await one.phone.request('mute', { muted: false, call: one.call });
     } else await pause(2_000);
   }

@@ -5,13 +5,13 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import type { CallSoakResults } from '../call-soak-results.js';
 import type { EnduranceResults, Footprint } from '../endurance/results.js';
-import type { CallSoakResults } from '../sim/call-soak.js';
 import { runCommand } from './command.js';
 import { type Goal, type Outcome, runParts, type Tell } from './goal.js';
 
 const PROGRAM = fileURLToPath(new URL('../endurance/main.js', import.meta.url));
-const VIRTUAL = fileURLToPath(new URL('../sim/call-soak.js', import.meta.url));
+const VIRTUAL = fileURLToPath(new URL('../call-soak-results.js', import.meta.url));
 const MINUTES = 60;
 const HOURS = 10;
 const TELEPHONES = 24;

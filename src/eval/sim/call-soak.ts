@@ -9,6 +9,7 @@
  */
 
 import type { CallView } from '../../voip/call.js';
+import type { CallSoakResults } from '../call-soak-results.js';
 import { SeededRandom } from './seeded-random.js';
 import { VirtualClock } from './virtual-clock.js';
 import { namedIdentity, type VirtualTelephone, VirtualTelephones } from './virtual-telephones.js';
@@ -21,25 +22,6 @@ const QUIET_MS = 180_000;
 const END_MS = 1_200_000;
 /** Without anybody doing anything, no call stays longer than this in a state before the answer. */
 const LONGEST_STATE_MS = 120_000;
-
-export interface CallSoakResults {
-  readonly hours: number;
-  readonly telephones: number;
-  /** Calls by how they ended. */
-  readonly ends: Readonly<Record<string, number>>;
-  readonly resumed: number;
-  readonly crossed: number;
-  readonly faults: readonly string[];
-  /** What is left when everybody has hung up. */
-  readonly left: {
-    readonly calls: number;
-    readonly voices: number;
-    readonly connections: number;
-    readonly timers: number;
-  };
-  /** Bytes of heap in use after the first hour, and at the end. */
-  readonly heap: { readonly early: number; readonly late: number };
-}
 
 async function soak(hours: number, count: number, seed: number): Promise<CallSoakResults> {
   const random = new SeededRandom(String(seed));

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CallSoakResults } from '../../../src/eval/sim/call-soak.js';
+import type { CallSoakResults } from '../../../src/eval/call-soak-results.js';
 
 const test = suite('four hours of calls');
 const PROGRAM = fileURLToPath(new URL('../../../src/eval/sim/call-soak.js', import.meta.url));
