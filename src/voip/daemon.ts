@@ -48,6 +48,14 @@ const CallArguments = v.optional(v.object({ call: callId }), {});
 const MuteArguments = v.object({ muted: v.boolean(), call: callId });
 const HoldArguments = v.object({ held: v.boolean(), call: callId });
 const DeviceArguments = v.object({ device: v.picklist(['input', 'output']), name: v.optional(v.string()) });
+/** The newest ones, but those that are skipped; so many fit into a line. */
+const CallsArguments = v.optional(
+  v.object({
+    count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100)), 100),
+    skip: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+  }),
+  {},
+);
 const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
 
 const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_600_000)));
@@ -259,7 +267,11 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         fakeCalls.begin(definedOnly(parseArguments(FakeCallArguments, args)));
         return true;
       },
-      calls: () => callLog.list(),
+      calls: async (args) => {
+        const { count, skip } = parseArguments(CallsArguments, args);
+        const calls = await callLog.list();
+        return calls.slice(0, Math.max(calls.length - skip, 0)).slice(-count);
+      },
       'clear-calls': () => callLog.clear(),
     },
     attachEvents: (send) => {
