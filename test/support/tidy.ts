@@ -34,7 +34,7 @@ const TS_ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['eval/sim', [...BASE, 'eval', 'dht', 'kx', 'engine', 'voip']],
   // Real calls are drawn as fake ones are.
   ['eval/lookalike', [...BASE, 'eval', 'voip']],
-  ['eval', BASE],
+  ['eval', [...BASE, 'eval/lookalike']],
   ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'eval', 'metrics']],
   [ROOT_ROOM, []],
 ];
