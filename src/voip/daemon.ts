@@ -59,10 +59,7 @@ const CallsArguments = v.optional(
 const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
 
 const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_600_000)));
-const FakeCallArguments = v.optional(
-  v.object({ restMs: milliseconds, ringMs: milliseconds, talkMs: milliseconds }),
-  {},
-);
+const FakeCallArguments = v.optional(v.object({ ringMs: milliseconds, talkMs: milliseconds }), {});
 
 export interface VoipOptions {
   /** Accept every call at once. */
@@ -102,7 +99,10 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       extensions: kx.extensions,
       log,
       startAfterMs,
-      isBusy: () => fakes.has(identity) || telephone.calls.some((call) => call.identity === identity.name),
+      isBusy: () =>
+        fakes.has(identity)
+          ? fakeCalls.isGoingOn
+          : telephone.calls.some((call) => call.identity === identity.name),
       onChange,
     });
   const refresh = async () => {

@@ -2,9 +2,11 @@
  * Role: calls that only look like calls (Spec 3.3): this peer calls itself, by a pseudo-identity made for one call.
  *
  * Each goes the whole way of a real one: a record in the DHT, tunnels on both sides, look-up, handshake, ringing, voice of comfort noise, and an end
- * by one of the two. Voice goes one way only: out by the one tunnel and in by the other it is as much there as back.
+ * by one of the two. Voice goes one way only: out by the one tunnel and in by the other it is as much there as back. The pseudo-identity is
+ * registered as soon as the call before is over, so that no registration tells that a call follows.
  *
- * Invariants: a real call takes the place of a fake one, which hangs up at once; one fake call at a time; nothing of it is left.
+ * Invariants: a real call takes the place of a fake one, which hangs up at once; one fake call at a time; nothing of it is left but
+ * the registration for the next one.
  *
  * Not here: when they are and how long (fake-schedule.ts).
  */
@@ -47,6 +49,12 @@ export interface FakeCallsOptions {
   readonly log: Logger;
 }
 
+/** Who is to be called next. */
+interface Published {
+  readonly callee: NamedPseudoIdentity;
+  readonly isReachable: () => boolean;
+}
+
 /** The one that goes on. */
 interface Running {
   readonly callee: NamedPseudoIdentity;
@@ -63,6 +71,7 @@ export class FakeCalls {
   readonly counters = { begun: 0, answered: 0, gaveWay: 0, failed: 0 };
   readonly #options: FakeCallsOptions;
   #timer: TimerHandle | null = null;
+  #published: Published | null = null;
   #running: Running | null = null;
   #done: Promise<void> = Promise.resolve();
   #closed = false;
@@ -109,6 +118,10 @@ export class FakeCalls {
     return true;
   }
 
+  get isGoingOn(): boolean {
+    return this.#running !== null;
+  }
+
   /** Begins one now, for measurements; what is not given is drawn. Errors: 'call-busy'. */
   begin(wanted: Partial<FakeCallPlan>): void {
     const { clock, fraction, isBusy } = this.#options;
@@ -132,11 +145,13 @@ export class FakeCalls {
     if (this.#timer !== null) this.#options.clock.clearTimer(this.#timer);
     if (this.#running !== null) this.#stop(this.#running);
     await this.#done;
+    await this.#withdraw();
   }
 
   #plan(): void {
     const { clock, callsPerDay, fraction } = this.#options;
     if (this.#closed || callsPerDay === 0) return;
+    this.#publish();
     const plan = drawFakeCall(callsPerDay, fraction);
     this.#timer = clock.setTimer(plan.afterMs, () => {
       this.#timer = null;
@@ -148,23 +163,37 @@ export class FakeCalls {
     this.#done = this.#run(plan).then(() => this.#plan());
   }
 
+  /** Whoever is to be called next, registered now where there is nobody yet. */
+  #publish(): Published {
+    if (this.#published !== null) return this.#published;
+    const name = `fake-${randomBytes(4).toString('hex')}`;
+    const callee = { ...generatePseudoIdentity(), name, createdSeconds: 0 };
+    this.#published = { callee, isReachable: this.#options.publish(callee) };
+    return this.#published;
+  }
+
+  async #withdraw(): Promise<void> {
+    const published = this.#published;
+    this.#published = null;
+    if (published === null) return;
+    await this.#options.withdraw(published.callee);
+    published.callee.secretKey.fill(0);
+  }
+
   async #run(plan: FakeCallPlan): Promise<void> {
-    const { isBusy, publish, withdraw, log } = this.#options;
+    const { isBusy, log } = this.#options;
     if (isBusy()) return;
     let end = () => {};
     const over = new Promise<void>((resolve) => {
       end = resolve;
     });
-    const name = `fake-${randomBytes(4).toString('hex')}`;
-    const callee = { ...generatePseudoIdentity(), name, createdSeconds: 0 };
+    const { callee, isReachable } = this.#publish();
     const caller = generatePseudoIdentity();
     const running = { callee, caller, plan, abort: new AbortController(), conversations: [], over, end };
     this.#running = running;
     this.counters.begun += 1;
     try {
-      const isReachable = publish(callee);
       await this.#until(running, isReachable, REGISTER_MS);
-      await this.#rest(running, plan.restMs);
       await this.#call(running);
       await over;
     } catch (error) {
@@ -174,8 +203,7 @@ export class FakeCalls {
       }
     }
     this.#stop(running);
-    await withdraw(callee);
-    callee.secretKey.fill(0);
+    await this.#withdraw();
     this.#running = null;
   }
 

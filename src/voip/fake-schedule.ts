@@ -10,13 +10,10 @@
 const DAY_MS = 86_400_000;
 const RING = { medianMs: 8_000, sigma: 0.6, leastMs: 2_000, mostMs: 40_000 };
 const TALK = { medianMs: 75_000, sigma: 1.1, leastMs: 5_000, mostMs: 3_600_000 };
-/** How long a pseudo-identity has been there before somebody calls it. */
-const REST = { medianMs: 180_000, sigma: 0.8, leastMs: 30_000, mostMs: 1_800_000 };
 
 export interface FakeCallPlan {
   /** From the end of the one before. */
   readonly afterMs: number;
-  readonly restMs: number;
   readonly ringMs: number;
   readonly talkMs: number;
 }
@@ -26,7 +23,6 @@ export function drawFakeCall(callsPerDay: number, fraction: () => number): FakeC
   const afterMs = (-Math.log(1 - fraction()) * DAY_MS) / callsPerDay;
   return {
     afterMs,
-    restMs: logNormal(REST, fraction),
     ringMs: logNormal(RING, fraction),
     talkMs: logNormal(TALK, fraction),
   };

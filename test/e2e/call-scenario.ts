@@ -47,7 +47,7 @@ try {
   const id: string = ids[0].id;
   await network.runPeer(caller.host, ['contact', 'add', 'friend', id, '-c', caller.config.file]);
 
-  await network.request(caller, 'voip', 'fake-call', { restMs: 1_000, ringMs: 1_000, talkMs: 3_000 });
+  await network.request(caller, 'voip', 'fake-call', { ringMs: 1_000, talkMs: 3_000 });
   await network.waitFor(
     caller,
     'voip',

@@ -2,15 +2,19 @@
  * Role: how well two kinds of observations can be told apart: the area under the curve (AUC) of a random forest on observations that it has
  * not learned from, and of each feature alone.
  *
- * An AUC of 0.5 is guessing, 1 is certainty. Each fold has equally many of both kinds, and only those of one fold are compared, so
- * that guessing comes to 0.5 on average also with few observations.
+ * An AUC of 0.5 is guessing, 1 is certainty. Equally many of both kinds are learned from, so that guessing comes to 0.5 on average
+ * also with few observations.
  */
 
 import { RandomForestClassifier } from 'ml-random-forest';
 import type { Observation } from './results.js';
 
-const FOLDS = 5;
-const REPEATS = 10;
+/** Share that is learned from, and the most of each kind: trees take a time that grows with the square. */
+const LEARNED = 0.8;
+const MOST_LEARNED = 100;
+/** Learned anew until so many were tested, and so often at least: where there are few, chance has much to say. */
+const TESTED = 400;
+const LEAST_ROUNDS = 3;
 const TREES = 100;
 const FEATURES_A_TREE = 0.5;
 
@@ -32,29 +36,24 @@ export function tellApart(
   const names = Object.keys(ones[0]?.features ?? {});
   const row = ({ features }: Observation) => names.map((name) => features[name] ?? 0);
   const [a, b] = [ones.map(row), others.map(row)];
-  const folds: number[] = [];
-  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+  const areas: number[] = [];
+  const learned = Math.min(Math.floor(Math.min(a.length, b.length) * LEARNED), MOST_LEARNED);
+  const rounds = Math.max(LEAST_ROUNDS, Math.ceil(TESTED / (a.length + b.length - 2 * learned)));
+  for (let round = 0; round < rounds; round += 1) {
     const [left, right] = [shuffled(a, fraction), shuffled(b, fraction)];
-    for (let fold = 0; fold < FOLDS; fold += 1) {
-      const isTested = (_: unknown, index: number) => index % FOLDS === fold;
-      const isLearned = (_: unknown, index: number) => index % FOLDS !== fold;
-      const [learnA, learnB] = [left.filter(isLearned), right.filter(isLearned)];
-      const [testA, testB] = [left.filter(isTested), right.filter(isTested)];
-      if (testA.length === 0 || testB.length === 0) continue;
-      const forest = new RandomForestClassifier({
-        ...{ nEstimators: TREES, maxFeatures: FEATURES_A_TREE, noOOB: true },
-        seed: repeat * FOLDS + fold,
-      });
-      forest.train([...learnA, ...learnB], [...learnA.map(() => 1), ...learnB.map(() => 0)]);
-      const score = (rows: number[][]) =>
-        forest
-          .predictionValues(rows)
-          .to2DArray()
-          .map((votes) => votes.reduce((sum, vote) => sum + vote, 0) / votes.length);
-      folds.push(areaUnderCurve(score(testA), score(testB)));
-    }
+    const forest = new RandomForestClassifier({
+      ...{ nEstimators: TREES, maxFeatures: FEATURES_A_TREE, noOOB: true, seed: round },
+    });
+    const [learnA, learnB] = [left.slice(0, learned), right.slice(0, learned)];
+    forest.train([...learnA, ...learnB], [...learnA.map(() => 1), ...learnB.map(() => 0)]);
+    const score = (rows: number[][]) =>
+      forest
+        .predictionValues(rows)
+        .to2DArray()
+        .map((votes) => votes.reduce((sum, vote) => sum + vote, 0) / votes.length);
+    areas.push(areaUnderCurve(score(left.slice(learned)), score(right.slice(learned))));
   }
-  const auc = folds.reduce((sum, value) => sum + value, 0) / folds.length;
+  const auc = areas.reduce((sum, value) => sum + value, 0) / areas.length;
   const single = names.map((name, index) => {
     const area = areaUnderCurve(
       a.map((values) => values[index] as number),

@@ -20,7 +20,7 @@ import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { featuresOf } from './features.js';
 import { Listener, readSeen } from './packets.js';
 import { phasesOf } from './phases.js';
-import type { LookalikeResults, Trial } from './results.js';
+import type { LookalikeResults, Observation, Trial } from './results.js';
 import { TrialPair } from './trial-pair.js';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -79,13 +79,14 @@ async function observe(calls: number, below: string): Promise<LookalikeResults> 
     await listener.stop();
     progress.step('reading the capture');
     const seen = await readSeen(listener.file);
-    const observations = trials.map((trial) => {
+    const observations = trials.flatMap((trial): Observation[] => {
       const peer = network.peers.find(({ host }) => host.name === trial.peer);
       const host = Number(peer?.host.ipv4.split('.').at(-1));
       const packets = seen.get(host);
       if (packets === undefined) throw new Error(`nothing was seen of ${trial.peer}`);
       const features = featuresOf(packets, trial, peer?.config.kx?.outreachPort ?? 0);
-      return { kind: trial.kind, peer: trial.peer, features };
+      if (features === null) failed.push(`${trial.peer}: the rate did not rise`);
+      return features === null ? [] : [{ kind: trial.kind, peer: trial.peer, features }];
     });
     return { phases, observations, failed };
   } finally {
@@ -100,7 +101,9 @@ async function settle(network: PeerNetwork, name: string): Promise<Person> {
   const peer = await network.reconfigure(added, (text) =>
     text
       .replace(/^# AUDIO_INPUT =.*$/m, `AUDIO_INPUT = ${sound.microphone}`)
-      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${sound.loudspeaker}`),
+      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${sound.loudspeaker}`)
+      // So few that none comes by itself, but the one to be called stands ready.
+      .replace(/^# FAKE_CALLS =.*$/m, 'FAKE_CALLS = 1'),
   );
   await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
   network.start(peer, 'up', ['up', '-c', peer.config.file], sound.environment);

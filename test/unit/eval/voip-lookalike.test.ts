@@ -49,29 +49,32 @@ test('what differs is told apart, and by which feature; what does not is guessed
   assert.ok(mean > 0.38 && mean < 0.62, `guessing comes to ${aucs}`);
 });
 
-test('features of a call: rates, gaps, sizes, and when the rate was raised', () => {
+test('features of a call: the rate that rises and falls, what goes on meanwhile, and how quiet it was before', () => {
   const seen: Seen = { atMs: [], isOut: [], other: [], port: [], size: [] };
-  const answeredMs = 1_000_000;
-  const endedMs = answeredMs + 30_000;
-  for (let atMs = answeredMs - 600_000; atMs < endedMs + 60_000; atMs += 10) {
-    const inCall = atMs >= answeredMs - 2_000 && atMs < endedMs + 10_000;
-    const earlier = atMs >= answeredMs - 200_000 && atMs < answeredMs - 190_000;
+  const [raisedMs, endedMs, fallenMs] = [1_000_000, 1_040_000, 1_070_000];
+  for (let atMs = raisedMs - 700_000; atMs < fallenMs + 60_000; atMs += 10) {
+    const inCall = atMs >= raisedMs && atMs < fallenMs;
+    const earlier = atMs >= raisedMs - 200_000 && atMs < raisedMs - 190_000;
     if (!inCall && !earlier && atMs % 50 !== 0) continue;
     seen.atMs.push(atMs);
     seen.isOut.push(true);
-    seen.other.push(atMs % 4 === 0 ? 3 : 2);
+    seen.other.push(atMs % 40 === 0 ? 3 : 2);
     seen.port.push(atMs % 1_000 === 0 ? 3_000 : 3_001);
     seen.size.push(384);
   }
-  const features = featuresOf(seen, { kind: 'caller', peer: 'p0', answeredMs, endedMs }, 3_001);
+  const trial = { kind: 'caller' as const, peer: 'p0', answeredMs: raisedMs, endedMs };
+  const features = featuresOf(seen, trial, 3_001) ?? {};
+  assert.is(features['raised for'], 70);
   assert.ok(Math.abs((features['talk out rate'] ?? 0) - 99) < 1, `${features['talk out rate']}`);
   assert.is(features['talk in rate'], 0);
   assert.is(features['talk dht rate'], 1);
   assert.is(features['talk out gap p50'], 10);
+  assert.ok((features['talk out 50 Hz'] ?? 1) < 0.1);
   assert.is(features['talk out others'], 2);
   assert.is(features['kx sizes'], 1);
-  assert.is(features['raised after'], 10);
-  assert.is(features['quiet before'], 160);
+  assert.is(features['after out rate'], 19);
+  assert.is(features['quiet before'], 182);
+  assert.is(featuresOf(seen, { ...trial, endedMs: raisedMs - 100_000 }, 3_001), null);
 });
 
 test('phases are alike only with one size and one rate each way', () => {
@@ -90,7 +93,7 @@ test('phases are alike only with one size and one rate each way', () => {
 test('the verdict needs enough of each kind', () => {
   const random = chance(2);
   const few = [...observations('caller', 20, 0, random), ...observations('fake', 20, 0, random)];
-  assert.is(judgeLookalike({ phases: [], observations: few, failed: [] }).passed, false);
+  assert.is(judgeLookalike({ phases: [], observations: few, failed: [] }, 21).passed, false);
 });
 
 test.run();

@@ -4,7 +4,7 @@
 //! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other. A cell goes out at once, never later, and is counted against the next
 //! beat or answer; so what a listener sees is the beat, with some datagrams a little early.
 //!
-//! Two beats: a slow one while nothing happens, and that of whole calls while cells flow faster than the slow one hides. How
+//! Two beats: a slow one while nothing happens, and that of whole calls while something is sent to the other end of a tunnel, or cells flow faster than the slow one hides. How
 //! many calls, how long they last beyond the last cell, and which way they go is not seen.
 
 use cell::layout::DATAGRAM_BYTES;
@@ -67,6 +67,12 @@ impl Cover {
             self.active_until = now + ACTIVE_FOR;
             self.next_beat = self.next_beat.min(now + self.active_every);
         }
+    }
+
+    /// A call begins or goes on: the beat of calls from now on, so that its first cells do not show either, nor how it rings.
+    pub(super) fn raise(&mut self, now: Duration) {
+        self.active_until = now + ACTIVE_FOR;
+        self.next_beat = self.next_beat.min(now + self.active_every);
     }
 
     /// Something goes out that takes the place of a later beat.

@@ -49,6 +49,13 @@ impl Links {
         self.covering = Covering { calls, peers: wanted, links: Vec::new(), dial_at: now };
     }
 
+    /// A call begins or goes on through a link.
+    pub fn raise_cover(&mut self, now: Duration, link: LinkId) {
+        if let Some(Link { state: State::Up(session), .. }) = self.get_mut(link) {
+            session.raise_cover(now);
+        }
+    }
+
     /// Beats, and looks after links that have gone.
     pub(super) fn tick_cover(
         &mut self,

@@ -207,6 +207,13 @@ impl Session {
         self.cover = cover;
     }
 
+    /// A call goes through this link: its cover, where it has one, is that of calls.
+    pub(super) fn raise_cover(&mut self, now: Duration) {
+        if let Some(cover) = &mut self.cover {
+            cover.raise(now);
+        }
+    }
+
     /// When cover has something to do next.
     pub(super) fn next_beat(&self) -> Option<Duration> {
         self.cover.as_ref().map(Cover::next_beat)

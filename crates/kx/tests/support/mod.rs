@@ -91,10 +91,16 @@ pub struct Node {
 /// What the network does to a datagram: nothing (`Some` unchanged), change, drop, or multiply it.
 pub type Mangle = Box<dyn FnMut(SocketAddr, SocketAddr, Datagram) -> Vec<Datagram>>;
 
+/// Hears when a datagram leaves, from where and to whom.
+pub type Watch = Box<dyn FnMut(Duration, SocketAddr, SocketAddr)>;
+
 pub struct Network {
     pub nodes: Vec<Node>,
     pub now: Duration,
     pub mangle: Mangle,
+    pub watch: Option<Watch>,
+    /// How long a datagram is under way.
+    pub delay: Box<dyn FnMut(SocketAddr, SocketAddr) -> Duration>,
     pub delivered: u64,
     queue: BTreeMap<(Duration, u64), (SocketAddr, SocketAddr, Datagram)>,
     serial: u64,
@@ -110,6 +116,8 @@ impl Network {
             nodes,
             now: Duration::from_secs(1),
             mangle: Box::new(|_, _, datagram| vec![datagram]),
+            watch: None,
+            delay: Box::new(|_, _| Duration::from_millis(10)),
             delivered: 0,
             queue: BTreeMap::new(),
             serial: 0,
@@ -226,9 +234,12 @@ impl Network {
         self.nodes[index].events.extend(out.events.iter().cloned());
         self.nodes[index].packets.extend(out.packets().map(<[u8]>::to_vec));
         for transmit in out.datagrams {
+            if let Some(watch) = &mut self.watch {
+                watch(self.now, from, transmit.to);
+            }
             for datagram in (self.mangle)(from, transmit.to, transmit.datagram) {
                 self.serial += 1;
-                let at = self.now + Duration::from_millis(10);
+                let at = self.now + (self.delay)(from, transmit.to);
                 self.queue.insert((at, self.serial), (from, transmit.to, datagram));
             }
         }
