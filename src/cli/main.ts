@@ -25,6 +25,8 @@ import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
 import { MetricsCommand } from './metrics.js';
 import { StatusCommand } from './status.js';
+import { TestAttackerCommand } from './test-attacker.js';
+import { TestAttackersCommand } from './test-attackers.js';
 import { TestConformanceCommand } from './test-conformance.js';
 import { TestProxyCommand } from './test-proxy.js';
 import { TestProxyRulesCommand } from './test-proxy-rules.js';
@@ -86,6 +88,8 @@ const cli = Cli.from(
     TestStubCommand,
     TestProxyCommand,
     TestProxyRulesCommand,
+    TestAttackerCommand,
+    TestAttackersCommand,
   ],
   {
     enableColors: process.stdout.isTTY === true,

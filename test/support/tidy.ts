@@ -29,13 +29,14 @@ const TS_ARROWS: readonly (readonly [string, readonly string[]])[] = [
   ['kx', [...BASE, 'engine']],
   ['voip', [...BASE, 'engine']],
   ['metrics', [ROOT_ROOM, 'config']],
-  ['testing/attackers', [...BASE, 'testing', 'dht', 'kx', 'engine']],
+  // What lies on real sockets is what lies in the simulator: it is made of the same parts.
+  ['testing/attackers', [...BASE, 'testing', 'dht', 'kx', 'engine', 'eval', 'eval/sim']],
   ['testing', BASE],
   ['eval/sim', [...BASE, 'eval', 'dht', 'kx', 'engine', 'voip']],
   // Real calls are drawn as fake ones are.
   ['eval/lookalike', [...BASE, 'eval', 'voip']],
   ['eval', [...BASE, 'eval/lookalike']],
-  ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'eval', 'metrics']],
+  ['cli', [...BASE, 'engine', 'dht', 'kx', 'voip', 'testing', 'testing/attackers', 'eval', 'metrics']],
   [ROOT_ROOM, []],
 ];
 

@@ -109,8 +109,10 @@ export class Simulation {
 
   addHostile(contact: Contact, answers: Answers): HostilePeer {
     const { host, random, channel } = this.#equip(contact);
-    const options = { clock: this.clock, random, channel, host, roster: this.#roster, contact, answers };
-    const node = new HostileNode(options);
+    const node = new HostileNode({
+      ...{ clock: this.clock, random, channel, transport: host, contact, answers },
+      verify: (unverified) => this.#roster.verify(unverified),
+    });
     host.receiver = node;
     const peer = { contact, node };
     this.hostile.push(peer);
