@@ -4,13 +4,14 @@
  * Three occasions: a content that nobody brought to its place for REPLICATE_MS is offered to the r closest nodes, which are
  * searched for; a newcomer is offered what it is among the r closest to, by the closest two of those who are no newcomers
  * themselves; when a contact is lost, what it may have held is offered to the closest that are known, without a search, for
- * whoever holds a content knows its neighbours. Offers carry hashes, so nothing is moved that is there already.
+ * whoever holds a content knows its neighbours. How offers go out: offer-lines.ts.
  * Invariants: bounded work a round; remaining life is handed on, never a new one.
  */
 import { BoundedMap } from './bounded-map.js';
 import type { Contact } from './contact.js';
 import type { TimerHandle } from './environment.js';
 import { K, type Network } from './network.js';
+import { OfferLines } from './offer-lines.js';
 import { UNSHARED } from './store.js';
 import type { StoredContent } from './stored-content.js';
 
@@ -28,6 +29,7 @@ const MAX_RECENT = 512;
 const GREETERS = 2;
 
 export class Replicator {
+  readonly #lines: OfferLines;
   readonly #newcomers = new Map<string, Contact>();
   /** When contacts came, by id. */
   readonly #recent = new BoundedMap<string, number>(MAX_RECENT);
@@ -36,10 +38,18 @@ export class Replicator {
   #round: TimerHandle | null = null;
   #greeting: TimerHandle | null = null;
   #closed = false;
-  offers = 0;
-  moved = 0;
 
-  constructor(readonly network: Network) {}
+  constructor(readonly network: Network) {
+    this.#lines = new OfferLines(network);
+  }
+
+  get offers(): number {
+    return this.#lines.offers;
+  }
+
+  get moved(): number {
+    return this.#lines.moved;
+  }
 
   start(): void {
     const { clock, random } = this.network.parts;
@@ -54,6 +64,7 @@ export class Replicator {
     const { clock } = this.network.parts;
     if (this.#round) clock.clearTimer(this.#round);
     if (this.#greeting) clock.clearTimer(this.#greeting);
+    this.#lines.close();
   }
 
   contactAdded(contact: Contact): void {
@@ -154,24 +165,6 @@ export class Replicator {
   }
 
   #offer(contact: Contact, entry: StoredContent): void {
-    const { key, content, hash, replication } = entry;
-    if (entry.sender === UNSHARED) return;
-    // It ages on its way as well: what is handed on many times may rather end a little early than late.
-    const wayMs = this.network.parts.roundTrips.smoothedMs ?? 0;
-    const ttlMs = () => Math.floor(entry.expiresAtMs - this.network.now - wayMs);
-    if (ttlMs() <= 0) return;
-    this.offers += 1;
-    this.network.request(
-      contact,
-      { kind: 'offer', key, ttlMs: ttlMs(), replication, size: content.length, contentHash: hash },
-      {
-        onAnswer: (answer) => {
-          if (answer.kind !== 'stored' || answer.verdict !== 'wanted' || ttlMs() <= 0) return;
-          this.moved += 1;
-          this.network.storeAt(contact, { key, ttlMs: ttlMs(), replication, content }, () => {});
-        },
-        onFailure: () => {},
-      },
-    );
+    if (entry.sender !== UNSHARED) this.#lines.add(contact, entry);
   }
 }
