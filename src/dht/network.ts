@@ -134,6 +134,8 @@ export class Network {
                   return;
                 }
                 const contacts = answer.contacts.map(this.parts.verify).filter((one) => one !== null);
+                const invented = answer.contacts.length - contacts.length;
+                if (invented > 0) this.parts.counters.add('dropContact', invented);
                 let last = true;
                 on.onContacts(contacts, () => {
                   // What rode in a handshake had little room: the session just made has more.

@@ -108,15 +108,17 @@ export class DhtNode {
       contacts: () => table.contacts(),
     };
     const diversity = new Diversity(options.diversity ?? 'auto', known);
-    const table: RoutingTable = new RoutingTable(self.position, self.id, (contact, bucket) =>
-      diversity.fits(contact, bucket),
-    );
+    const table: RoutingTable = new RoutingTable(self.position, self.id, (contact, bucket) => {
+      const fits = diversity.fits(contact, bucket);
+      if (!fits) this.counters.add('dropPrefix');
+      return fits;
+    });
     const store = options.store ?? new ContentStore(options.storeLimits);
     const peers = new Peers();
     const certified = new CertifiedKeys(channel, peers);
     const roundTrips = new RoundTrips(peers);
     const service = new Service({
-      ...{ clock, table, store, kx: options.kx },
+      ...{ clock, table, store, kx: options.kx, counters: this.counters },
       onLeg: (from, request, via) => this.privateLookups?.handle(from, request, via) ?? 'refused',
     });
     const verify = (contact: UnverifiedContact) => this.#verify(contact);

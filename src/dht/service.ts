@@ -5,6 +5,7 @@
  * out past its expiry. Not here: authentication (rpc.ts, bulk.ts), limits on rates.
  */
 import { type Contact, sameAddress } from './contact.js';
+import type { CounterName, Counters } from './counters.js';
 import type { Clock, Endpoint } from './environment.js';
 import { K } from './network.js';
 import type { RoutingTable } from './routing-table.js';
@@ -13,6 +14,7 @@ import {
   type KxAddress,
   type RpcAnswer,
   type RpcRequest,
+  type StoreVerdict,
   type TakenVerdict,
 } from './rpc-message.js';
 import { type ContentStore, MAX_TTL_MS } from './store.js';
@@ -35,7 +37,11 @@ function partsOf(hash: Buffer, content: Buffer, held: number): RpcAnswer[] {
 
 export type LegRequest = RpcRequest & { kind: 'relay' | 'relayed' };
 
-const REFUSED: RpcAnswer = { kind: 'stored', verdict: 'refused' };
+const NOT_STORED: Readonly<Partial<Record<StoreVerdict, CounterName>>> = {
+  full: 'storesFull',
+  stale: 'storesStale',
+  refused: 'storesRefused',
+};
 
 export class Service {
   constructor(
@@ -43,6 +49,7 @@ export class Service {
       readonly clock: Clock;
       readonly table: RoutingTable;
       readonly store: ContentStore;
+      readonly counters: Counters;
       /** Where our KX module can be reached (Spec 3.1.5). */
       readonly kx: KxAddress;
       /** Legs of onions (private/legs.ts). */
@@ -68,7 +75,7 @@ export class Service {
         return this.#find(from, request, budget);
       case 'store':
       case 'offer':
-        return inSession ? this.#keep(from, request) : REFUSED;
+        return this.#keep(from, request, inSession);
       case 'relay':
       case 'relayed':
         return { kind: 'taken', verdict: inSession ? this.parts.onLeg(from, request, via) : 'refused' };
@@ -90,7 +97,7 @@ export class Service {
       );
       return [...parts, { kind: 'end' }];
     }
-    if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request)];
+    if (request.kind === 'store' || request.kind === 'offer') return [this.#keep(from, request, true)];
     if (request.kind === 'relay' || request.kind === 'relayed') {
       const known = this.parts.table.get(from);
       // A node of the table has answered where it says that it is, whatever address its streams come from.
@@ -100,15 +107,20 @@ export class Service {
     return [{ kind: 'end' }];
   }
 
-  #keep(from: Contact, request: RpcRequest & { kind: 'store' | 'offer' }): RpcAnswer {
-    const { store, clock } = this.parts;
-    if (request.ttlMs > MAX_TTL_MS || request.ttlMs === 0) return REFUSED;
-    const now = clock.now();
-    const verdict =
-      request.kind === 'store'
-        ? store.put(request, from.id, now)
-        : store.offer(request.key, request.contentHash, request.ttlMs, now);
+  #keep(from: Contact, request: RpcRequest & { kind: 'store' | 'offer' }, inSession: boolean): RpcAnswer {
+    const allowed = inSession && request.ttlMs > 0 && request.ttlMs <= MAX_TTL_MS;
+    const verdict = allowed ? this.#verdict(from, request) : 'refused';
+    // An offer that comes in a handshake is refused to anybody.
+    const counter = request.kind === 'store' ? NOT_STORED[verdict] : undefined;
+    if (counter !== undefined) this.parts.counters.add(counter);
     return { kind: 'stored', verdict };
+  }
+
+  #verdict(from: Contact, request: RpcRequest & { kind: 'store' | 'offer' }): StoreVerdict {
+    const { store, clock } = this.parts;
+    const now = clock.now();
+    if (request.kind === 'store') return store.put(request, from.id, now);
+    return store.offer(request.key, request.contentHash, request.ttlMs, now);
   }
 
   #find(from: Contact, request: RpcRequest & { kind: 'find' }, budget: number): RpcAnswer {

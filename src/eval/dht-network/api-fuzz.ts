@@ -45,20 +45,29 @@ function randomMessage(): ApiMessage {
   }
 }
 
+/** What a mutation is drawn from. */
+export interface Dice {
+  /** In [0, below). */
+  integer(below: number): number;
+  bytes(length: number): Buffer;
+}
+
+const ANY_DICE: Dice = { integer: (below) => randomInt(below), bytes: randomBytes };
+
 /** Some bytes changed, cut off, added or moved; now and then none. */
-export function mutate(message: Buffer): Buffer {
+export function mutate(message: Buffer, dice: Dice = ANY_DICE): Buffer {
   let bytes = Buffer.from(message);
-  for (let times = randomInt(MUTATIONS); times > 0 && bytes.length > 0; times--) {
-    const at = randomInt(Math.min(bytes.length, randomInt(2) === 0 ? 4 : bytes.length));
-    switch (randomInt(4)) {
+  for (let times = dice.integer(MUTATIONS); times > 0 && bytes.length > 0; times--) {
+    const at = dice.integer(Math.min(bytes.length, dice.integer(2) === 0 ? 4 : bytes.length));
+    switch (dice.integer(4)) {
       case 0:
-        bytes[at] = randomInt(256);
+        bytes[at] = dice.integer(256);
         break;
       case 1:
         bytes = bytes.subarray(0, at);
         break;
       case 2:
-        bytes = Buffer.concat([bytes, randomBytes(randomInt(50))]);
+        bytes = Buffer.concat([bytes, dice.bytes(dice.integer(50))]);
         break;
       default:
         bytes = Buffer.concat([bytes.subarray(at), bytes.subarray(0, at)]);

@@ -1,10 +1,23 @@
 /** Role: all attackers there are. Not here: what they do. */
 
 import { PeerError } from '../../errors.js';
+import { apiHalfOpen } from './api/half-open.js';
+import { apiMalformed } from './api/malformed.js';
+import { apiSlow } from './api/slow.js';
 import type { Attacker } from './attacker.js';
+import { dhtCrash } from './dht/crash.js';
+import { dhtDelay } from './dht/delay.js';
+import { dhtDrop } from './dht/drop.js';
+import { dhtJunk } from './dht/junk.js';
+import { dhtLie } from './dht/lie.js';
 import { dhtMalformed } from './dht/malformed.js';
+import { dhtReplay } from './dht/replay.js';
+import { dhtSybil } from './dht/sybil.js';
 
-export const ATTACKERS: readonly Attacker[] = [dhtMalformed];
+export const ATTACKERS: readonly Attacker[] = [
+  ...[dhtDrop, dhtDelay, dhtLie, dhtSybil, dhtJunk, dhtReplay, dhtCrash, dhtMalformed],
+  ...[apiSlow, apiHalfOpen, apiMalformed],
+];
 
 /** Errors: 'usage', saying which there are. */
 export function attackerNamed(name: string): Attacker {

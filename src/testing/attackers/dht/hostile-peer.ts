@@ -28,8 +28,9 @@ const ROUND_MS = 400;
 
 export interface HostilePeerOptions {
   readonly answers: Answers;
-  /** Sends and hears what the sockets do. */
   readonly wire?: Wire;
+  /** How long each datagram that it sends is kept back; by default not at all. */
+  readonly delayMs?: () => number;
 }
 
 /** Sees the datagrams of a hostile peer. */
@@ -48,12 +49,12 @@ export class HostilePeer {
   readonly #udp = new UdpTransport();
   readonly #tcp = new TcpTransport();
   readonly #bootstrap: Bootstrap;
-  readonly #wire: Wire;
+  readonly #o: HostilePeerOptions;
 
-  private constructor(attack: Attack, identity: HostileIdentity, { answers, wire = {} }: HostilePeerOptions) {
+  private constructor(attack: Attack, identity: HostileIdentity, options: HostilePeerOptions) {
     this.#attack = attack;
     this.#dht = dhtOf(attack.config);
-    this.#wire = wire;
+    this.#o = options;
     this.identity = identity;
     const transport: DatagramTransport = {
       send: (to, bytes) => this.send(to, bytes),
@@ -63,7 +64,7 @@ export class HostilePeer {
       ...{ clock: systemClock, random: systemRandom, transport, channel: identity.channel },
       contact: identity.contact,
       verify: (contact) => verifyContact(contact, Date.now() / 1000),
-      answers,
+      answers: options.answers,
     });
     this.#bootstrap = new Bootstrap({
       ...{ clock: systemClock, random: systemRandom },
@@ -96,8 +97,10 @@ export class HostilePeer {
 
   /** Past the RPC. */
   send(to: Endpoint, bytes: Buffer): void {
-    this.#wire.onSent?.(to, bytes);
-    this.#udp.send(to, bytes);
+    this.#o.wire?.onSent?.(to, bytes);
+    const delayMs = this.#o.delayMs?.() ?? 0;
+    if (delayMs === 0) this.#udp.send(to, bytes);
+    else setTimeout(() => this.#udp.send(to, bytes), delayMs).unref();
   }
 
   /** Gets to know everybody and lets everybody know it, again and again, until the attack is over. */
@@ -131,7 +134,7 @@ export class HostilePeer {
   }
 
   #onDatagram(from: Endpoint, bytes: Buffer): void {
-    this.#wire.onReceived?.(from, bytes);
+    this.#o.wire?.onReceived?.(from, bytes);
     const datagram = decodeDatagram(bytes);
     if (datagram?.type === 'welcome') this.#bootstrap.handleWelcome(datagram.token, from, datagram.contact);
     else if (datagram) this.node.rpc.handleDatagram(from, datagram);

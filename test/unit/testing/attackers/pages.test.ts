@@ -3,9 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ATTACKERS } from '../../../src/testing/attackers/registry.js';
+import { ATTACKERS } from '../../../../src/testing/attackers/registry.js';
 
-const PAGES = new URL('../../../../docs/attacks/', import.meta.url);
+const PAGES = new URL('../../../../../docs/attacks/', import.meta.url);
 const INDEX = 'README.md';
 const test = suite('pages of attackers');
 
