@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from 'node:url';
+import { attacksGoal } from './attacks.js';
 import { runCommand } from './command.js';
 import {
   type ConformanceReport,
@@ -27,6 +28,7 @@ export const testingGoals: readonly Goal[] = [
     sampleSize: `our DHT and KX among ${PEERS} real peers; a stub for each fault, a process each; all checks, recommended ones too`,
     run: (tell) => runParts([part(ownModules), part(faultyStubs)], tell),
   },
+  attacksGoal,
   proxiedGoal,
 ];
 
