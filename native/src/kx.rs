@@ -265,7 +265,7 @@ impl KxEngine {
         self.pump = None;
     }
 
-    fn running(&self) -> Result<&Pump> {
+    pub(crate) fn running(&self) -> Result<&Pump> {
         self.pump.as_ref().ok_or_else(|| Error::new(Status::GenericFailure, "the engine was stopped"))
     }
 }

@@ -74,6 +74,8 @@ pub struct Engine {
     next_host: u32,
     next_tick: Option<Duration>,
     #[cfg(feature = "attacks")]
+    pub(crate) next_lie: Option<Duration>,
+    #[cfg(feature = "attacks")]
     pub(crate) tamper_splice: Option<crate::attacks::Tamper>,
     #[cfg(feature = "attacks")]
     pub(crate) tamper_request: Option<crate::attacks::TamperRequest>,
@@ -129,6 +131,8 @@ impl Engine {
             flow_addresses: HashMap::new(),
             next_host: 0,
             next_tick: None,
+            #[cfg(feature = "attacks")]
+            next_lie: None,
             #[cfg(feature = "attacks")]
             tamper_splice: None,
             #[cfg(feature = "attacks")]
@@ -247,11 +251,17 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] wants to be called; `None`: not before the next input.
     pub fn next_timeout(&self) -> Option<Duration> {
-        [self.next_tick, self.links.next_timeout()].into_iter().flatten().min()
+        #[cfg(feature = "attacks")]
+        let lie = self.next_lie();
+        #[cfg(not(feature = "attacks"))]
+        let lie = None;
+        [self.next_tick, self.links.next_timeout(), lie].into_iter().flatten().min()
     }
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Duration, out: &mut Outbox) {
+        #[cfg(feature = "attacks")]
+        self.go_on_lying(now, out);
         self.links.tick(now, &mut *self.random, &mut self.counters, out);
         self.handle_closed(now, out);
         if self.next_tick.is_some_and(|at| at <= now) {

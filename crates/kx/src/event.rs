@@ -123,6 +123,9 @@ pub enum Command {
         /// For circuits.
         hop: Box<HopIdentity>,
     },
+    /// Lie from now on.
+    #[cfg(feature = "attacks")]
+    Attack(crate::attacks::Attack),
 }
 
 impl Command {

@@ -175,6 +175,9 @@ impl Engine {
         token: [u8; 32],
         worked: u8,
     ) -> Result<End, Response> {
+        #[cfg(feature = "attacks")]
+        let known = self.exchange_of(&pseudo_identity);
+        #[cfg(not(feature = "attacks"))]
         let known = self.registrations.get(&pseudo_identity).copied();
         let Some((id, exchange)) = known.and_then(|id| Some((id, self.exchanges.get_mut(&id)?))) else {
             self.counters.splices_refused += 1;

@@ -132,6 +132,8 @@ pub struct Links {
     next_watch: Option<Duration>,
     covering: Covering,
     #[cfg(feature = "attacks")]
+    pub(crate) liar: Option<Box<crate::attacks::Liar>>,
+    #[cfg(feature = "attacks")]
     pub(crate) tamper: Option<crate::attacks::Tamper>,
 }
 
@@ -155,6 +157,8 @@ impl Links {
             watched: Vec::new(),
             next_watch: None,
             covering: Covering::default(),
+            #[cfg(feature = "attacks")]
+            liar: None,
             #[cfg(feature = "attacks")]
             tamper: None,
         }
@@ -236,6 +240,14 @@ impl Links {
 
     /// Seals the cell in `datagram` and sends it; kept (bounded) while the handshake runs. `false`: no such link.
     pub fn send(&mut self, now: Duration, link: LinkId, datagram: &mut Datagram, out: &mut Outbox) -> bool {
+        #[cfg(feature = "attacks")]
+        if let Some(mut liar) = self.liar.take() {
+            for mut cell in liar.cells(now, link, datagram) {
+                self.send(now, link, &mut cell, out);
+            }
+            self.liar = Some(liar);
+            return true;
+        }
         #[cfg(feature = "attacks")]
         if let Some(mut tamper) = self.tamper.take() {
             for mut cell in tamper(*datagram) {

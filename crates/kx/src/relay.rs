@@ -109,6 +109,8 @@ impl Engine {
         }
         let Some(next) = &relayed.next else {
             self.counters.cells_unrecognised += 1;
+            #[cfg(feature = "attacks")]
+            self.links.liar.iter().for_each(|liar| liar.look_for_mark(datagram));
             return;
         };
         relayed.forward_window.accept(header.sequence);

@@ -214,6 +214,8 @@ impl Engine {
                 self.links.renew(*link);
                 self.hop = *hop;
             }
+            #[cfg(feature = "attacks")]
+            Command::Attack(attack) => self.begin_lie(now, attack),
         }
     }
 }

@@ -50,6 +50,13 @@ impl Links {
         links.find(|link| link.address == address && matches!(link.state, State::Up(_))).map(|link| link.id)
     }
 
+    /// All links that are up.
+    #[cfg(feature = "attacks")]
+    pub(crate) fn all_up(&self) -> Vec<LinkId> {
+        let links = self.table.iter().map(|(_, link)| link);
+        links.filter(|link| matches!(link.state, State::Up(_))).map(|link| link.id).collect()
+    }
+
     /// A link is up. Older ones to the same peer at the same address may be of a time before it was started again:
     /// they are asked, and the new one is used from now on.
     pub(super) fn came_up(&mut self, now: Duration, id: LinkId, counters: &mut Counters, out: &mut Outbox) {
