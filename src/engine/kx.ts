@@ -8,7 +8,7 @@
 
 import type { KxOptions, KxRegistration } from '../../native/binding.js';
 import { PeerError } from '../errors.js';
-import { addon } from './addon.js';
+import { type Addon, addon } from './addon.js';
 
 export type KxFailure =
   | 'timeout'
@@ -136,6 +136,8 @@ export interface EngineStatus {
   readonly crowdedOut: number;
 }
 
+export type NativeEngine = InstanceType<Addon['KxEngine']>;
+
 /** What the tunnel orchestration needs of an engine. */
 export interface Engine {
   command(command: EngineCommand): void;
@@ -149,24 +151,35 @@ export interface Engine {
  * Errors: 'engine-start' (an address is taken or not of this machine, no right to open a TUN device).
  */
 export function startEngine(options: EngineOptions, onEvent: (event: EngineEvent) => void): Engine {
+  return facadeOf(openEngine(addon().KxEngine, options, onEvent));
+}
+
+/** The same by the class of any addon that has it. */
+export function openEngine(
+  KxEngine: Addon['KxEngine'],
+  options: EngineOptions,
+  onEvent: (event: EngineEvent) => void,
+): NativeEngine {
   const { tun, ...rest } = options;
-  const native = (() => {
-    try {
-      return new (addon().KxEngine)(
-        {
-          ...rest,
-          bind: [...rest.bind],
-          ...(tun === null ? {} : { tun: { ...tun, ...(tun.allow && { allow: [...tun.allow] }) } }),
-        } as KxOptions,
-        () => {
-          for (const event of native.drain()) onEvent(event as EngineEvent);
-        },
-      );
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new PeerError('engine-start', reason, { cause: error, remedy: remedyFor(reason) });
-    }
-  })();
+  try {
+    const native: NativeEngine = new KxEngine(
+      {
+        ...rest,
+        bind: [...rest.bind],
+        ...(tun === null ? {} : { tun: { ...tun, ...(tun.allow && { allow: [...tun.allow] }) } }),
+      } as KxOptions,
+      () => {
+        for (const event of native.drain()) onEvent(event as EngineEvent);
+      },
+    );
+    return native;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PeerError('engine-start', reason, { cause: error, remedy: remedyFor(reason) });
+  }
+}
+
+export function facadeOf(native: NativeEngine): Engine {
   return {
     command: (command) => native.command(command as Parameters<typeof native.command>[0]),
     status: () => native.status(),

@@ -18,8 +18,8 @@ import { keepKeysFresh, loadKxKeys } from './key-renewal.js';
 import { PeerPool } from './peer-pool.js';
 import { Tunnels } from './tunnels.js';
 
-/** Starts the module. Errors: 'config', 'hostkey', 'engine-start', 'listen'. */
-export async function startKx(config: Config, log: Logger): Promise<Daemon> {
+/** Starts the module. `start`: by what engine. Errors: 'config', 'hostkey', 'engine-start', 'listen'. */
+export async function startKx(config: Config, log: Logger, start = startEngine): Promise<Daemon> {
   const { kx, dht } = requireSections(config);
   const hostkey = await loadHostkey(config.hostkeyPath);
   const loadKeys = () => loadKxKeys(config.stateDir, hostkey, Date.now());
@@ -32,7 +32,7 @@ export async function startKx(config: Config, log: Logger): Promise<Daemon> {
   };
   const guards = await Guards.load(config.stateDir);
   let tunnels: Tunnels | null = null;
-  const engine = startEngine(
+  const engine = start(
     {
       identity: hostkey.identity,
       link: { secret: link.secretKey, certificate: link.certificate },

@@ -5,9 +5,9 @@
 #[path = "../../../native/src/kx.rs"]
 mod kx;
 
+use crate::kx::KxEngine;
 use ::kx::attacks::{Attack, Done, Lie};
 use ::kx::event::Command;
-use crate::kx::KxEngine;
 use napi::bindgen_prelude::Buffer;
 use napi::{Error, Result, Status};
 use napi_derive::napi;

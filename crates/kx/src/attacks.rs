@@ -77,7 +77,7 @@ impl Engine {
         for link in self.links.all_up() {
             for _ in 0..cells {
                 self.links.send(now, link, &mut liar.stray_cell(), out);
-                liar.attack.done.flooded.add(1);
+                liar.attack.done.cells_flooded.add(1);
             }
         }
     }
@@ -87,14 +87,14 @@ impl Engine {
         for _ in 0..cells {
             for link in self.links.all_up() {
                 self.links.send(now, link, &mut liar.malformed_cell(), out);
-                liar.attack.done.malformed.add(1);
+                liar.attack.done.cells_malformed.add(1);
             }
             let (command, payload) = liar.malformed_body();
             self.send_body_back(now, command, &payload, out);
             for tunnel in self.tunnels() {
                 self.send_body(now, tunnel, command, &payload, out);
                 self.send_body(now, tunnel, REQUEST, &payload, out);
-                liar.attack.done.malformed.add(2);
+                liar.attack.done.cells_malformed.add(2);
             }
         }
     }
@@ -102,11 +102,12 @@ impl Engine {
     /// As exchange point: whom a caller gets.
     pub(crate) fn exchange_of(&self, pseudo_identity: &Identity) -> Option<ExchangeId> {
         let asked = self.registrations.get(pseudo_identity);
-        if let Some(Liar { attack: Attack { lie: Lie::Hijack(own), done, .. }, .. }) = self.links.liar.as_deref()
+        if let Some(Liar { attack: Attack { lie: Lie::Hijack(own), done, .. }, .. }) =
+            self.links.liar.as_deref()
             && let Some(&stolen) = self.registrations.get(own)
             && asked != Some(&stolen)
         {
-            done.stolen.add(1);
+            done.callers_stolen.add(1);
             return Some(stolen);
         }
         asked.copied()

@@ -63,6 +63,8 @@ counters! {
     circuits_over_limit,
     /// Lost more cells in a row than a window holds.
     circuits_adrift,
+    /// Of our own: much slower, time and again, than when they were built.
+    circuits_slow,
     registrations,
     registrations_refused,
     /// Signature, proof, time or key of a signed one did not hold.
@@ -78,6 +80,8 @@ counters! {
     flows_refused,
     /// Much of what was sent did not arrive.
     flows_lossy,
+    /// Calls that were spliced and that nobody answered who could: no owner there, or not the one asked for.
+    flows_unanswered,
     /// End-to-end AEAD or window did not hold.
     tunnel_cells_refused,
     packets_from_tun,

@@ -191,7 +191,7 @@ pub enum Event {
         /// Which hop did not come about, from 0.
         hop: u8,
     },
-    /// A tunnel loses much of what goes through it, though it seems to be there: other hops may not.
+    /// A tunnel loses much of what goes through it, or has become slow, though it seems to be there: other hops may not.
     TunnelLossy {
         /// The caller's number.
         tunnel: TunnelId,

@@ -13,7 +13,7 @@ use crate::ip::{build, check_transport, ports};
 use crate::loss::Loss;
 use crate::noise::{Handshake, Pattern};
 use crate::outbox::Outbox;
-use crate::own::Goal;
+use crate::own::{Goal, Own};
 use crate::pieces::{Reassembly, read_report, write_report};
 use cell::layout::{PAYLOAD_BYTES, read_u32};
 use std::net::IpAddr;
@@ -26,8 +26,6 @@ const REPEAT_AFTER: Duration = Duration::from_millis(600);
 /// How much later than expected the answer to a call may come, after the exchange point has spliced.
 const PATIENCE: Duration = Duration::from_millis(20);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// A tunnel is called lossy at most so often, whatever its flows say.
-const LOSSY_EVERY: Duration = Duration::from_secs(30);
 /// Longer than an unused outgoing tunnel lives (an hour): its caller may still speak.
 const FLOW_IDLE: Duration = Duration::from_secs(65 * 60);
 
@@ -344,14 +342,15 @@ impl Engine {
     /// Much of what one end says does not arrive at the other.
     fn tell_lossy(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
         self.counters.flows_lossy += 1;
-        if let Some(known) = self.tunnels.get_mut(&tunnel).filter(|known| now >= known.lossy_until) {
-            known.lossy_until = now + LOSSY_EVERY;
-            out.events.push(Event::TunnelLossy { tunnel });
-        }
+        self.ask_for_other_hops(now, tunnel, out);
     }
 
+    /// It is the other end that failed, or its exchange point: no hop before that is to be blamed.
     fn fail_tunnel(&mut self, now: Duration, tunnel: TunnelId, failure: Failure, out: &mut Outbox) {
-        out.events.push(Event::TunnelFailed { tunnel, failure, hop: 0 });
+        let known = self.tunnels.get(&tunnel);
+        let circuit = known.and_then(|known| self.own.get(known.current.or(known.successor)?));
+        let hop = circuit.map_or(0, Own::last_hop);
+        out.events.push(Event::TunnelFailed { tunnel, failure, hop });
         self.close_tunnel(now, tunnel, out);
     }
 
@@ -364,6 +363,7 @@ impl Engine {
             match &mut flow.session {
                 Session::Calling { started, repeat_at, wait, .. } => {
                     if now >= *started + CALL_TIMEOUT {
+                        self.counters.flows_unanswered += 1;
                         self.fail_tunnel(now, tunnel, Failure::Timeout, out);
                     } else if now >= *repeat_at {
                         *wait = *wait * 3 / 2;

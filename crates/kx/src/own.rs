@@ -103,9 +103,16 @@ pub struct Own {
     pub(crate) steps: Vec<Duration>,
     /// A puzzle of the exchange point's, worked at.
     solving: Option<Solver>,
+    /// Pings in a row that took much longer than the circuit did when it was built.
+    slow_pings: u8,
 }
 
 impl Own {
+    /// The exchange point's place on the path, from 0.
+    pub(crate) fn last_hop(&self) -> u8 {
+        self.path.len().saturating_sub(1) as u8
+    }
+
     /// The answer to the handshake under way is here.
     fn note_step(&mut self, now: Duration) {
         let first_try = self.pending.as_ref().filter(|pending| pending.wait == REPEAT_AFTER);
@@ -167,6 +174,7 @@ impl Engine {
             too_far_ahead: 0,
             steps: Vec::new(),
             solving: None,
+            slow_pings: 0,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         Ok((slot, message))
@@ -390,7 +398,7 @@ impl Engine {
         if matches!(own.pending, Some(Pending { request: Some(Request::Extend { .. }), .. })) {
             own.note_step(now);
         }
-        let Some(request) = own.pending.take().and_then(|pending| pending.request) else { return };
+        let Some(Pending { request: Some(request), started, .. }) = own.pending.take() else { return };
         own.ping_at = now + PING_EVERY;
         match (request, Response::decode(message)) {
             (Request::Extend { .. }, Some(Response::Extended { base, handshake })) => {
@@ -419,7 +427,7 @@ impl Engine {
                 }
                 None => self.fail_own(now, slot, Failure::Refused, Parting::Broken, out),
             },
-            (Request::Ping, Some(Response::Done)) => {}
+            (Request::Ping, Some(Response::Done)) => self.note_ping(now, slot, started, out),
             (Request::Ping, Some(Response::Denied(Denial::Unknown))) => {
                 self.forgotten(now, slot, out);
             }

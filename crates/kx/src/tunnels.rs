@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How long an old circuit stays after its successor has taken over.
 const OVERLAP: Duration = Duration::from_secs(3);
 
+/// A tunnel is called lossy at most so often, whatever its flows and circuits say.
+const LOSSY_EVERY: Duration = Duration::from_secs(30);
+
 /// One tunnel.
 pub struct Tunnel {
     /// What it is for.
@@ -128,6 +131,14 @@ impl Engine {
             let circuit = known.current.and_then(|slot| self.own.get(slot));
             let steps = circuit.map(|own| own.steps.clone()).unwrap_or_default();
             out.events.push(Event::TunnelReady { tunnel, address, steps });
+        }
+    }
+
+    /// What goes through a tunnel is lost or held up, though it seems to be there.
+    pub(crate) fn ask_for_other_hops(&mut self, now: Duration, tunnel: TunnelId, out: &mut Outbox) {
+        if let Some(known) = self.tunnels.get_mut(&tunnel).filter(|known| now >= known.lossy_until) {
+            known.lossy_until = now + LOSSY_EVERY;
+            out.events.push(Event::TunnelLossy { tunnel });
         }
     }
 

@@ -29,23 +29,23 @@ macro_rules! done {
 }
 
 done! {
-    /// CREATEs answered.
-    created,
-    /// CREATEs sent on behalf of builders.
-    extending,
-    /// Cells of circuits that are built, passed on or lied about.
-    carried,
-    dropped,
-    delayed,
-    replayed,
-    altered,
-    tagged,
+    /// CREATEs, in fragments.
+    creates_answered,
+    /// On behalf of builders, in fragments.
+    creates_sent,
+    /// Of circuits that are built: passed on or lied about.
+    cells_carried,
+    cells_dropped,
+    cells_delayed,
+    cells_replayed,
+    cells_altered,
+    cells_tagged,
     /// Bodies at a last hop that are sound but for the mark.
     marks_found,
     /// Bodies at a last hop that are noise.
     noise_found,
-    flooded,
-    malformed,
-    /// Callers of others spliced to the attacker itself.
-    stolen,
+    cells_flooded,
+    cells_malformed,
+    /// Callers of others, spliced to the attacker itself.
+    callers_stolen,
 }

@@ -105,10 +105,10 @@ impl Liar {
         let done = self.attack.done.clone();
         let Some(header) = CellHeader::read(datagram) else { return vec![*datagram] };
         match header.command {
-            Command::Created => done.created.add(1),
-            Command::Create => done.extending.add(1),
+            Command::Created => done.creates_answered.add(1),
+            Command::Create => done.creates_sent.add(1),
             Command::Relay if self.is_built(link, header.circuit) => {
-                done.carried.add(1);
+                done.cells_carried.add(1);
                 if self.dice.below(100) < u64::from(self.attack.percent) {
                     return self.lied(now, link, datagram);
                 }
@@ -132,26 +132,26 @@ impl Liar {
         let mut cell = *datagram;
         match self.attack.lie {
             Lie::Drop => {
-                done.dropped.add(1);
+                done.cells_dropped.add(1);
                 vec![]
             }
             Lie::Delay(by) => {
-                done.delayed.add(1);
+                done.cells_delayed.add(1);
                 self.hold(now + by, link, cell);
                 vec![]
             }
             Lie::Replay => {
-                done.replayed.add(2);
+                done.cells_replayed.add(2);
                 self.hold(now + REPLAYED_AGAIN_AFTER, link, cell);
                 vec![cell, cell]
             }
             Lie::Modify => {
-                done.altered.add(1);
+                done.cells_altered.add(1);
                 cell[BODY_AT + self.dice.below(BODY_BYTES as u64) as usize] ^= 1 + self.dice.below(255) as u8;
                 vec![cell]
             }
             Lie::Tag => {
-                done.tagged.add(1);
+                done.cells_tagged.add(1);
                 self.put_mark(&mut cell);
                 vec![cell]
             }

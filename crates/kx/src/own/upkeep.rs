@@ -9,7 +9,37 @@ use crate::links::LinkEnd;
 use crate::outbox::Outbox;
 use std::time::Duration;
 
+/// A ping is slow that takes twice as long as the circuit did when it was built, and this long besides.
+const SLOWER: Duration = Duration::from_millis(300);
+/// Where a hop had to be asked again when the circuit was built, so that nothing is known.
+const USUAL: Duration = Duration::from_millis(350);
+/// The next ping after a slow one.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// So many slow ones in a row are no chance.
+const SLOW_PINGS: u8 = 3;
+
 impl Engine {
+    /// The exchange point has answered a ping. A hop that holds cells up drops none: it is found by this alone.
+    pub(super) fn note_ping(&mut self, now: Duration, slot: Slot, started: Duration, out: &mut Outbox) {
+        let Some(own) = self.own.get_mut(slot) else { return };
+        let built = own.steps.last().filter(|step| !step.is_zero()).copied().unwrap_or(USUAL);
+        if now.saturating_sub(started) <= built * 2 + SLOWER {
+            own.slow_pings = 0;
+            return;
+        }
+        own.slow_pings += 1;
+        own.ping_at = now + ASK_AGAIN_AFTER;
+        if own.slow_pings < SLOW_PINGS {
+            return;
+        }
+        own.slow_pings = 0;
+        let tunnel = own.tunnel;
+        self.counters.circuits_slow += 1;
+        if self.tunnels.get(&tunnel).is_some_and(|known| known.current == Some(slot)) {
+            self.ask_for_other_hops(now, tunnel, out);
+        }
+    }
+
     /// Repeats, pings, gives up.
     pub(crate) fn tick_own(&mut self, now: Duration, out: &mut Outbox) {
         let slots: Vec<Slot> = self.own.iter().map(|(slot, _)| slot).collect();
