@@ -13,9 +13,15 @@ import { dhtLie } from './dht/lie.js';
 import { dhtMalformed } from './dht/malformed.js';
 import { dhtReplay } from './dht/replay.js';
 import { dhtSybil } from './dht/sybil.js';
+import { kxCrash } from './kx/crash.js';
+import { kxFlood } from './kx/flood.js';
+import { kxHijack } from './kx/hijack.js';
+import { kxMalformed } from './kx/malformed.js';
+import { kxDelay, kxDrop, kxModify, kxReplay, kxTag } from './kx/relays.js';
 
 export const ATTACKERS: readonly Attacker[] = [
   ...[dhtDrop, dhtDelay, dhtLie, dhtSybil, dhtJunk, dhtReplay, dhtCrash, dhtMalformed],
+  ...[kxDrop, kxDelay, kxReplay, kxModify, kxTag, kxCrash, kxFlood, kxMalformed, kxHijack],
   ...[apiSlow, apiHalfOpen, apiMalformed],
 ];
 
