@@ -93,7 +93,7 @@ export type EngineEvent =
       readonly failure: KxFailure;
       readonly hop: number;
     }
-  /** Much of what goes in does not come out, though the tunnel seems to be there. */
+  /** Much of what goes in does not come out, or late, though the tunnel seems to be there. */
   | { readonly type: 'tunnelLossy'; readonly tunnel: number }
   | { readonly type: 'tunnelBroken'; readonly tunnel: number; readonly failure: KxFailure }
   | { readonly type: 'tunnelClosed'; readonly tunnel: number; readonly failure: KxFailure }

@@ -6,7 +6,8 @@
  *   node tunnel-probe.js tcp ADDRESS PORT BYTES     → {"echoed":true,"milliseconds":…}
  *   node tunnel-probe.js download ADDRESS PORT BYTES → {"exact":true,"milliseconds":…}, from a source
  *   node tunnel-probe.js udp ADDRESS PORT COUNT     → {"sent":…,"received":…,"roundTripMs":{"p50":…,"p99":…}}
- *   node tunnel-probe.js echoes ADDRESS PORT COUNT  → {"roundTripsMs":[…]}, one for each that was sent, null for a lost one
+ *   node tunnel-probe.js echoes ADDRESS PORT COUNT  → {"roundTripsMs":[…],"odd":…}, one for each that was sent, null for a lost one;
+ *                                                     odd: what came back otherwise than it went out, or again
  *
  * UDP goes out as voice does: 200 bytes, 50 times a second.
  *
@@ -85,23 +86,26 @@ async function probeTcp(): Promise<void> {
   print({ echoed: same, milliseconds: performance.now() - started });
 }
 
-/** Round trips in milliseconds by number; what is lost is not there. */
-async function exchangeUdp(): Promise<ReadonlyMap<number, number>> {
+/** Round trips in milliseconds by number; what is lost is not there. `odd`: altered, or there already. */
+async function exchangeUdp(): Promise<{ roundTrips: ReadonlyMap<number, number>; odd: number }> {
   const count = Number(amount);
   const udp = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const sentAt: number[] = [];
   const roundTrips = new Map<number, number>();
+  let odd = 0;
   await new Promise<void>((resolve) => {
     udp.on('message', (message) => {
       const number = message.readUInt32BE(0);
       const sent = sentAt[number];
-      if (sent === undefined || roundTrips.has(number)) return;
+      if (sent === undefined || roundTrips.has(number) || !message.equals(numbered(number))) {
+        odd += 1;
+        return;
+      }
       roundTrips.set(number, performance.now() - sent);
       if (roundTrips.size === count) resolve();
     });
     const timer = setInterval(() => {
-      const message = Buffer.alloc(UDP_BYTES);
-      message.writeUInt32BE(sentAt.length);
+      const message = numbered(sentAt.length);
       sentAt.push(performance.now());
       udp.send(message, Number(port), address);
       if (sentAt.length === count) {
@@ -111,11 +115,17 @@ async function exchangeUdp(): Promise<ReadonlyMap<number, number>> {
     }, UDP_EVERY_MS);
   });
   udp.close();
-  return roundTrips;
+  return { roundTrips, odd };
+}
+
+function numbered(number: number): Buffer {
+  const message = Buffer.alloc(UDP_BYTES);
+  message.writeUInt32BE(number);
+  return message;
 }
 
 async function probeUdp(): Promise<void> {
-  const roundTrips = await exchangeUdp();
+  const { roundTrips } = await exchangeUdp();
   const sorted = [...roundTrips.values()].sort((a, b) => a - b);
   const quantile = (part: number) =>
     sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? null;
@@ -127,9 +137,9 @@ async function probeUdp(): Promise<void> {
 }
 
 async function probeEchoes(): Promise<void> {
-  const roundTrips = await exchangeUdp();
+  const { roundTrips, odd } = await exchangeUdp();
   const all = Array.from({ length: Number(amount) }, (_, number) => roundTrips.get(number) ?? null);
-  print({ roundTripsMs: all.map((time) => time && Math.round(time * 1000) / 1000) });
+  print({ roundTripsMs: all.map((time) => time && Math.round(time * 1000) / 1000), odd });
 }
 
 function print(result: unknown): void {

@@ -177,9 +177,9 @@ export class Tunnels {
         else this.#scheduleRotation(tunnel, RETRY_ROTATION);
         return;
       case 'tunnelLossy':
-        // Some hop drops cells and lets keepalives pass: others take over, as in a rotation.
+        // Some hop drops cells, or holds them up: others take over, as in a rotation.
         if (tunnel.state !== 'ready') return;
-        this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses much of its data');
+        this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses or holds up much of its data');
         this.counters.lossy += 1;
         this.#suspect(tunnel.carrying.slice(0, -1));
         void this.#rotate(tunnel);
@@ -384,8 +384,7 @@ export class Tunnels {
   }
 
   #suspect(peers: readonly Candidate[]): void {
-    const now = Date.now();
-    for (const peer of peers) this.#suspects.add(peer, now);
+    for (const peer of peers) this.#suspects.add(peer, Date.now());
   }
 
   /** Without any API connection a tunnel ends after a time without traffic; with one it stays. */
@@ -398,12 +397,13 @@ export class Tunnels {
   }
 
   #noteFailedHop(tunnel: Tunnel, failure: KxFailure, hop: number): void {
-    const { log, pool } = this.#options;
-    const { direction, attempts } = tunnel;
-    log.info({ direction, failure, hop, attempt: attempts }, 'a circuit was not built');
-    const failed = tunnel.path[hop];
-    if (failed === undefined || hop >= tunnel.hops - 1) return;
-    pool.forget(failed.identity);
+    const { direction, attempts: attempt, hops, path } = tunnel;
+    this.#options.log.info({ direction, failure, hop, attempt }, 'a circuit was not built');
+    // What the exchange point or the other end does not answer, any hop may have swallowed: none is to blame for it.
+    if (hop >= hops - 1 && failure === 'timeout') this.#suspect(path.slice(0, -1));
+    const failed = path[hop];
+    if (failed === undefined || hop >= hops - 1 || failure === 'exhausted') return;
+    this.#options.pool.forget(failed.identity);
     this.#noteFailure(failed);
   }
 

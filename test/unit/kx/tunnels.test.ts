@@ -371,6 +371,21 @@ test('a tunnel that loses much of its data goes over to other relays', async () 
   assert.is(tunnels.status().counters.lossy, 1);
 });
 
+test('where the other end does not answer, other hops are tried and none is blamed', async () => {
+  const { tunnels, guards, forgotten, client, command } = await bench(12);
+  tunnels.build(client, build('kx-build-outgoing', randomBytes(32)));
+  const first = await command();
+  tunnels.handleEvent({ type: 'tunnelFailed', tunnel: first.tunnel, failure: 'timeout', hop: 2 });
+  const other = await command();
+  assert.ok(first.type === 'buildOutgoing' && other.type === 'buildOutgoing');
+  const pair = (path: readonly Hop[]) => path.slice(0, 2).map(({ identity }) => identity.toString('hex'));
+  assert.not.equal(pair(other.path), pair(first.path));
+  tunnels.handleEvent({ type: 'tunnelFailed', tunnel: other.tunnel, failure: 'exhausted', hop: 0 });
+  assert.equal(forgotten, []);
+  assert.ok([...guards.first.members, ...guards.second.members].every(({ failures }) => failures === 0));
+  tunnels.close();
+});
+
 test('the tunnel key of a BUILD extension goes to the engine, again with each new build, and a bad extension is an ERROR', async () => {
   const { tunnels, client, sent, command } = await bench();
   const key = randomBytes(32);

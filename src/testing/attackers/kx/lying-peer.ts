@@ -25,7 +25,8 @@ import { type Attack, pause } from '../attacker.js';
 /** Tunnels of the KX itself have lower numbers. */
 const FIRST_TUNNEL = 2 ** 31;
 const LOOK_EVERY_MS = 500;
-const OTHERS_WANTED = 2;
+/** More are not attacked. */
+const OTHERS_WANTED = 32;
 
 type TunnelEvent = Exclude<EngineEvent, { type: 'failed' }>;
 
@@ -66,12 +67,12 @@ export class LyingPeer {
     return peer;
   }
 
-  /** The others, as far as the DHT shows them; as soon as there are two, or it is over. */
+  /** The others, as far as the DHT shows them; as soon as it shows any, or it is over. */
   async others(): Promise<Candidate[]> {
     const { over } = this.#attack;
     for (;;) {
       const others = await this.#pool.peers(OTHERS_WANTED);
-      if (others.length >= OTHERS_WANTED || over.aborted) return others;
+      if (others.length > 0 || over.aborted) return others;
       await pause(LOOK_EVERY_MS, over);
     }
   }
