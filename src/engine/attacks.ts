@@ -50,10 +50,7 @@ let loaded: AttackAddon | undefined;
  *
  * Errors: 'attacks-missing' (the addon was not built), 'engine-start'.
  */
-export function startLyingEngine(
-  options: EngineOptions,
-  onEvent: (event: EngineEvent) => void,
-): LyingEngine {
+export function startLyingEngine(options: EngineOptions, onEvent: (event: EngineEvent) => void): LyingEngine {
   const { KxEngine, KxLie } = attackAddon();
   const native = openEngine(KxEngine, options, onEvent);
   return { ...facadeOf(native), lie: (order) => new KxLie(native, order) };
@@ -66,10 +63,14 @@ function attackAddon(): AttackAddon {
     try {
       process.dlopen(addon, join(target, 'release', 'libpeer_attacks.so'));
     } catch (cause) {
-      throw new PeerError('attacks-missing', 'the engine of the attackers is not built: it is not part of peer', {
-        cause,
-        remedy: 'build it with: scripts/setup --test (or cargo build --release -p peer-attacks)',
-      });
+      throw new PeerError(
+        'attacks-missing',
+        'the engine of the attackers is not built: it is not part of peer',
+        {
+          cause,
+          remedy: 'build it with: scripts/setup --test (or cargo build --release -p peer-attacks)',
+        },
+      );
     }
     loaded = addon.exports as AttackAddon;
   }

@@ -179,7 +179,7 @@ export class Tunnels {
       case 'tunnelLossy':
         // Some hop drops cells, or holds them up: others take over, as in a rotation.
         if (tunnel.state !== 'ready') return;
-        this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses or holds up much of its data');
+        this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses data or holds it up');
         this.counters.lossy += 1;
         this.#suspect(tunnel.carrying.slice(0, -1));
         void this.#rotate(tunnel);

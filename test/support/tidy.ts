@@ -51,9 +51,22 @@ const RUST_ARROWS: Readonly<Record<string, readonly string[]>> = {
   'crates/pump': ['kx', 'cell'],
   // What loads a relay speaks its protocol.
   'crates/lab': ['netem', 'pump', 'kx', 'cell', 'audio'],
+  // An addon like native, of the engine alone.
+  'crates/attacks': ['pump', 'kx'],
   native: ['pump', 'audio', 'kx', 'netem', 'noise', 'puzzle'],
 };
-const WORKSPACE_CRATES = ['puzzle', 'noise', 'cell', 'kx', 'pump', 'audio', 'netem', 'lab', 'peer-native'];
+const WORKSPACE_CRATES = [
+  'puzzle',
+  'noise',
+  'cell',
+  'kx',
+  'pump',
+  'audio',
+  'netem',
+  'lab',
+  'peer-attacks',
+  'peer-native',
+];
 
 interface Fault {
   readonly file: string;

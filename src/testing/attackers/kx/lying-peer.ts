@@ -12,7 +12,13 @@ import type { Config, DhtConfig, KxConfig } from '../../../config/config.js';
 import { startDht } from '../../../dht/daemon.js';
 import { type Lie, type LieOrder, type LyingEngine, startLyingEngine } from '../../../engine/attacks.js';
 import { ikKey } from '../../../engine/ik-handshake.js';
-import type { EngineEvent, EngineKey, EngineOptions, EngineStatus, TunnelCommand } from '../../../engine/kx.js';
+import type {
+  EngineEvent,
+  EngineKey,
+  EngineOptions,
+  EngineStatus,
+  TunnelCommand,
+} from '../../../engine/kx.js';
 import { releaseMemory } from '../../../engine/memory.js';
 import { searchPuzzle } from '../../../engine/puzzle.js';
 import { PeerError } from '../../../errors.js';
