@@ -15,7 +15,7 @@ const CREATE_CELLS = 4;
 /** About four seconds of a call. */
 const CARRIED_CELLS = 400;
 /** A moment that does not come is waited for no longer. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const LEAST_DOWN_MS = 200;
 const MOST_DOWN_MS = 4_000;
 
