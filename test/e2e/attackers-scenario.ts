@@ -1,6 +1,6 @@
 /**
- * Role: the scenario of attackers.test.ts, run inside a sandbox: three relays and a callee that are honest, and callers each of whom has
- * another attacker for its first hop; then attackers against the honest ones while a call goes on.
+ * Role: the scenario of attackers.test.ts, run inside a sandbox: three relays and a callee that are honest, and callers who have an
+ * attacker for their first hop; then attackers against the honest ones while a call goes on.
  *
  *   node attackers-scenario.js RESULT-FILE
  *
@@ -27,14 +27,32 @@ import { encodeBuildExtension } from '../../src/wire/build-extension.js';
 import type { PeerAddress } from '../../src/wire/message.js';
 import { testHostkeyPath } from '../support/hostkeys.js';
 
-/** With what a call through them says in all, 50 a second. */
-const RELAYS = { drop: 600, delay: 1_250, replay: 300, modify: 600, tag: 300, crash: 700 } as const;
-const BESIDE_FLOODS = 400;
+/** By the host on which they run, one after the other: attackers, and what a call through each says in all, 50 a second. */
+const LANES = [
+  [
+    ['delay', 1_200],
+    ['crash', 600],
+  ],
+  [
+    ['drop', 500],
+    ['modify', 450],
+    ['replay', 150],
+    ['tag', 150],
+  ],
+] as const;
+const BESIDE_FLOODS = 300;
 const HONEST = 4;
 const DAY_MS = 86_400_000;
+const START_MS = 150_000;
 /** Long enough for a tunnel to be built, on a machine that does nothing else. */
 const LEAST_DOWN_MS = 4_000;
 const [resultFile = ''] = process.argv.slice(2);
+
+interface Lane {
+  readonly trials: (typeof LANES)[number];
+  readonly attacker: NetworkPeer;
+  readonly caller: NetworkPeer;
+}
 
 const results: Record<string, unknown> = {};
 prepareInside();
@@ -44,8 +62,7 @@ const directory = sandboxDirectory() ?? '';
 const network = new PeerNetwork(hosts, directory);
 
 try {
-  const relays = Object.keys(RELAYS) as (keyof typeof RELAYS)[];
-  const own = await pooledKeyFiles(relays.length + 2);
+  const own = await pooledKeyFiles(LANES.length + 2);
   const honest: NetworkPeer[] = [];
   for (let index = 0; index < HONEST; index += 1) {
     honest.push(await add(`p${index}`, await testHostkeyPath(index)));
@@ -57,24 +74,24 @@ try {
     if (peer !== second) network.start(peer, 'dht', ['dht', '-c', peer.config.file]);
     network.start(peer, 'kx', ['kx', '-c', peer.config.file]);
   }
-  const bad = new Map<string, NetworkPeer>();
-  const running = new Map<string, ChildProcess>();
-  for (const name of [...relays, 'hijack']) {
-    bad.set(name, await add(`bad-${name}`, own.pop() ?? ''));
-  }
-  const owned = generatePseudoIdentity();
-  const attack = (name: string, peer: NetworkPeer, ...more: readonly string[]) => {
-    const args = ['test', 'attacker', `kx-${name}`, '-c', peer.config.file, '--seed', '7', '--json', ...more];
-    running.set(name, network.start(peer, name, args));
-  };
-  for (const name of relays) attack(name, bad.get(name) as NetworkPeer);
-  attack('hijack', bad.get('hijack') as NetworkPeer, '--key', owned.publicKey.toString('hex'));
-  const callers = new Map<string, NetworkPeer>();
+  const lanes: Lane[] = [];
+  const thief = await add('thief', own.pop() ?? '');
   // They never meet, so that one identity does for all.
   const hostkey = own.pop() ?? '';
-  for (const name of [...relays, 'hijack']) callers.set(name, await add(`c-${name}`, hostkey));
+  for (const [index, trials] of LANES.entries()) {
+    const attacker = await add(`bad${index}`, own.pop() ?? '');
+    lanes.push({ trials, attacker, caller: await add(`c${index}`, hostkey) });
+  }
+  const caller = await add('caller', hostkey);
+  const running = new Map<string, { readonly child: ChildProcess; readonly log: string }>();
+  const attack = (name: string, peer: NetworkPeer, ...more: readonly string[]) => {
+    const args = ['test', 'attacker', `kx-${name}`, '-c', peer.config.file, '--seed', '7', '--json', ...more];
+    running.set(name, { child: network.start(peer, name, args), log: join(peer.directory, `${name}.log`) });
+  };
+  const owned = generatePseudoIdentity();
+  attack('hijack', thief, '--key', owned.publicKey.toString('hex'));
   await begun('hijack');
-  for (const peer of honest) await network.waitFor(peer, 'kx', 'the KX', () => true);
+  for (const peer of honest) await up(peer);
 
   const exchangePoint = await addressOf(exchange);
   const pseudoIdentity = randomBytes(32);
@@ -93,62 +110,60 @@ try {
   ]);
   await new Promise((resolve) => server.stdout?.once('data', resolve));
 
-  await Promise.all([
-    ...relays.map(async (name) => {
-      const caller = callers.get(name) as NetworkPeer;
-      const address = await callThrough(caller, bad.get(name) as NetworkPeer);
-      const said = await speak(caller, address, RELAYS[name]);
-      results[name] = { ...said, caller: await countersOf(caller), done: await doneBy(name) };
-    }),
-    stealCaller(callers.get('hijack') as NetworkPeer, bad.get('hijack') as NetworkPeer, first, second),
-  ]);
+  const stops: string[] = [];
+  await Promise.all([...lanes.map(pass), stealCaller()]);
   results.honest = await Promise.all(honest.map(countersOf));
   results.hijackDone = await doneBy('hijack');
-  results.stopped = await Promise.all([...running.keys()].map(stopped));
+  stops.push(await stopped('hijack'));
 
   // Floods: a call over honest hops goes on beside them.
-  const caller = callers.get('tag') as NetworkPeer;
-  for (const [name, host] of [
-    ['flood', 'drop'],
-    ['malformed', 'delay'],
-  ] as const) {
-    attack(name, bad.get(host) as NetworkPeer);
+  for (const [index, name] of ['flood', 'malformed'].entries()) {
+    attack(name, (lanes[index] as Lane).attacker);
     await begun(name);
   }
-  const kx = await kxOf(caller);
-  kx.destroy(pseudoIdentity);
-  const again = await kx.buildOutgoing(request);
-  const beside = await speak(caller, [...again.ipv4].join('.'), BESIDE_FLOODS);
+  const ready = await (await kxOf(caller)).buildOutgoing(request);
+  const beside = await speak(caller, [...ready.ipv4].join('.'), BESIDE_FLOODS);
   results.beside = { ...beside, flood: await doneBy('flood'), malformed: await doneBy('malformed') };
   results.afterFloods = await Promise.all(honest.map(countersOf));
-  results.stoppedFloods = await Promise.all([stopped('flood'), stopped('malformed')]);
+  stops.push(await stopped('flood'), await stopped('malformed'));
+  results.stopped = stops;
+
+  async function pass({ trials, attacker, caller }: Lane): Promise<void> {
+    for (const [name, count] of trials) {
+      attack(name, attacker);
+      await begun(name);
+      const { kx, address } = await callThrough(caller, attacker);
+      const said = await speak(caller, address, count);
+      const counted = await countersOf(caller);
+      stops.push(await stopped(name));
+      results[name] = { ...said, caller: counted, done: await doneBy(name) };
+      await ended(kx);
+    }
+  }
 
   /** A tunnel that goes through the attacker, whose caller has another way as well by the time that this resolves; its address. */
-  async function callThrough(caller: NetworkPeer, attacker: NetworkPeer): Promise<string> {
+  async function callThrough(caller: NetworkPeer, attacker: NetworkPeer) {
     for (let downMs = LEAST_DOWN_MS; ; downMs *= 2) {
       const until = Date.now() + downMs;
       await pin(caller, [attacker, first], [second, callee], until);
       const kx = network.start(caller, 'kx', ['kx', '-c', caller.config.file]);
-      await network.waitFor(caller, 'kx', 'the KX', () => true);
+      await up(caller);
       // One that crashes may do it now.
       const ready = await (await kxOf(caller)).buildOutgoing(request).catch(() => null);
       if (ready !== null && Date.now() < until) {
         await new Promise((resolve) => setTimeout(resolve, until - Date.now()));
-        return [...ready.ipv4].join('.');
+        return { kx, address: [...ready.ipv4].join('.') };
       }
       // It may have taken the other way, where it took so long.
-      const ended = new Promise((resolve) => kx.once('exit', resolve));
-      kx.kill('SIGTERM');
-      await ended;
+      await ended(kx);
     }
   }
 
   /** A call by way of an exchange point that splices callers to itself, whose tunnel key the caller knows. */
-  async function stealCaller(caller: NetworkPeer, thief: NetworkPeer, ...hops: [NetworkPeer, NetworkPeer]) {
-    const [hop, other] = hops;
-    await pin(caller, [hop, other], [other, hop, callee, exchange]);
+  async function stealCaller(): Promise<void> {
+    await pin(caller, [first, second], [second, first, callee, exchange]);
     network.start(caller, 'kx', ['kx', '-c', caller.config.file]);
-    await network.waitFor(caller, 'kx', 'the KX', () => true);
+    await up(caller);
     const at = await addressOf(thief);
     const { secret, publicKey } = deriveTunnelKey(owned.secretKey, at.identity);
     const stolen = { ...request, pseudoIdentity: owned.publicKey, exchangePoint: at };
@@ -172,15 +187,12 @@ try {
 
   /** What it says at its end. */
   async function stopped(name: string): Promise<string> {
-    const child = running.get(name);
-    const ended = new Promise((resolve) => child?.once('close', resolve));
-    child?.kill('SIGTERM');
-    const code = await ended;
+    const code = await ended(running.get(name)?.child);
     return `${name} ${code} ${/"state":"over"/.test(await logOf(name)) ? 'over' : 'without a word'}`;
   }
 
   async function begun(name: string): Promise<void> {
-    const end = Date.now() + 60_000;
+    const end = Date.now() + START_MS;
     while (!/"state":"attacking"/.test(await logOf(name))) {
       if (Date.now() > end) throw new Error(`kx-${name} does not begin`);
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -188,15 +200,16 @@ try {
   }
 
   async function logOf(name: string): Promise<string> {
-    const host = { flood: 'drop', malformed: 'delay' }[name] ?? name;
-    return readFile(join(bad.get(host)?.directory ?? '', `${name}.log`), 'utf8').catch(() => '');
+    return readFile(running.get(name)?.log ?? '', 'utf8').catch(() => '');
   }
 } catch (error) {
   results.failure = error instanceof Error ? error.stack : String(error);
   for (const peer of network.peers) {
-    for (const log of ['dht.log', 'kx.log', `${peer.host.name.replace('bad-', '')}.log`]) {
+    for (const log of ['dht', 'kx', 'hijack', ...LANES.flat().map(([name]) => name)].map(
+      (name) => `${name}.log`,
+    )) {
       const text = await readFile(join(peer.directory, log), 'utf8').catch(() => '');
-      if (text !== '') results[`${peer.host.name} ${log}`] = text.slice(-1500);
+      if (text !== '') results[`${peer.host.name} ${log}`] = text.slice(-400);
     }
   }
 } finally {
@@ -204,6 +217,18 @@ try {
   await writeFile(resultFile, JSON.stringify(results, null, 1));
 }
 process.exit(0);
+
+/** Waits until the KX of a peer is up. */
+function up(peer: NetworkPeer): Promise<void> {
+  return network.waitFor(peer, 'kx', 'the KX', () => true, START_MS);
+}
+
+/** Ends it; its exit code. */
+async function ended(child: ChildProcess | undefined): Promise<unknown> {
+  const over = new Promise((resolve) => child?.once('close', resolve));
+  child?.kill('SIGTERM');
+  return over;
+}
 
 /** A peer on a host of its own, configured as `peer init` does it, which takes a process. */
 async function add(name: string, hostkey: string): Promise<NetworkPeer> {

@@ -13,7 +13,7 @@ const ROUND_MS = 20;
 /** Against each peer, a round. */
 const HELLOS = 20;
 const HANDSHAKES = 1;
-const CIRCUITS = 3;
+const CIRCUITS = 6;
 /** How many of its circuits to one peer the attacker keeps; the oldest makes room. */
 const CIRCUITS_KEPT = 40;
 const CELLS_A_SECOND = 1_000;

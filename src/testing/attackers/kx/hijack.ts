@@ -26,9 +26,8 @@ async function run(attack: Attack): Promise<void> {
   const { over, count, random } = attack;
   const peer = await LyingPeer.start(attack, { withTun: true });
   try {
-    const others = await peer.others();
     const own = random.bytes(32);
-    const [way = null] = others;
+    const [way = null] = await peer.others();
     const self = selfOf(attack, peer);
     if (way !== null && self !== null) {
       const order = { pseudoIdentity: own, path: [way, self], token: random.bytes(32) };
@@ -45,7 +44,8 @@ async function run(attack: Attack): Promise<void> {
     while (!over.aborted) {
       for (const tunnel of tunnels) peer.command({ type: 'destroy', tunnel });
       tunnels = [];
-      for (const exchangePoint of others) {
+      // Who has come since the last round has its turn too.
+      for (const exchangePoint of await peer.others()) {
         for (const forged of [false, true]) {
           const tunnel = peer.newTunnel();
           tunnels.push(tunnel);
