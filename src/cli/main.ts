@@ -21,6 +21,7 @@ import { IdImportCommand } from './id-import.js';
 import { IdListCommand } from './id-list.js';
 import { IdNewCommand } from './id-new.js';
 import { IdRemoveCommand } from './id-remove.js';
+import { IdShowCommand } from './id-show.js';
 import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
 import { MetricsCommand } from './metrics.js';
@@ -59,6 +60,7 @@ const cli = Cli.from(
     IdNewCommand,
     IdListCommand,
     IdRemoveCommand,
+    IdShowCommand,
     IdAnswerCommand,
     IdExportCommand,
     IdImportCommand,
