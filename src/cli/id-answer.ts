@@ -27,7 +27,7 @@ export class IdAnswerCommand extends ConfigCommand {
 
   override async perform(): Promise<undefined> {
     const { stateDir } = this.loadConfig();
-    const identities = await new PseudoIdentityStore(stateDir).list();
+    const identities = await new PseudoIdentityStore(stateDir).kept();
     if (!identities.some(({ name }) => name === this.name)) {
       throw new PeerError('identity-missing', `there is no pseudo-identity named ${this.name}`, {
         remedy: 'peer id list shows those there are',

@@ -1,12 +1,11 @@
 /** Role: `peer id export`: a pseudo-identity as a sealed file. Not here: its format (identity/sealed-identity.ts). */
 
 import { Command, Option } from 'clipanion';
-import { PeerError } from '../errors.js';
-import { PseudoIdentityStore, publicView } from '../identity/pseudo-identity-store.js';
+import { type NamedPseudoIdentity, PseudoIdentityStore } from '../identity/pseudo-identity-store.js';
 import { sealIdentity } from '../identity/sealed-identity.js';
 import { writePrivateFile } from '../private-files.js';
 import { ConfigCommand } from './command.js';
-import { askPassphrase } from './passphrase.js';
+import { askNewPassphrase } from './passphrase.js';
 
 export class IdExportCommand extends ConfigCommand {
   static override paths = [['id', 'export']];
@@ -23,12 +22,17 @@ export class IdExportCommand extends ConfigCommand {
   passphraseFile = Option.String('--passphrase-file', { description: 'its first line is the passphrase' });
 
   override async perform(): Promise<undefined> {
-    const identity = await new PseudoIdentityStore(this.loadConfig().stateDir).load(this.name);
-    const passphrase = await askPassphrase(this.passphraseFile, 'passphrase for the file');
-    if (this.passphraseFile === undefined && (await askPassphrase(undefined, 'once more')) !== passphrase)
-      throw new PeerError('passphrase', 'the two were not the same');
-    await writePrivateFile(this.file, sealIdentity(identity, passphrase), { exclusive: true });
-    this.print({ ...publicView(identity), file: this.file }, `${this.name} is in ${this.file}`);
+    const kept = await new PseudoIdentityStore(this.loadConfig().stateDir).read(this.name);
+    const sealed = kept.sealed ?? (await this.#seal(kept.identity));
+    await writePrivateFile(this.file, sealed, { exclusive: true });
+    const { name, id, createdSeconds } = kept;
+    const own = kept.sealed === null ? '' : ', under the passphrase that it has';
+    this.print({ name, id, createdSeconds, file: this.file }, `${name} is in ${this.file}${own}`);
     return undefined;
+  }
+
+  async #seal(identity: NamedPseudoIdentity): Promise<string> {
+    const passphrase = await askNewPassphrase(this.passphraseFile, 'passphrase for the file');
+    return sealIdentity(identity, passphrase);
   }
 }

@@ -1,7 +1,7 @@
 /** Role: `peer id list`: the pseudo-identities of this peer. Never shows secrets. */
 
 import { Command } from 'clipanion';
-import { PseudoIdentityStore, publicView } from '../identity/pseudo-identity-store.js';
+import { PseudoIdentityStore } from '../identity/pseudo-identity-store.js';
 import { ConfigCommand } from './command.js';
 
 export class IdListCommand extends ConfigCommand {
@@ -13,9 +13,16 @@ export class IdListCommand extends ConfigCommand {
   });
 
   override async perform(): Promise<undefined> {
-    const views = (await new PseudoIdentityStore(this.loadConfig().stateDir).list()).map(publicView);
+    const kept = await new PseudoIdentityStore(this.loadConfig().stateDir).kept();
+    const views = kept.map(({ name, id, createdSeconds, sealed }) => ({
+      ...{ name, id, createdSeconds },
+      hasPassphrase: sealed !== null,
+    }));
     const width = Math.max(0, ...views.map(({ name }) => name.length));
-    const lines = views.map(({ name, id }) => `${name.padEnd(width)}  ${id}`);
+    const lines = views.map(
+      ({ name, id, hasPassphrase }) =>
+        `${name.padEnd(width)}  ${id}${hasPassphrase ? '  (under a passphrase)' : ''}`,
+    );
     const text =
       lines.length === 0 ? 'no pseudo-identities yet; peer id new NAME makes one' : lines.join('\n');
     this.print(views, text);

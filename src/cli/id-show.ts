@@ -1,7 +1,7 @@
 /** Role: `peer id show`: one pseudo-identity, also as a QR code to be scanned. Never shows secrets. */
 
 import { Command, Option } from 'clipanion';
-import { PseudoIdentityStore, publicView } from '../identity/pseudo-identity-store.js';
+import { PseudoIdentityStore } from '../identity/pseudo-identity-store.js';
 import { ConfigCommand } from './command.js';
 import { qrText } from './qr-text.js';
 
@@ -21,7 +21,8 @@ export class IdShowCommand extends ConfigCommand {
 
   override async perform(): Promise<undefined> {
     const store = new PseudoIdentityStore(this.loadConfig().stateDir);
-    const view = publicView(await store.load(this.name));
+    const { name, id, createdSeconds } = await store.read(this.name);
+    const view = { name, id, createdSeconds };
     if (!this.qr) {
       this.print(view, view.id);
       return undefined;

@@ -20,8 +20,10 @@ import { IdExportCommand } from './id-export.js';
 import { IdImportCommand } from './id-import.js';
 import { IdListCommand } from './id-list.js';
 import { IdNewCommand } from './id-new.js';
+import { IdPassphraseCommand } from './id-passphrase.js';
 import { IdRemoveCommand } from './id-remove.js';
 import { IdShowCommand } from './id-show.js';
+import { IdUnlockCommand } from './id-unlock.js';
 import { InitCommand } from './init.js';
 import { KxCommand } from './kx.js';
 import { MetricsCommand } from './metrics.js';
@@ -60,7 +62,9 @@ const cli = Cli.from(
     IdNewCommand,
     IdListCommand,
     IdRemoveCommand,
+    IdPassphraseCommand,
     IdShowCommand,
+    IdUnlockCommand,
     IdAnswerCommand,
     IdExportCommand,
     IdImportCommand,

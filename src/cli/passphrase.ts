@@ -16,6 +16,14 @@ export async function askPassphrase(file: string | undefined, prompt: string): P
   return given;
 }
 
+/** As {@link askPassphrase}; what is typed is asked for twice. Errors: 'passphrase'. */
+export async function askNewPassphrase(file: string | undefined, prompt: string): Promise<string> {
+  const passphrase = await askPassphrase(file, prompt);
+  if (file === undefined && (await askPassphrase(undefined, 'once more')) !== passphrase)
+    throw new PeerError('passphrase', 'the two were not the same');
+  return passphrase;
+}
+
 async function firstLine(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch((cause) => {
     throw new PeerError('passphrase', `cannot read ${file}: ${cause.message}`, { cause });

@@ -2,9 +2,10 @@
  * Role: the pseudo-identities of this peer, one file of mode 0600 each in STATE_DIR/identities.
  *
  * Invariants: a name is a short word that is safe as a file name; a file that cannot be read is an error that
- * names it, never a silently missing identity.
+ * names it, never a silently missing identity; one that is protected is the same file as an exported one, and its secret is
+ * nowhere else.
  *
- * Not here: their text form and keys (pseudo-identity.ts), passphrases.
+ * Not here: their text form and keys (pseudo-identity.ts), the sealed form (sealed-identity.ts).
  */
 
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -15,9 +16,11 @@ import { ensurePrivateDirectory, writePrivateFile } from '../private-files.js';
 import {
   formatPseudoIdentity,
   generatePseudoIdentity,
+  IDENTITY_NAME,
   type PseudoIdentity,
   pseudoIdentityFromSeed,
 } from './pseudo-identity.js';
+import { readSealedIdentity } from './sealed-identity.js';
 
 export interface NamedPseudoIdentity extends PseudoIdentity {
   readonly name: string;
@@ -25,8 +28,20 @@ export interface NamedPseudoIdentity extends PseudoIdentity {
   readonly createdSeconds: number;
 }
 
-/** A name is safe as a file name. */
-export const IDENTITY_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i;
+/** What may be shown of a pseudo-identity: everything but its secret. */
+export interface IdentityView {
+  readonly name: string;
+  readonly id: string;
+  readonly createdSeconds: number;
+}
+
+/** One as it is kept: `identity` is null where a passphrase protects it; then `sealed` is the file. */
+export type KeptIdentity = IdentityView &
+  (
+    | { readonly identity: NamedPseudoIdentity; readonly sealed: null }
+    | { readonly identity: null; readonly sealed: string }
+  );
+
 const SUFFIX = '.json';
 const FileSchema = v.object({
   version: v.literal(1),
@@ -52,18 +67,11 @@ export class PseudoIdentityStore {
 
   /** Keeps one that was made elsewhere. Errors: 'identity-name', 'identity-exists', 'state-dir'. */
   async add(identity: NamedPseudoIdentity): Promise<void> {
-    const { name, createdSeconds } = identity;
+    const { name } = identity;
     const path = this.#path(name);
     await ensurePrivateDirectory(this.#directory);
-    const file = {
-      version: 1,
-      name,
-      createdSeconds,
-      publicKey: identity.publicKey.toString('hex'),
-      seed: identity.secretKey.subarray(0, 32).toString('hex'),
-    };
     try {
-      await writePrivateFile(path, `${JSON.stringify(file, null, 2)}\n`, { exclusive: true });
+      await writePrivateFile(path, plainText(identity), { exclusive: true });
     } catch (error) {
       if (!(error instanceof PeerError) || error.code !== 'exists') throw error;
       throw new PeerError('identity-exists', `there is a pseudo-identity named ${name} already`, {
@@ -73,8 +81,13 @@ export class PseudoIdentityStore {
     }
   }
 
-  /** In order of their names. Errors: 'identity-file'. */
+  /** Those that can be used without a passphrase, in order of their names. Errors: 'identity-file'. */
   async list(): Promise<NamedPseudoIdentity[]> {
+    return (await this.kept()).flatMap(({ identity }) => (identity === null ? [] : [identity]));
+  }
+
+  /** All, in order of their names. Errors: 'identity-file'. */
+  async kept(): Promise<KeptIdentity[]> {
     let files: string[];
     try {
       files = await readdir(this.#directory);
@@ -85,11 +98,25 @@ export class PseudoIdentityStore {
       });
     }
     const names = files.filter((file) => file.endsWith(SUFFIX)).map((file) => file.slice(0, -SUFFIX.length));
-    return Promise.all(names.sort().map((name) => this.load(name)));
+    return Promise.all(names.sort().map((name) => this.read(name)));
+  }
+
+  /** Keeps one under a passphrase, or without, in the place of what is kept by this name. Errors: 'identity-name'. */
+  async replace(identity: NamedPseudoIdentity, sealed: string | null): Promise<void> {
+    await writePrivateFile(this.#path(identity.name), sealed ?? plainText(identity));
+  }
+
+  /** Errors: as `read`, and 'identity-locked' where a passphrase protects it. */
+  async load(name: string): Promise<NamedPseudoIdentity> {
+    const { identity } = await this.read(name);
+    if (identity !== null) return identity;
+    throw new PeerError('identity-locked', `${name} is protected by a passphrase`, {
+      remedy: 'take it off first: peer id passphrase NAME --remove -c FILE',
+    });
   }
 
   /** Errors: 'identity-name', 'identity-unknown', 'identity-file' (damaged or unreadable). */
-  async load(name: string): Promise<NamedPseudoIdentity> {
+  async read(name: string): Promise<KeptIdentity> {
     const path = this.#path(name);
     let source: string;
     try {
@@ -101,11 +128,15 @@ export class PseudoIdentityStore {
       });
     }
     try {
-      const file = v.parse(FileSchema, JSON.parse(source));
+      const json: unknown = JSON.parse(source);
+      if (typeof json === 'object' && json !== null && 'sealed' in json)
+        return { ...readSealedIdentity(source), name, identity: null, sealed: source };
+      const file = v.parse(FileSchema, json);
       const identity = pseudoIdentityFromSeed(Buffer.from(file.seed, 'hex'));
       if (identity.publicKey.toString('hex') !== file.publicKey)
         throw new Error('the keys do not belong together');
-      return { ...identity, name, createdSeconds: file.createdSeconds };
+      const named = { ...identity, name, createdSeconds: file.createdSeconds };
+      return { ...publicView(named), identity: named, sealed: null };
     } catch (cause) {
       if (cause instanceof PeerError)
         throw new PeerError('identity-file', `${path} was made by an earlier version of this program`, {
@@ -145,12 +176,18 @@ export class PseudoIdentityStore {
   }
 }
 
-/** What may be shown of a pseudo-identity: everything but its secret. */
-export function publicView(identity: NamedPseudoIdentity): {
-  name: string;
-  id: string;
-  createdSeconds: number;
-} {
+function plainText({ name, createdSeconds, publicKey, secretKey }: NamedPseudoIdentity): string {
+  const file = {
+    version: 1,
+    name,
+    createdSeconds,
+    publicKey: publicKey.toString('hex'),
+    seed: secretKey.subarray(0, 32).toString('hex'),
+  };
+  return `${JSON.stringify(file, null, 2)}\n`;
+}
+
+export function publicView(identity: NamedPseudoIdentity): IdentityView {
   const { name, publicKey, createdSeconds } = identity;
   return { name, id: formatPseudoIdentity(publicKey), createdSeconds };
 }

@@ -28,6 +28,9 @@ const MARK_AT = 16;
 const MARK = 0x70;
 const CHECKSUM_DOMAIN = Buffer.from('peer pseudo-identity v1', 'ascii');
 
+/** What an owner may call one; safe as a file name. */
+export const IDENTITY_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/i;
+
 export interface PseudoIdentity {
   /** Ed25519, 32 bytes: the pseudo-identity itself, and its DHT key. */
   readonly publicKey: Buffer;

@@ -1,5 +1,5 @@
 /**
- * Role: a pseudo-identity as a file to carry elsewhere, sealed by a passphrase.
+ * Role: a pseudo-identity as a file that a passphrase seals: to carry elsewhere, or as it is kept.
  *
  * JSON: the seed under XChaCha20-Poly1305 with a key by Argon2id (libsodium's `crypto_pwhash`), whose cost stands in the file; name and public key
  * are the additional data, so nobody can give it another name. Whoever has the file sees whose it is, and can try passphrases.
@@ -12,8 +12,8 @@
 import sodium from 'sodium-native';
 import * as v from 'valibot';
 import { PeerError } from '../errors.js';
-import { formatPseudoIdentity, pseudoIdentityFromSeed } from './pseudo-identity.js';
-import { IDENTITY_NAME, type NamedPseudoIdentity } from './pseudo-identity-store.js';
+import { formatPseudoIdentity, IDENTITY_NAME, pseudoIdentityFromSeed } from './pseudo-identity.js';
+import type { IdentityView, NamedPseudoIdentity } from './pseudo-identity-store.js';
 
 /** Of new files: about a second, 256 MiB. */
 const COST = { opslimit: 3, memlimit: 256 * 1024 * 1024 };
@@ -75,6 +75,12 @@ export function openSealedIdentity(text: string, passphrase: string): NamedPseud
   if (formatPseudoIdentity(identity.publicKey) !== id)
     throw new PeerError('sealed-identity', 'the file is damaged: its keys do not belong together');
   return { ...identity, name, createdSeconds };
+}
+
+/** What stands in the file for everybody to read. Errors: 'sealed-identity'. */
+export function readSealedIdentity(text: string): IdentityView {
+  const { name, id, createdSeconds } = parse(text);
+  return { name, id, createdSeconds };
 }
 
 function parse(text: string): v.InferOutput<typeof FileSchema> {

@@ -29,6 +29,7 @@ import { Entrances } from './entrances.js';
 import { FakeCalls } from './fake-calls.js';
 import { KxLink } from './kx-link.js';
 import { Media } from './media.js';
+import { OwnIdentities } from './own-identities.js';
 import { Registration, type RegistrationState } from './registration.js';
 import { Telephone } from './telephone.js';
 
@@ -56,6 +57,7 @@ const CallsArguments = v.optional(
   }),
   {},
 );
+const UnlockArguments = v.object({ name: v.string(), seed: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)) });
 const WordsArguments = v.object({ words: v.picklist(['same', 'different']), call: callId });
 
 const milliseconds = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(3_600_000)));
@@ -69,7 +71,7 @@ export interface VoipOptions {
 /** Starts the module. Errors: 'config', 'identity-file', 'contacts-file'. */
 export async function startVoip(config: Config, log: Logger, options: VoipOptions): Promise<Daemon> {
   const { dht, kx, voip, tunIp } = requireSections(config);
-  const store = new PseudoIdentityStore(config.stateDir);
+  const own = new OwnIdentities(new PseudoIdentityStore(config.stateDir));
   const contacts = new Contacts(config.stateDir);
   const rules = new CallerRules(config.stateDir, steadyClock);
   const callLog = new CallLog(config.stateDir, voip.callLog);
@@ -106,7 +108,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       onChange,
     });
   const refresh = async () => {
-    const listed = await store.list();
+    const listed = await own.list();
     if (closed) return;
     identities = listed;
     entrances.serve([...identities, ...fakes]);
@@ -215,6 +217,8 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     isBusy: () => telephone.calls.length > 0,
   });
   await refresh();
+  for (const { name } of own.locked)
+    log.warn({ name }, 'a passphrase protects this pseudo-identity; to use it: peer id unlock NAME -c FILE');
   const refreshTimer = setInterval(() => {
     refresh().catch((error: unknown) => log.warn({ err: error }, 'pseudo-identities cannot be read'));
   }, IDENTITIES_EVERY_MS);
@@ -228,7 +232,8 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       listening: entrances.listening,
       identities: [...registrations.values()]
         .filter(({ identity }) => !fakes.has(identity))
-        .map(({ identity, state }) => ({ ...publicView(identity), state })),
+        .map(({ identity, state }) => ({ ...publicView(identity), state: state as string }))
+        .concat(own.locked.map((view) => ({ ...view, state: 'locked' }))),
       devices,
       call: telephone.call,
       calls: telephone.calls,
@@ -271,6 +276,12 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
         const { count, skip } = parseArguments(CallsArguments, args);
         const calls = await callLog.list();
         return calls.slice(0, Math.max(calls.length - skip, 0)).slice(-count);
+      },
+      unlock: async (args) => {
+        const { name, seed } = parseArguments(UnlockArguments, args);
+        const view = await own.unlock(name, Buffer.from(seed, 'hex'));
+        await refresh();
+        return view;
       },
       'clear-calls': () => callLog.clear(),
     },
