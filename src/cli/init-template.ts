@@ -81,6 +81,8 @@ PORT = ${choices.voipPort}
 # FAKE_CALLS = 0
 # How long a call rings.
 # RING_SECONDS = 45
+# Notifications of the desktop (by notify-send): no, hidden (that somebody calls, and not who), or full.
+# NOTIFY = hidden
 # Calls that are remembered, on this machine only; 0 for none.
 # CALL_LOG = 100
 `;

@@ -76,6 +76,9 @@ export interface KxConfig {
   readonly diversity: Diversity;
 }
 
+/** Whether the desktop is told of calls: 'hidden' is that there is one, and not whose. */
+export type NotifyMode = 'no' | 'hidden' | 'full';
+
 /** Section [VOIP]. */
 export interface VoipConfig {
   /** On TUN_IP, for control (TCP) and voice (UDP). */
@@ -89,6 +92,7 @@ export interface VoipConfig {
   readonly bitrate: number;
   readonly fakeCallsPerDay: number;
   readonly ringSeconds: number;
+  readonly notify: NotifyMode;
   /** Calls that are remembered; 0: none. */
   readonly callLog: number;
 }
@@ -153,7 +157,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   VOIP: [
     ...['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'ECHO_CANCELLATION', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
-    'CALL_LOG',
+    ...['CALL_LOG', 'NOTIFY'],
   ],
 };
 
@@ -241,6 +245,7 @@ function readVoip(reader: Reader): VoipConfig {
     bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(16_000, 64_000, 'bits per second'), 48_000),
     fakeCallsPerDay: reader.optional('VOIP', 'FAKE_CALLS', kinds.integer(0, 1_000, 'calls a day'), 0),
     ringSeconds: reader.optional('VOIP', 'RING_SECONDS', kinds.integer(5, 600, 'seconds'), 45),
+    notify: reader.optional('VOIP', 'NOTIFY', kinds.oneOf(['no', 'hidden', 'full']), 'hidden'),
     callLog: reader.optional('VOIP', 'CALL_LOG', kinds.integer(0, 10_000, 'calls'), 100),
   };
 }

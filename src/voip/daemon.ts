@@ -29,6 +29,7 @@ import { Entrances } from './entrances.js';
 import { FakeCalls } from './fake-calls.js';
 import { KxLink } from './kx-link.js';
 import { Media } from './media.js';
+import { Notifications } from './notifications.js';
 import { OwnIdentities } from './own-identities.js';
 import { Registration, type RegistrationState } from './registration.js';
 import { Telephone } from './telephone.js';
@@ -156,6 +157,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       dial(call, local, remote, dialOptions, signal),
     log,
   };
+  const notifications = new Notifications({ mode: voip.notify, ringMs: voip.ringSeconds * 1000 });
   const telephone = new Telephone({
     ...common,
     openVoice: (port) => new Media({ ...voip, ...devices }, localAddress, port),
@@ -170,6 +172,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     identities: () => identities,
     autoAnswer: options.autoAnswer,
     onCall: (call) => {
+      notifications.changed(call);
       if (call.state !== 'ended') fakeCalls.giveWay();
       if (call.state === 'active') rules.answered(call.identity ?? '', call.remote);
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');

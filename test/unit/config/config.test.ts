@@ -215,7 +215,10 @@ errors('values that are not what is expected', () => {
       'PRIVATE_LOOKUPS = maybe',
     ],
     KX: ['TUN_IP = 10.0.0.1', 'TUN_IP = 10.0.0.1/31', 'TUN_IP = 10.0.0.255/24', 'TUN_IP = fd00::1/127'],
-    VOIP: ['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4', 'ECHO_CANCELLATION = perhaps'],
+    VOIP: [
+      ...['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4', 'ECHO_CANCELLATION = perhaps'],
+      ...['NOTIFY = yes'],
+    ],
   };
   const more = [
     'TUN_NAME = a-name-that-is-too-long',
