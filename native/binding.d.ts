@@ -224,7 +224,7 @@ export interface KxTun {
 }
 
 /** All microphones and loudspeakers of the sound server; rejects if there is no server. */
-export declare function listAudioDevices(): Promise<Array<AudioDevice>>
+export declare function listAudioDevices(server: 'auto' | 'pulse' | 'pipewire'): Promise<Array<AudioDevice>>
 
 /** Gives free memory of the C heap back to the system, where the C library can (glibc). Takes some milliseconds. */
 export declare function releaseMemory(): void
@@ -257,9 +257,11 @@ export interface VoiceOptions {
   sendSsrc: number
   /** Opus bit rate in bit/s, 16 000 to 64 000. */
   bitrate: number
-  /** PulseAudio source; absent: the default one. */
+  /** Which sound server. */
+  server: 'auto' | 'pulse' | 'pipewire'
+  /** Source of the sound server; absent: the default one. */
   input?: string
-  /** PulseAudio sink; absent: the default one. */
+  /** Sink of the sound server; absent: the default one. */
   output?: string
   /** Whether echo, noise and level are seen to; off for a headset. */
   processing: boolean

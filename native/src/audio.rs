@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use audio::device::{DeviceError, DeviceInfo, DeviceKind, list_devices};
+use audio::device::{DeviceError, DeviceInfo, DeviceKind, ServerChoice, list_devices};
 use audio::voice::{VoiceConfig, VoiceError, VoiceEvent, VoiceSession, VoiceSocket};
 use napi::bindgen_prelude::{AsyncTask, Buffer, Function, Task};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
@@ -38,9 +38,12 @@ pub struct VoiceOptions {
     pub send_ssrc: u32,
     /// Opus bit rate in bit/s, 16 000 to 64 000.
     pub bitrate: u32,
-    /// PulseAudio source; absent: the default one.
+    /// Which sound server.
+    #[napi(ts_type = "'auto' | 'pulse' | 'pipewire'")]
+    pub server: String,
+    /// Source of the sound server; absent: the default one.
     pub input: Option<String>,
-    /// PulseAudio sink; absent: the default one.
+    /// Sink of the sound server; absent: the default one.
     pub output: Option<String>,
     /// Whether echo, noise and level are seen to; off for a headset.
     pub processing: bool,
@@ -134,7 +137,16 @@ fn kind_name(kind: DeviceKind) -> String {
     }
 }
 
-fn failure(status: Status, error: impl std::fmt::Display) -> Error {
+pub(crate) fn server_choice(name: &str) -> Result<ServerChoice> {
+    match name {
+        "auto" => Ok(ServerChoice::Auto),
+        "pulse" => Ok(ServerChoice::Pulse),
+        "pipewire" => Ok(ServerChoice::PipeWire),
+        _ => Err(failure(Status::InvalidArg, "server is neither auto nor pulse nor pipewire")),
+    }
+}
+
+pub(crate) fn failure(status: Status, error: impl std::fmt::Display) -> Error {
     Error::new(status, error.to_string())
 }
 
@@ -236,6 +248,7 @@ impl VoiceCall {
         let mut config = VoiceConfig::new(send_key?, receive_key?, options.send_ssrc);
         config.remote = remote(&options)?;
         config.bitrate = options.bitrate;
+        config.server = server_choice(&options.server)?;
         config.input = options.input;
         config.output = options.output;
         config.processing = options.processing;
@@ -382,14 +395,15 @@ impl Task for Stop {
 }
 
 /// Lists the devices off the event loop.
-pub(crate) struct ListDevices;
+pub(crate) struct ListDevices(ServerChoice);
 
 impl Task for ListDevices {
     type Output = Vec<DeviceInfo>;
     type JsValue = Vec<AudioDevice>;
 
     fn compute(&mut self) -> Result<Vec<DeviceInfo>> {
-        catch_unwind(list_devices)
+        let choice = self.0;
+        catch_unwind(move || list_devices(choice))
             .map_err(|_| failure(Status::GenericFailure, "internal error"))?
             .map_err(|error: DeviceError| failure(Status::GenericFailure, error))
     }
@@ -410,6 +424,8 @@ impl Task for ListDevices {
 
 /// All microphones and loudspeakers of the sound server; rejects if there is no server.
 #[napi(ts_return_type = "Promise<Array<AudioDevice>>")]
-pub(crate) fn list_audio_devices() -> AsyncTask<ListDevices> {
-    AsyncTask::new(ListDevices)
+pub(crate) fn list_audio_devices(
+    #[napi(ts_arg_type = "'auto' | 'pulse' | 'pipewire'")] server: String,
+) -> Result<AsyncTask<ListDevices>> {
+    Ok(AsyncTask::new(ListDevices(server_choice(&server)?)))
 }

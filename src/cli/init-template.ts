@@ -70,7 +70,10 @@ TUN_NAME = ${choices.tunName}
 # On TUN_IP, for call control (TCP) and voice (UDP); only used with EXTENSIONS = no in [KX]: else each
 # pseudo-identity has a port of its own.
 PORT = ${choices.voipPort}
-# Names of audio devices; without them, the system's defaults.
+# Sound server: pipewire (PipeWire itself, the least delay), pulse (PulseAudio, or PipeWire by its PulseAudio server),
+# or auto: PipeWire itself where it is the sound server and this program was built with it.
+# AUDIO_SERVER = auto
+# Names of audio devices, the same with either; without them, the system's defaults.
 # AUDIO_INPUT =
 # AUDIO_OUTPUT =
 # With a headset: no, which saves the delay of echo cancellation, noise suppression and gain control.

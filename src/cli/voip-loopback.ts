@@ -28,11 +28,12 @@ export class VoipLoopbackCommand extends ConfigCommand {
     const { voip } = this.loadConfig();
     if (voip === null) throw new PeerError('config', 'this peer has no section [VOIP]');
     const { VoiceLine } = await import('../engine/audio.js');
-    const { audioInput, audioOutput, bitrate } = voip;
+    const { audioServer, audioInput, audioOutput, bitrate } = voip;
     let lost: string | null = null;
     const line = VoiceLine.loopback(
       {
         bitrate,
+        server: audioServer,
         ...(audioInput === null ? {} : { input: audioInput }),
         ...(audioOutput === null ? {} : { output: audioOutput }),
       },

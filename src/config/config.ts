@@ -76,6 +76,9 @@ export interface KxConfig {
   readonly diversity: Diversity;
 }
 
+/** Which sound server: 'auto' is PipeWire itself where it is the sound server and its backend is there. */
+export type AudioServer = 'auto' | 'pulse' | 'pipewire';
+
 /** Whether the desktop is told of calls: 'hidden' is that there is one, and not whose. */
 export type NotifyMode = 'no' | 'hidden' | 'full';
 
@@ -83,6 +86,7 @@ export type NotifyMode = 'no' | 'hidden' | 'full';
 export interface VoipConfig {
   /** On TUN_IP, for control (TCP) and voice (UDP). */
   readonly port: number;
+  readonly audioServer: AudioServer;
   /** Name of the device; `null`: the system's default. */
   readonly audioInput: string | null;
   readonly audioOutput: string | null;
@@ -157,7 +161,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   VOIP: [
     ...['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'ECHO_CANCELLATION', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
-    ...['CALL_LOG', 'NOTIFY'],
+    ...['CALL_LOG', 'AUDIO_SERVER', 'NOTIFY'],
   ],
 };
 
@@ -239,6 +243,7 @@ function readKx(reader: Reader): KxConfig {
 function readVoip(reader: Reader): VoipConfig {
   return {
     port: reader.optional('VOIP', 'PORT', kinds.port, 5060),
+    audioServer: reader.optional('VOIP', 'AUDIO_SERVER', kinds.oneOf(['auto', 'pulse', 'pipewire']), 'auto'),
     audioInput: reader.optional('VOIP', 'AUDIO_INPUT', kinds.text, null),
     audioOutput: reader.optional('VOIP', 'AUDIO_OUTPUT', kinds.text, null),
     echoCancellation: reader.optional('VOIP', 'ECHO_CANCELLATION', kinds.yesNo, true),

@@ -19,6 +19,9 @@ export const VOICE_KEY_BYTES = 28;
 /** Opus bit rate in bit/s where nothing else is configured. */
 export const DEFAULT_BITRATE = 48_000;
 
+/** PulseAudio's protocol or PipeWire itself. */
+export type SoundServer = 'auto' | 'pulse' | 'pipewire';
+
 /** How a call's voice is carried. */
 export interface VoiceSettings {
   /** Where packets go; absent: to where the first authentic packet comes from. */
@@ -31,6 +34,8 @@ export interface VoiceSettings {
   readonly sendSsrc: number;
   /** Bit/s, 16 000 to 64 000; both parties the same, or the packets of the two directions differ in size. */
   readonly bitrate?: number;
+  /** Which sound server; `auto` if absent: PipeWire itself where it is the sound server and its backend is there. */
+  readonly server?: SoundServer;
   /** Names as `listAudioDevices` gives them; absent: the sound server's defaults. */
   readonly input?: string;
   readonly output?: string;
@@ -64,7 +69,7 @@ export class VoiceLine {
    * @throws PeerError as `open` and `start`
    */
   static loopback(
-    settings: Pick<VoiceSettings, 'input' | 'output' | 'bitrate'>,
+    settings: Pick<VoiceSettings, 'server' | 'input' | 'output' | 'bitrate'>,
     onEvent: (event: VoiceCallEvent) => void,
   ): VoiceLine {
     const line = VoiceLine.open('127.0.0.1');
@@ -100,6 +105,7 @@ export class VoiceLine {
       this.call.start(
         {
           ...(remote === undefined ? {} : { remoteAddress: remote.address, remotePort: remote.port }),
+          server: settings.server ?? 'auto',
           ...(input === undefined ? {} : { input }),
           ...(output === undefined ? {} : { output }),
           sendKey: shared(settings.sendKey),
@@ -174,10 +180,10 @@ export class VoiceLine {
  *
  * @throws PeerError `AUDIO_SERVER`
  */
-export async function listAudioDevices(): Promise<AudioDevice[]> {
+export async function listAudioDevices(server: SoundServer = 'auto'): Promise<AudioDevice[]> {
   const binding = addon();
   try {
-    return await binding.listAudioDevices();
+    return await binding.listAudioDevices(server);
   } catch (cause) {
     throw failure('AUDIO_SERVER', cause);
   }

@@ -27,7 +27,7 @@ export class Media implements Voice {
 
   /** Begins to send and to play; the keys are wiped. Errors: 'VOICE_START', 'VOICE_ARGUMENT'. */
   start(keys: VoiceKeys, remote: VoiceTarget, onEvent: (event: VoiceCallEvent) => void): void {
-    const { bitrate, audioInput, audioOutput, echoCancellation } = this.#config;
+    const { bitrate, audioServer, audioInput, audioOutput, echoCancellation } = this.#config;
     this.#line.start(
       {
         ...keys,
@@ -36,6 +36,7 @@ export class Media implements Voice {
         bitrate,
         processing: echoCancellation,
         silent: this.#silent,
+        server: audioServer,
         ...(audioInput === null ? {} : { input: audioInput }),
         ...(audioOutput === null ? {} : { output: audioOutput }),
       },

@@ -1,13 +1,13 @@
 //! Sound devices as the rest of the program sees them: names, directions, errors. Not in it: how they are reached.
 
-pub use crate::pulse::list_devices;
+pub use crate::server::{ServerChoice, list_devices};
 
 /// Which of the two devices of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
-    /// The microphone: a PulseAudio source.
+    /// The microphone: a source of the sound server.
     Input,
-    /// The loudspeaker: a PulseAudio sink.
+    /// The loudspeaker: a sink.
     Output,
 }
 
@@ -30,7 +30,7 @@ pub struct DeviceInfo {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeviceError {
-    /// No PulseAudio server (or pipewire-pulse) at PULSE_SERVER or the user's default place, or it went away.
+    /// No server at PULSE_SERVER or the user's default place, no backend for it, or it went away.
     #[error("no connection to the sound server: {0}")]
     Server(String),
     /// The server refuses the stream: no such device, or it was removed.

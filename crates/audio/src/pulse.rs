@@ -1,6 +1,6 @@
 //! PulseAudio (and pipewire-pulse): one connection with a capture and a playback stream, driven by the caller's thread.
 //!
-//! The main loop is the plain one: the owning thread calls [`Pulse::step`] with a time limit, then looks at what can be
+//! The main loop is the plain one: the owning thread calls [`Server::step`] with a time limit, then looks at what can be
 //! read and written. So no callback runs our code on a foreign thread, a daemon that dies is a state that the next step
 //! reports, and nothing can hang. Server: PULSE_SERVER, else the user's default. Latency asked for: 10 ms fragments in,
 //! 20 ms of buffer out. Not in it: retrying, threads.
@@ -20,6 +20,7 @@ use pulse::time::MicroSeconds;
 
 use crate::codec::SAMPLE_RATE;
 use crate::device::{DeviceError, DeviceInfo, DeviceKind};
+use crate::server::Server;
 
 const SAMPLE_BYTES: usize = size_of::<f32>();
 const fn ms(milliseconds: u32) -> u32 {
@@ -44,7 +45,7 @@ impl Drop for Pulse {
 }
 
 impl Pulse {
-    /// Begins to connect; [`Self::step`] until [`Self::is_ready`].
+    /// Begins to connect; [`Server::step`] until [`Server::is_ready`].
     ///
     /// # Errors
     /// No server, as far as can be said at once.
@@ -58,11 +59,45 @@ impl Pulse {
         Ok(Self { capture: None, playback: None, context, mainloop, bytes: Vec::new() })
     }
 
-    /// Waits at most `limit` for something to happen and handles it.
+    fn reason(&self) -> String {
+        self.context.errno().to_string().unwrap_or_default()
+    }
+
+    fn slot(&mut self, kind: DeviceKind) -> &mut Option<Stream> {
+        match kind {
+            DeviceKind::Input => &mut self.capture,
+            DeviceKind::Output => &mut self.playback,
+        }
+    }
+
+    /// What the server calls itself: of PipeWire's, "PulseAudio (on PipeWire …)".
     ///
     /// # Errors
-    /// The connection has failed or ended.
-    pub(crate) fn step(&mut self, limit: Duration) -> Result<(), DeviceError> {
+    /// The connection has ended, or there is no answer by `deadline`.
+    pub(crate) fn server_name(&mut self, deadline: Instant) -> Result<String, DeviceError> {
+        let answer = Rc::new(RefCell::new(None));
+        let into = Rc::clone(&answer);
+        let _server = self.context.introspect().get_server_info(move |server| {
+            *into.borrow_mut() = Some(text(server.server_name.as_ref()));
+        });
+        loop {
+            self.step_until(deadline)?;
+            if let Some(name) = answer.borrow_mut().take() {
+                return Ok(name);
+            }
+        }
+    }
+
+    fn step_until(&mut self, deadline: Instant) -> Result<(), DeviceError> {
+        if Instant::now() > deadline {
+            return Err(DeviceError::Timeout);
+        }
+        self.step(Duration::from_millis(50))
+    }
+}
+
+impl Server for Pulse {
+    fn step(&mut self, limit: Duration) -> Result<(), DeviceError> {
         let limit = MicroSeconds(u64::try_from(limit.as_micros()).unwrap_or(0).min(1_000_000));
         self.mainloop
             .prepare(Some(limit))
@@ -75,20 +110,11 @@ impl Pulse {
         }
     }
 
-    /// Whether streams can be opened.
-    pub(crate) fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.context.get_state() == ContextState::Ready
     }
 
-    fn reason(&self) -> String {
-        self.context.errno().to_string().unwrap_or_default()
-    }
-
-    /// Opens (or opens anew) one of the two streams on the named device or the default one.
-    ///
-    /// # Errors
-    /// The stream cannot be made; refusals of the server come later, by [`Self::check`].
-    pub(crate) fn open(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<(), DeviceError> {
+    fn open(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<(), DeviceError> {
         let spec = Spec { format: Format::FLOAT32NE, channels: 1, rate: SAMPLE_RATE };
         let label = match kind {
             DeviceKind::Input => "microphone",
@@ -117,18 +143,7 @@ impl Pulse {
         Ok(())
     }
 
-    fn slot(&mut self, kind: DeviceKind) -> &mut Option<Stream> {
-        match kind {
-            DeviceKind::Input => &mut self.capture,
-            DeviceKind::Output => &mut self.playback,
-        }
-    }
-
-    /// Whether the stream on `name` runs: not while it is being opened, and not where none is.
-    ///
-    /// # Errors
-    /// The stream has failed; it is gone afterwards.
-    pub(crate) fn check(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<bool, DeviceError> {
+    fn check(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<bool, DeviceError> {
         match self.slot(kind).as_ref().map(Stream::get_state) {
             Some(State::Ready) => Ok(true),
             Some(State::Failed | State::Terminated) => {
@@ -140,14 +155,14 @@ impl Pulse {
         }
     }
 
-    /// Name of the device of a stream, empty where it has none.
-    pub(crate) fn device_name(&mut self, kind: DeviceKind) -> String {
+    fn device_name(&mut self, kind: DeviceKind) -> String {
         let name = self.slot(kind).as_ref().and_then(Stream::get_device_name);
         name.unwrap_or_default().into_owned()
     }
 
-    /// Hands over everything that was recorded, in pieces of any length; a gap comes as zeroes.
-    pub(crate) fn capture(&mut self, mut take: impl FnMut(f32)) {
+    fn capture(&mut self, samples: &mut Vec<f32>) {
+        // As much as there is goes on: a piece that is looked at cannot be left.
+        let mut take = |sample| samples.push(sample);
         let Some(stream) = self.capture.as_mut().filter(|stream| stream.get_state() == State::Ready) else {
             return;
         };
@@ -168,8 +183,7 @@ impl Pulse {
         }
     }
 
-    /// How many samples the loudspeaker wants now.
-    pub(crate) fn wanted(&self) -> usize {
+    fn wanted(&mut self) -> usize {
         self.playback
             .as_ref()
             .filter(|stream| stream.get_state() == State::Ready)
@@ -177,82 +191,69 @@ impl Pulse {
             .map_or(0, |bytes| bytes / SAMPLE_BYTES)
     }
 
-    /// Gives the loudspeaker samples; failures show in the next [`Self::check`].
-    pub(crate) fn play(&mut self, samples: &[f32]) {
+    fn play(&mut self, samples: &[f32]) {
         self.bytes.clear();
         self.bytes.extend(samples.iter().flat_map(|sample| sample.to_ne_bytes()));
         if let Some(stream) = &mut self.playback {
             let _ = stream.write_copy(&self.bytes, 0, SeekMode::Relative);
         }
     }
+
+    fn devices(&mut self, deadline: Instant) -> Result<Vec<DeviceInfo>, DeviceError> {
+        #[derive(Default)]
+        struct Answer {
+            devices: Vec<DeviceInfo>,
+            defaults: Option<(String, String)>,
+            ended: u32,
+        }
+        let answer = Rc::new(RefCell::new(Answer::default()));
+        let introspector = self.context.introspect();
+        let into = Rc::clone(&answer);
+        let _sinks = introspector.get_sink_info_list(move |item| match item {
+            ListResult::Item(sink) => into.borrow_mut().devices.push(DeviceInfo {
+                kind: DeviceKind::Output,
+                name: text(sink.name.as_ref()),
+                description: text(sink.description.as_ref()),
+                default: false,
+                monitor: false,
+            }),
+            _ => into.borrow_mut().ended += 1,
+        });
+        let into = Rc::clone(&answer);
+        let _sources = introspector.get_source_info_list(move |item| match item {
+            ListResult::Item(source) => into.borrow_mut().devices.push(DeviceInfo {
+                kind: DeviceKind::Input,
+                name: text(source.name.as_ref()),
+                description: text(source.description.as_ref()),
+                default: false,
+                monitor: source.monitor_of_sink.is_some(),
+            }),
+            _ => into.borrow_mut().ended += 1,
+        });
+        let into = Rc::clone(&answer);
+        let _server = introspector.get_server_info(move |server| {
+            into.borrow_mut().defaults =
+                Some((text(server.default_source_name.as_ref()), text(server.default_sink_name.as_ref())));
+        });
+        loop {
+            self.step_until(deadline)?;
+            let mut answer = answer.borrow_mut();
+            if answer.ended >= 2
+                && let Some((source, sink)) = answer.defaults.take()
+            {
+                let mut devices = std::mem::take(&mut answer.devices);
+                for device in &mut devices {
+                    device.default = match device.kind {
+                        DeviceKind::Input => device.name == source,
+                        DeviceKind::Output => device.name == sink,
+                    };
+                }
+                return Ok(devices);
+            }
+        }
+    }
 }
 
-/// All sources and sinks of the sound server.
-///
-/// # Errors
-/// No server, or no answer within two seconds.
-pub fn list_devices() -> Result<Vec<DeviceInfo>, DeviceError> {
-    let deadline = Instant::now() + Duration::from_secs(2);
-    let mut pulse = Pulse::connect()?;
-    let step = |pulse: &mut Pulse| {
-        if Instant::now() > deadline {
-            return Err(DeviceError::Timeout);
-        }
-        pulse.step(Duration::from_millis(50))
-    };
-    while !pulse.is_ready() {
-        step(&mut pulse)?;
-    }
-    #[derive(Default)]
-    struct Answer {
-        devices: Vec<DeviceInfo>,
-        defaults: Option<(String, String)>,
-        ended: u32,
-    }
-    let answer = Rc::new(RefCell::new(Answer::default()));
-    let text = |value: Option<&std::borrow::Cow<'_, str>>| value.map(|it| it.to_string()).unwrap_or_default();
-    let introspector = pulse.context.introspect();
-    let into = Rc::clone(&answer);
-    let _sinks = introspector.get_sink_info_list(move |item| match item {
-        ListResult::Item(sink) => into.borrow_mut().devices.push(DeviceInfo {
-            kind: DeviceKind::Output,
-            name: text(sink.name.as_ref()),
-            description: text(sink.description.as_ref()),
-            default: false,
-            monitor: false,
-        }),
-        _ => into.borrow_mut().ended += 1,
-    });
-    let into = Rc::clone(&answer);
-    let _sources = introspector.get_source_info_list(move |item| match item {
-        ListResult::Item(source) => into.borrow_mut().devices.push(DeviceInfo {
-            kind: DeviceKind::Input,
-            name: text(source.name.as_ref()),
-            description: text(source.description.as_ref()),
-            default: false,
-            monitor: source.monitor_of_sink.is_some(),
-        }),
-        _ => into.borrow_mut().ended += 1,
-    });
-    let into = Rc::clone(&answer);
-    let _server = introspector.get_server_info(move |server| {
-        into.borrow_mut().defaults =
-            Some((text(server.default_source_name.as_ref()), text(server.default_sink_name.as_ref())));
-    });
-    loop {
-        step(&mut pulse)?;
-        let mut answer = answer.borrow_mut();
-        if answer.ended >= 2
-            && let Some((source, sink)) = answer.defaults.take()
-        {
-            let mut devices = std::mem::take(&mut answer.devices);
-            for device in &mut devices {
-                device.default = match device.kind {
-                    DeviceKind::Input => device.name == source,
-                    DeviceKind::Output => device.name == sink,
-                };
-            }
-            return Ok(devices);
-        }
-    }
+fn text(value: Option<&std::borrow::Cow<'_, str>>) -> String {
+    value.map(|it| it.to_string()).unwrap_or_default()
 }

@@ -2,17 +2,17 @@
 //!
 //! Voice processing happens here, where both are at hand: what the loudspeaker is given is the reference for the echo.
 //! A device or a server that goes away is an event, and is tried again every second; the call goes on without it.
-//! Another device can be chosen at any time: its stream takes the place of the present one. Not in it: PulseAudio
-//! itself (`pulse`).
+//! Another device can be chosen at any time: its stream takes the place of the present one. Not in it: sound
+//! servers themselves (`server`).
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::codec::SAMPLE_RATE;
-use crate::device::{DeviceError, DeviceKind};
+use crate::device::{DeviceError, DeviceKind, ServerChoice};
 use crate::listener::Listener;
 use crate::processing::Processor;
-use crate::pulse::Pulse;
+use crate::server::{Server, connect};
 use crate::shared::Shared;
 use crate::voice::VoiceEvent;
 
@@ -52,7 +52,7 @@ impl Device {
         }
     }
 
-    fn tend(&mut self, pulse: &mut Pulse, shared: &Shared) {
+    fn tend(&mut self, server: &mut dyn Server, shared: &Shared) {
         let now = Instant::now();
         if let Some(name) = shared.take_choice(self.kind) {
             *self = Self::new(self.kind, name);
@@ -60,14 +60,14 @@ impl Device {
         let checked = match self.stage {
             Stage::Closed(at) if now >= at => {
                 self.stage = Stage::Opening(now);
-                pulse.open(self.kind, self.name.as_deref())
+                server.open(self.kind, self.name.as_deref())
             }
             Stage::Closed(_) => Ok(()),
-            Stage::Opening(since) => match pulse.check(self.kind, self.name.as_deref()) {
+            Stage::Opening(since) => match server.check(self.kind, self.name.as_deref()) {
                 Ok(true) => {
                     self.stage = Stage::Open;
                     self.lost = false;
-                    let name = pulse.device_name(self.kind);
+                    let name = server.device_name(self.kind);
                     shared.emit(VoiceEvent::DeviceReady { kind: self.kind, name });
                     Ok(())
                 }
@@ -75,7 +75,7 @@ impl Device {
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
             },
-            Stage::Open => pulse.check(self.kind, self.name.as_deref()).map(drop),
+            Stage::Open => server.check(self.kind, self.name.as_deref()).map(drop),
         };
         if let Err(error) = checked {
             self.lose(shared, &error);
@@ -84,11 +84,17 @@ impl Device {
 }
 
 /// Runs until the session ends.
-pub(crate) fn run(input: Option<String>, output: Option<String>, mut listener: Listener, shared: &Shared) {
+pub(crate) fn run(
+    choice: ServerChoice,
+    input: Option<String>,
+    output: Option<String>,
+    mut listener: Listener,
+    shared: &Shared,
+) {
     let mut devices = [Device::new(DeviceKind::Input, input), Device::new(DeviceKind::Output, output)];
     let mut processor = Processor::new();
     while shared.is_running() {
-        if let Err(error) = connection(&mut devices, &mut listener, &mut processor, shared) {
+        if let Err(error) = connection(choice, &mut devices, &mut listener, &mut processor, shared) {
             for device in &mut devices {
                 device.lose(shared, &error);
             }
@@ -102,12 +108,13 @@ pub(crate) fn run(input: Option<String>, output: Option<String>, mut listener: L
 
 /// One connection to the sound server, until it fails or the session ends.
 fn connection(
+    choice: ServerChoice,
     devices: &mut [Device; 2],
     listener: &mut Listener,
     processor: &mut Processor,
     shared: &Shared,
 ) -> Result<(), DeviceError> {
-    let mut pulse = Pulse::connect()?;
+    let mut server = connect(choice)?;
     let begun = Instant::now();
     for device in devices.iter_mut() {
         device.stage = Stage::Closed(begun);
@@ -116,17 +123,17 @@ fn connection(
     let mut processed = Vec::with_capacity(MAX_PIECE);
     let mut piece = vec![0.0; MAX_PIECE];
     while shared.is_running() {
-        pulse.step(STEP)?;
-        if !pulse.is_ready() {
+        server.step(STEP)?;
+        if !server.is_ready() {
             if begun.elapsed() > PATIENCE {
                 return Err(DeviceError::Timeout);
             }
             continue;
         }
         for device in devices.iter_mut() {
-            device.tend(&mut pulse, shared);
+            device.tend(&mut *server, shared);
         }
-        pulse.capture(|sample| captured.push(sample));
+        server.capture(&mut captured);
         let processing = shared.processing.load(Ordering::Relaxed);
         if processing {
             processor.recorded(&captured, &mut processed);
@@ -135,14 +142,14 @@ fn connection(
         } else {
             shared.record(&mut captured);
         }
-        let wanted = pulse.wanted().min(MAX_PIECE);
+        let wanted = server.wanted().min(MAX_PIECE);
         if let Some(piece) = piece.get_mut(..wanted).filter(|piece| !piece.is_empty()) {
             listener.fill(shared.now_us(), &shared.jitter, piece);
             shared.show_level(DeviceKind::Output, listener.mean_square());
             if shared.held.load(Ordering::Relaxed) {
                 piece.fill(0.0);
             }
-            pulse.play(piece);
+            server.play(piece);
             if processing {
                 processor.played(piece);
             }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::codec::{CodecError, Encoder, FRAME_SAMPLES};
-use crate::device::DeviceKind;
+use crate::device::{DeviceKind, ServerChoice};
 use crate::listener::Listener;
 use crate::receiving::READ_TIMEOUT;
 use crate::rtp::Header;
@@ -41,9 +41,11 @@ pub struct VoiceConfig {
     pub send_ssrc: u32,
     /// Opus bit rate in bit/s.
     pub bitrate: u32,
-    /// PulseAudio source, `None` for the default one.
+    /// Which sound server.
+    pub server: ServerChoice,
+    /// Source of the sound server, `None` for the default one.
     pub input: Option<String>,
-    /// PulseAudio sink, `None` for the default one.
+    /// Sink of the sound server, `None` for the default one.
     pub output: Option<String>,
     /// Whether echo, noise and level are seen to at first; off for a headset, which saves their delay.
     pub processing: bool,
@@ -60,6 +62,7 @@ impl VoiceConfig {
             receive_key: MasterKey::new(receive_key),
             send_ssrc,
             bitrate: crate::codec::DEFAULT_BITRATE,
+            server: ServerChoice::Auto,
             input: None,
             output: None,
             processing: true,
@@ -243,7 +246,7 @@ impl VoiceSession {
         })?;
         if !config.silent {
             session.spawn("voice-sound", move |shared| {
-                sound::run(config.input, config.output, listener, shared);
+                sound::run(config.server, config.input, config.output, listener, shared);
                 Ok(())
             })?;
         }

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use audio::device::{DeviceKind, list_devices};
+use audio::device::{DeviceKind, ServerChoice, list_devices};
 use audio::voice::{VoiceConfig, VoiceEvent, VoiceSession, VoiceSocket};
 use support::{Daemon, find, from_bytes, speech, to_bytes};
 
@@ -67,7 +67,7 @@ fn speech_arrives_and_a_dying_daemon_ends_nothing() {
     };
     // SAFETY: no other thread runs yet in this process that reads the environment.
     unsafe { std::env::set_var("PULSE_SERVER", daemon.server()) };
-    let devices = list_devices().unwrap();
+    let devices = list_devices(ServerChoice::Auto).unwrap();
     assert!(devices.iter().any(|it| it.kind == DeviceKind::Output && it.name == "speaker" && !it.monitor));
     assert!(devices.iter().any(|it| it.kind == DeviceKind::Input && it.name == "mic.monitor" && it.monitor));
 

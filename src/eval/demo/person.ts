@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { PeerError } from '../../errors.js';
 import type { NetworkPeer, PeerNetwork } from '../peer-network.js';
+import { configurePipeWire, PIPEWIRE_COMMANDS } from './private-pipewire.js';
 
 const START_MS = 15_000;
 const POLL_MS = 50;
@@ -52,6 +53,7 @@ export class Person {
     return {
       HOME: this.directory,
       XDG_RUNTIME_DIR: this.directory,
+      XDG_CONFIG_HOME: join(this.directory, 'config'),
       PULSE_SERVER: this.server,
       DBUS_SESSION_BUS_ADDRESS: undefined,
     };
@@ -82,12 +84,29 @@ export class Person {
     return `${LOUDSPEAKER}.monitor`;
   }
 
-  /** Starts the sound server and waits until it answers. Errors: 'sound-server'. */
-  async startSound(): Promise<void> {
+  /** Starts a sound server and waits until it answers; tools of PulseAudio talk to either. Errors: 'sound-server'. */
+  async startSound(kind: 'pulse' | 'pipewire' = 'pulse'): Promise<void> {
     await mkdir(this.directory, { mode: 0o700, recursive: true });
+    if (kind === 'pipewire') return this.#startPipeWire();
+    this.#sound = this.#startPulseAudio();
+    await this.#untilAnswers([this.#sound]);
+  }
+
+  async #startPipeWire(): Promise<void> {
+    await configurePipeWire(this.directory, [MICROPHONE, LOUDSPEAKER]);
+    const environment = { ...this.environment, PULSE_SERVER: undefined };
+    const servers: ChildProcess[] = [];
+    for (const [program, ...args] of PIPEWIRE_COMMANDS) {
+      const log = join(this.peer.directory, `${program}.log`);
+      servers.push(this.#network.spawn(this.peer.host, program, log, program, args, environment));
+      await this.#untilAnswers(servers);
+    }
+  }
+
+  #startPulseAudio(): ChildProcess {
     const sinks = Object.values(this.sinks).flatMap((sink) => ['-L', this.sinkModule(sink).join(' ')]);
     const log = join(this.peer.directory, 'sound.log');
-    const server = this.#network.spawn(
+    return this.#network.spawn(
       this.peer.host,
       'sound server',
       log,
@@ -100,7 +119,9 @@ export class Person {
       ],
       { ...this.environment, PULSE_SERVER: undefined },
     );
-    this.#sound = server;
+  }
+
+  async #untilAnswers(servers: readonly ChildProcess[]): Promise<void> {
     const end = performance.now() + START_MS;
     const answers = () =>
       promisify(execFile)('pactl', ['info'], { env: { ...process.env, ...this.environment } }).then(
@@ -108,8 +129,11 @@ export class Person {
         () => false,
       );
     while (!(await answers())) {
-      if (server.exitCode !== null || performance.now() > end) {
-        throw new PeerError('sound-server', `${this.name}: pulseaudio does not answer, see ${log}`);
+      if (servers.some(({ exitCode }) => exitCode !== null) || performance.now() > end) {
+        throw new PeerError(
+          'sound-server',
+          `${this.name}: no answer, see the logs in ${this.peer.directory}`,
+        );
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

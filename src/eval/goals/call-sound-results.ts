@@ -4,6 +4,7 @@ export interface CallSoundOptions {
   /** Of each link, each way; 0: no emulated delay. */
   readonly delayMs: number;
   readonly echoCancellation: boolean;
+  readonly server: 'pulse' | 'pipewire';
   readonly seconds: number;
 }
 

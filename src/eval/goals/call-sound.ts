@@ -1,7 +1,7 @@
 /**
  * Role: measures what one hears of a call: delay from mouth to ear, quality, processor time.
  *
- *   node call-sound.js DELAY-MS ECHO-CANCELLATION SECONDS    runs itself in a sandbox and prints one line of JSON: CallSoundResults
+ *   node call-sound.js DELAY-MS ECHO-CANCELLATION SECONDS SERVER    runs itself in a sandbox and prints one line of JSON: CallSoundResults
  *
  * Invariants: all is real: processes, sound servers, tunnels of three hops and three, the call by the commands of a person.
  *
@@ -38,8 +38,9 @@ if (directory === null) {
   process.exitCode = await runInSandbox(SELF, process.argv.slice(2));
 } else {
   prepareInside();
-  const [delayMs = '0', echo = 'no', seconds = '60'] = process.argv.slice(2);
-  const options = {
+  const [delayMs = '0', echo = 'no', seconds = '60', server = 'pulse'] = process.argv.slice(2);
+  const options: CallSoundOptions = {
+    server: server === 'pipewire' ? 'pipewire' : 'pulse',
     delayMs: Number(delayMs),
     echoCancellation: echo === 'yes',
     seconds: Number(seconds),
@@ -112,12 +113,13 @@ async function measure(options: CallSoundOptions, below: string): Promise<CallSo
 async function settle(
   network: PeerNetwork,
   added: NetworkPeer,
-  { echoCancellation }: CallSoundOptions,
+  { echoCancellation, server }: CallSoundOptions,
 ): Promise<Person> {
   const sound = new Person(network, added);
-  await sound.startSound();
+  await sound.startSound(server);
   const peer = await network.reconfigure(added, (text) =>
     text
+      .replace(/^# AUDIO_SERVER =.*$/m, `AUDIO_SERVER = ${server}`)
       .replace(/^# AUDIO_INPUT =.*$/m, `AUDIO_INPUT = ${sound.microphone}`)
       .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${sound.loudspeaker}`)
       .replace(/^# ECHO_CANCELLATION =.*$/m, `ECHO_CANCELLATION = ${echoCancellation ? 'yes' : 'no'}`),

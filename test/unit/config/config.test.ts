@@ -49,6 +49,7 @@ meaning('empty sections get the documented defaults', () => {
   assert.is(kx?.tunIp, null);
   assert.is(kx?.tunAllow, null);
   assert.is(voip?.port, 5060);
+  assert.is(voip?.audioServer, 'auto');
   assert.is(voip?.audioInput, null);
   assert.is(voip?.echoCancellation, true);
 });
@@ -217,7 +218,7 @@ errors('values that are not what is expected', () => {
     KX: ['TUN_IP = 10.0.0.1', 'TUN_IP = 10.0.0.1/31', 'TUN_IP = 10.0.0.255/24', 'TUN_IP = fd00::1/127'],
     VOIP: [
       ...['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4', 'ECHO_CANCELLATION = perhaps'],
-      ...['NOTIFY = yes'],
+      ...['AUDIO_SERVER = alsa', 'NOTIFY = yes'],
     ],
   };
   const more = [

@@ -17,6 +17,7 @@ const alice = generatePseudoIdentity();
 const bob = generatePseudoIdentity();
 const config = {
   port: 5060,
+  audioServer: 'auto' as const,
   notify: 'no' as const,
   audioInput: null,
   audioOutput: null,
