@@ -34,6 +34,8 @@ pub struct Backend {
     /// Opens a stream in the place of the one there is; false with the reason.
     pub open:
         unsafe extern "C" fn(*mut Connection, output: bool, name: *const Text, reason: &mut Text) -> bool,
+    /// Whether there is such a device now.
+    pub is_there: unsafe extern "C" fn(*mut Connection, output: bool, name: &Text) -> bool,
     /// Where the stream stands; with [`LOST`] there is a reason, and the stream is gone.
     pub check: unsafe extern "C" fn(*mut Connection, output: bool, reason: &mut Text) -> u32,
     /// Name of the device of the stream, empty where it has none.

@@ -120,6 +120,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether there is such a device.
+    pub(crate) fn is_there(&self, output: bool, name: &str) -> bool {
+        self.heard.nodes.borrow().find(output, name).is_some()
+    }
+
     /// Whether the stream runs.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ static BACKEND: Backend = Backend {
     step,
     is_ready,
     open,
+    is_there,
     check,
     device_name,
     capture,
@@ -87,6 +88,11 @@ unsafe extern "C" fn open(
         // SAFETY: as above.
         told(unsafe { this(connection) }.open(output, name.as_deref()), reason)
     })
+}
+
+unsafe extern "C" fn is_there(connection: *mut Opaque, output: bool, name: &Text) -> bool {
+    // SAFETY: as above.
+    guarded(false, || unsafe { this(connection) }.is_there(output, &name.get()))
 }
 
 unsafe extern "C" fn check(connection: *mut Opaque, output: bool, reason: &mut Text) -> u32 {

@@ -123,6 +123,11 @@ impl Server for Loaded {
         if opened { Ok(()) } else { Err(stream_error(name, &reason)) }
     }
 
+    fn is_there(&mut self, kind: DeviceKind, name: &str) -> bool {
+        // SAFETY: see `connect`.
+        unsafe { (self.backend.is_there)(self.connection, is_output(kind), &Text::from(name)) }
+    }
+
     fn check(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<bool, DeviceError> {
         let mut reason = Text::default();
         // SAFETY: see `connect`.

@@ -5,7 +5,7 @@
 //! reports, and nothing can hang. Server: PULSE_SERVER, else the user's default. Latency asked for: 10 ms fragments in,
 //! 20 ms of buffer out. Not in it: retrying, threads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,8 @@ pub(crate) struct Pulse {
     context: Context,
     mainloop: Mainloop,
     bytes: Vec<u8>,
+    /// Whether a device that was asked for is there, input and output.
+    there: Rc<[Cell<bool>; 2]>,
 }
 
 impl Drop for Pulse {
@@ -56,7 +58,7 @@ impl Pulse {
         context
             .connect(None, ContextFlags::NOAUTOSPAWN, None)
             .map_err(|error| DeviceError::Server(error.to_string().unwrap_or_default()))?;
-        Ok(Self { capture: None, playback: None, context, mainloop, bytes: Vec::new() })
+        Ok(Self { capture: None, playback: None, context, mainloop, bytes: Vec::new(), there: Rc::default() })
     }
 
     fn reason(&self) -> String {
@@ -141,6 +143,28 @@ impl Server for Pulse {
         .map_err(|error| failed(error.to_string().unwrap_or_default()))?;
         *self.slot(kind) = Some(stream);
         Ok(())
+    }
+
+    fn is_there(&mut self, kind: DeviceKind, name: &str) -> bool {
+        if self.there[kind as usize].replace(false) {
+            return true;
+        }
+        let there = Rc::clone(&self.there);
+        let introspector = self.context.introspect();
+        // Each goes on by itself; dropping what stands for it does not end it.
+        match kind {
+            DeviceKind::Input => drop(introspector.get_source_info_by_name(name, move |item| {
+                if matches!(item, ListResult::Item(_)) {
+                    there[kind as usize].set(true);
+                }
+            })),
+            DeviceKind::Output => drop(introspector.get_sink_info_by_name(name, move |item| {
+                if matches!(item, ListResult::Item(_)) {
+                    there[kind as usize].set(true);
+                }
+            })),
+        }
+        false
     }
 
     fn check(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<bool, DeviceError> {

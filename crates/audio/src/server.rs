@@ -46,6 +46,9 @@ pub(crate) trait Server {
     /// The stream cannot be made; refusals of the server may come later, by [`Server::check`].
     fn open(&mut self, kind: DeviceKind, name: Option<&str>) -> Result<(), DeviceError>;
 
+    /// Whether the named device was there when this was last asked; asks again, so that the next time tells.
+    fn is_there(&mut self, kind: DeviceKind, name: &str) -> bool;
+
     /// Whether the stream on `name` runs: not while it is being opened, and not where none is.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The sound thread: keeps the two streams of the sound server open, takes what is recorded, gives what is to be heard.
 //!
 //! Voice processing happens here, where both are at hand: what the loudspeaker is given is the reference for the echo.
-//! A device or a server that goes away is an event, and is tried again every second; the call goes on without it.
+//! A device or a server that goes away is an event, and is tried again every second; the call goes on without it. While a
+//! device that was chosen is not there, the default one stands in for it.
 //! Another device can be chosen at any time: its stream takes the place of the present one. Not in it: sound
 //! servers themselves (`server`).
 
@@ -34,7 +35,10 @@ enum Stage {
 
 struct Device {
     kind: DeviceKind,
+    /// What was chosen; `None` is the default device.
     name: Option<String>,
+    /// The chosen one is not there, and the default one stands in for it until this moment, when it is looked for.
+    stand_in: Option<Instant>,
     stage: Stage,
     /// Whether its loss has been told, so that it is told once.
     lost: bool,
@@ -42,11 +46,15 @@ struct Device {
 
 impl Device {
     fn new(kind: DeviceKind, name: Option<String>) -> Self {
-        Self { kind, name, stage: Stage::Closed(Instant::now()), lost: false }
+        Self { kind, name, stand_in: None, stage: Stage::Closed(Instant::now()), lost: false }
     }
 
     fn lose(&mut self, shared: &Shared, error: &DeviceError) {
-        self.stage = Stage::Closed(Instant::now() + RETRY);
+        let now = Instant::now();
+        // One or the other: who has chosen a device hears by the default one meanwhile.
+        let stands_in = self.name.is_some() && self.stand_in.is_none();
+        self.stand_in = stands_in.then_some(now + RETRY);
+        self.stage = Stage::Closed(if stands_in { now } else { now + RETRY });
         if !std::mem::replace(&mut self.lost, true) {
             shared.emit(VoiceEvent::DeviceLost { kind: self.kind, reason: error.to_string() });
         }
@@ -57,13 +65,23 @@ impl Device {
         if let Some(name) = shared.take_choice(self.kind) {
             *self = Self::new(self.kind, name);
         }
+        if let (Some(at), Some(name)) = (self.stand_in, &self.name)
+            && now >= at
+        {
+            let is_back = server.is_there(self.kind, name);
+            self.stand_in = (!is_back).then_some(now + RETRY);
+            if is_back {
+                self.stage = Stage::Closed(now);
+            }
+        }
+        let name = if self.stand_in.is_some() { None } else { self.name.as_deref() };
         let checked = match self.stage {
             Stage::Closed(at) if now >= at => {
                 self.stage = Stage::Opening(now);
-                server.open(self.kind, self.name.as_deref())
+                server.open(self.kind, name)
             }
             Stage::Closed(_) => Ok(()),
-            Stage::Opening(since) => match server.check(self.kind, self.name.as_deref()) {
+            Stage::Opening(since) => match server.check(self.kind, name) {
                 Ok(true) => {
                     self.stage = Stage::Open;
                     self.lost = false;
@@ -75,7 +93,7 @@ impl Device {
                 Ok(false) => Ok(()),
                 Err(error) => Err(error),
             },
-            Stage::Open => server.check(self.kind, self.name.as_deref()).map(drop),
+            Stage::Open => server.check(self.kind, name).map(drop),
         };
         if let Err(error) = checked {
             self.lose(shared, &error);
@@ -117,7 +135,7 @@ fn connection(
     let mut server = connect(choice)?;
     let begun = Instant::now();
     for device in devices.iter_mut() {
-        device.stage = Stage::Closed(begun);
+        (device.stage, device.stand_in) = (Stage::Closed(begun), None);
     }
     let mut captured = Vec::with_capacity(MAX_PIECE);
     let mut processed = Vec::with_capacity(MAX_PIECE);

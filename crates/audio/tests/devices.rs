@@ -1,4 +1,4 @@
-//! Devices that are chosen, pulled out and plugged in during a session. PULSE_SERVER is a property of the process, so this
+//! Devices that are chosen, pulled out, stood in for and plugged in during a session. PULSE_SERVER is a property of the process, so this
 //! is one test in a file of its own.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
@@ -70,6 +70,11 @@ fn devices_are_changed_pulled_out_and_plugged_in_while_packets_flow() {
 
     pactl(&daemon, &["unload-module", &second]);
     wait(&events, |event| matches!(event, VoiceEvent::DeviceLost { kind: DeviceKind::Output, .. }));
+    // The server's default stands in for it, until it is back.
+    wait(
+        &events,
+        |event| matches!(event, VoiceEvent::DeviceReady { kind: DeviceKind::Output, name } if name != "second" && !name.is_empty()),
+    );
     plug(&daemon);
     wait_for(&events, DeviceKind::Output, "second");
 
