@@ -840,6 +840,7 @@ module.exports.IkInitiation = nativeBinding.IkInitiation
 module.exports.IkKey = nativeBinding.IkKey
 module.exports.IkReception = nativeBinding.IkReception
 module.exports.KxEngine = nativeBinding.KxEngine
+module.exports.PlayedTone = nativeBinding.PlayedTone
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure
 module.exports.listAudioDevices = nativeBinding.listAudioDevices

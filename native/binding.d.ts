@@ -72,6 +72,14 @@ export declare class KxEngine {
   stop(): void
 }
 
+/** A tone that plays from construction to `stop`, or for so many milliseconds. */
+export declare class PlayedTone {
+  /** On the named device, or without a name on the sound server's default; where there is none, it is silent. */
+  constructor(tone: 'ring' | 'waiting' | 'ringback' | 'busy' | 'failure', server: 'auto' | 'pulse' | 'pipewire', mostMs: number, device?: string | undefined | null)
+  /** Ends it, and waits for nothing. */
+  stop(): void
+}
+
 /** One call's voice: a socket from construction on, a session between `start` and `stop`. */
 export declare class VoiceCall {
   /** Binds a UDP socket to a local address; port 0 lets the system choose. */

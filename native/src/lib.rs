@@ -6,3 +6,4 @@ mod kx;
 mod memory;
 mod noise_ik;
 mod puzzle;
+mod tones;

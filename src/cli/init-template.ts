@@ -76,6 +76,10 @@ PORT = ${choices.voipPort}
 # Names of audio devices, the same with either; without them, the system's defaults.
 # AUDIO_INPUT =
 # AUDIO_OUTPUT =
+# Where it rings, for example the speakers of the room while calls are in a headset; without it, in AUDIO_OUTPUT.
+# RING_DEVICE =
+# Whether it rings, and tones tell a caller how it goes. Callers who may not disturb never ring (peer id answer).
+# TONES = yes
 # With a headset: no, which saves the delay of echo cancellation, noise suppression and gain control.
 # ECHO_CANCELLATION = yes
 # Bits per second of the voice codec, constant.

@@ -90,6 +90,10 @@ export interface VoipConfig {
   /** Name of the device; `null`: the system's default. */
   readonly audioInput: string | null;
   readonly audioOutput: string | null;
+  /** Where it rings; `null`: where one speaks. */
+  readonly ringDevice: string | null;
+  /** Whether it rings, and a caller hears how it goes. */
+  readonly tones: boolean;
   /** Whether echo, noise and level are seen to; not needed with a headset. */
   readonly echoCancellation: boolean;
   /** Bits per second of Opus, constant. */
@@ -161,7 +165,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   VOIP: [
     ...['PORT', 'AUDIO_INPUT', 'AUDIO_OUTPUT', 'ECHO_CANCELLATION', 'BITRATE', 'FAKE_CALLS', 'RING_SECONDS'],
-    ...['CALL_LOG', 'AUDIO_SERVER', 'NOTIFY'],
+    ...['CALL_LOG', 'AUDIO_SERVER', 'NOTIFY', 'RING_DEVICE', 'TONES'],
   ],
 };
 
@@ -246,6 +250,8 @@ function readVoip(reader: Reader): VoipConfig {
     audioServer: reader.optional('VOIP', 'AUDIO_SERVER', kinds.oneOf(['auto', 'pulse', 'pipewire']), 'auto'),
     audioInput: reader.optional('VOIP', 'AUDIO_INPUT', kinds.text, null),
     audioOutput: reader.optional('VOIP', 'AUDIO_OUTPUT', kinds.text, null),
+    ringDevice: reader.optional('VOIP', 'RING_DEVICE', kinds.text, null),
+    tones: reader.optional('VOIP', 'TONES', kinds.yesNo, true),
     echoCancellation: reader.optional('VOIP', 'ECHO_CANCELLATION', kinds.yesNo, true),
     bitrate: reader.optional('VOIP', 'BITRATE', kinds.integer(16_000, 64_000, 'bits per second'), 48_000),
     fakeCallsPerDay: reader.optional('VOIP', 'FAKE_CALLS', kinds.integer(0, 1_000, 'calls a day'), 0),

@@ -33,6 +33,7 @@ import { Notifications } from './notifications.js';
 import { OwnIdentities } from './own-identities.js';
 import { Registration, type RegistrationState } from './registration.js';
 import { Telephone } from './telephone.js';
+import { Tones } from './tones.js';
 
 /** How often new and removed pseudo-identities are noticed. */
 const IDENTITIES_EVERY_MS = 2_000;
@@ -158,6 +159,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     log,
   };
   const notifications = new Notifications({ mode: voip.notify, ringMs: voip.ringSeconds * 1000 });
+  const tones = new Tones({ config: voip, loudspeaker: () => devices.audioOutput, log });
   const telephone = new Telephone({
     ...common,
     openVoice: (port) => new Media({ ...voip, ...devices }, localAddress, port),
@@ -173,6 +175,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
     autoAnswer: options.autoAnswer,
     onCall: (call) => {
       notifications.changed(call);
+      tones.changed(call);
       if (call.state !== 'ended') fakeCalls.giveWay();
       if (call.state === 'active') rules.answered(call.identity ?? '', call.remote);
       log.info({ call: call.id, direction: call.direction, state: call.state, reason: call.reason }, 'call');
@@ -295,6 +298,7 @@ export async function startVoip(config: Config, log: Logger, options: VoipOption
       closed = true;
       clearInterval(refreshTimer);
       clearInterval(statisticsTimer);
+      tones.close();
       await Promise.all([telephone.close(), fakeCalls.close(), entrances.close()]);
       await Promise.all([...registrations.values()].map((registration) => registration.stop()));
       link.close();

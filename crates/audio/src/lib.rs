@@ -1,6 +1,6 @@
 //! Voice, from microphone to loudspeaker: devices, Opus, RTP in SRTP, jitter buffer, and the session that joins them.
 //!
-//! `codec`, `redundancy`, `rtp`, `srtp`, `jitter`, `delay`, `stretch`, `processing` and `listener` take time as an argument
+//! `codec`, `redundancy`, `rtp`, `srtp`, `jitter`, `delay`, `stretch`, `processing`, `listener` and `tones` take time as an argument
 //! and open nothing; `server` is the sound server, by `pulse` or by a
 //! library that `loaded` finds; `voice` and its threads (`sending`, `receiving`, `sound`) own
 //! socket and clock.
@@ -25,4 +25,6 @@ mod shared;
 mod sound;
 pub mod srtp;
 mod stretch;
+pub mod tone_player;
+pub mod tones;
 pub mod voice;

@@ -153,7 +153,7 @@ meaning('what peer init writes is read without warnings', () => {
   assert.is(config.kx?.tunName, 'tun7');
   // Every parameter that stands there as a comment must be known, too.
   const all = parseConfig(
-    text.replace(/^# ((?!PARAMETER)[A-Z_]+ = ?.+)$/gm, '$1').replace(/^# (AUDIO_\w+ =)$/gm, '$1 x'),
+    text.replace(/^# ((?!PARAMETER)[A-Z_]+ = ?.+)$/gm, '$1').replace(/^# ((?:AUDIO|RING)_\w+ =)$/gm, '$1 x'),
     FILE,
   );
   assert.equal(all.warnings, []);
@@ -218,7 +218,7 @@ errors('values that are not what is expected', () => {
     KX: ['TUN_IP = 10.0.0.1', 'TUN_IP = 10.0.0.1/31', 'TUN_IP = 10.0.0.255/24', 'TUN_IP = fd00::1/127'],
     VOIP: [
       ...['PORT = 0', 'BITRATE = 1', 'AUDIO_INPUT =', 'RING_SECONDS = 4', 'ECHO_CANCELLATION = perhaps'],
-      ...['AUDIO_SERVER = alsa', 'NOTIFY = yes'],
+      ...['AUDIO_SERVER = alsa', 'NOTIFY = yes', 'RING_DEVICE =', 'TONES = loud'],
     ],
   };
   const more = [

@@ -19,6 +19,8 @@ const config = {
   port: 5060,
   audioServer: 'auto' as const,
   notify: 'no' as const,
+  ringDevice: null,
+  tones: false,
   audioInput: null,
   audioOutput: null,
   echoCancellation: true,
