@@ -33,38 +33,53 @@ async function codeOf(action: Promise<unknown>): Promise<string> {
   }
 }
 
-test('the commands give one, need it, change it and take it off', async ({ directory }) => {
+interface Files {
+  readonly config: string;
+  /** Of the identity `work`. */
+  readonly kept: string;
+  readonly passphrase: string;
+  readonly another: string;
+}
+
+async function filesIn(directory: string): Promise<Files> {
   const config = join(directory, 'peer.ini');
   writeFileSync(config, `HOSTKEY = ${await testHostkeyPath(0)}\nSTATE_DIR = state\n`);
-  const [first, second] = [join(directory, 'first'), join(directory, 'second')];
-  writeFileSync(first, 'korrekt pferd\n');
-  writeFileSync(second, 'batterie heftklammer\n');
-  const id = (await runPeer('id', 'new', 'work', '-c', config)).stdout.trim();
-  const file = join(directory, 'state/identities/work.json');
-  const { seed } = JSON.parse(readFileSync(file, 'utf8')) as { seed: string };
+  const [passphrase, another] = [join(directory, 'first'), join(directory, 'second')];
+  writeFileSync(passphrase, 'korrekt pferd\n');
+  writeFileSync(another, 'batterie heftklammer\n');
+  return { config, kept: join(directory, 'state/identities/work.json'), passphrase, another };
+}
 
-  const passphrase = (...args: string[]) =>
-    runPeer('id', 'passphrase', 'work', '--json', '-c', config, ...args);
-  const given = await passphrase('--new-passphrase-file', first);
+test('the command gives one, and what is exported then is under it', async ({ directory }) => {
+  const { config, kept, passphrase } = await filesIn(directory);
+  const made = await new PseudoIdentityStore(join(directory, 'state')).new('work');
+  const args = ['work', '--new-passphrase-file', passphrase, '--json', '-c', config];
+  const given = await runPeer('id', 'passphrase', ...args);
   assert.equal(JSON.parse(given.stdout), { name: 'work', hasPassphrase: true });
-  assert.not.match(readFileSync(file, 'utf8'), seed);
-  assert.is(statSync(file).mode & 0o777, 0o600);
+  assert.not.match(readFileSync(kept, 'utf8'), seedOf(made).toString('hex'));
+  assert.is(statSync(kept).mode & 0o777, 0o600);
   const listed = JSON.parse((await runPeer('id', 'list', '--json', '-c', config)).stdout);
-  assert.equal([listed[0].id, listed[0].hasPassphrase], [id, true]);
-
-  // It is what an exported one is.
+  assert.equal([listed[0].id, listed[0].hasPassphrase], [publicView(made).id, true]);
   const exported = join(directory, 'work.peer-id');
   assert.is((await runPeer('id', 'export', 'work', exported, '-c', config)).code, 0);
-  assert.is(readFileSync(exported, 'utf8'), readFileSync(file, 'utf8'));
+  assert.is(readFileSync(exported, 'utf8'), readFileSync(kept, 'utf8'));
+});
 
-  const wrong = await passphrase('--passphrase-file', second, '--new-passphrase-file', second);
+test('it takes the passphrase to change it and to take it off', async ({ directory }) => {
+  const { config, kept, passphrase, another } = await filesIn(directory);
+  const store = new PseudoIdentityStore(join(directory, 'state'));
+  const made = await store.new('work');
+  await store.replace(made, sealIdentity(made, 'korrekt pferd'));
+  const sealed = readFileSync(kept, 'utf8');
+  const change = (...args: string[]) => runPeer('id', 'passphrase', 'work', '--json', '-c', config, ...args);
+  const wrong = await change('--passphrase-file', another, '--remove');
   assert.is((JSON.parse(wrong.stdout) as { error: { code: string } }).error.code, 'passphrase');
-  const changed = await passphrase('--passphrase-file', first, '--new-passphrase-file', second);
+  assert.is(readFileSync(kept, 'utf8'), sealed);
+  const changed = await change('--passphrase-file', passphrase, '--new-passphrase-file', another);
   assert.is(changed.code, 0, changed.stdout);
-  assert.is((await passphrase('--passphrase-file', first, '--remove')).code, 1, 'the first one is gone');
-  const taken = await passphrase('--passphrase-file', second, '--remove');
+  const taken = await change('--passphrase-file', another, '--remove');
   assert.equal(JSON.parse(taken.stdout), { name: 'work', hasPassphrase: false });
-  assert.is((JSON.parse(readFileSync(file, 'utf8')) as { seed: string }).seed, seed);
+  assert.equal(await store.load('work'), made);
 });
 
 test('a module uses it once it is unlocked, and until it is removed', async ({ directory }) => {
