@@ -29,7 +29,8 @@ export class VoipLoopbackCommand extends ConfigCommand {
     if (voip === null) throw new PeerError('config', 'this peer has no section [VOIP]');
     const { VoiceLine } = await import('../engine/audio.js');
     const { audioServer, audioInput, audioOutput, bitrate } = voip;
-    let lost: string | null = null;
+    /** Devices that are not there, and for which none stands in. */
+    const lost = new Map<string, string>();
     const line = VoiceLine.loopback(
       {
         bitrate,
@@ -38,8 +39,13 @@ export class VoipLoopbackCommand extends ConfigCommand {
         ...(audioOutput === null ? {} : { output: audioOutput }),
       },
       (event) => {
-        if (event.type === 'deviceLost') lost = `no ${event.device} device: ${event.reason}`;
-        else if (event.type === 'deviceReady') this.progress(`${event.device}: ${event.name}`);
+        if (event.type === 'deviceLost') {
+          lost.set(event.device, event.reason);
+          this.progress(`${event.device}: ${event.reason}`);
+        } else if (event.type === 'deviceReady') {
+          lost.delete(event.device);
+          this.progress(`${event.device}: ${event.name}`);
+        }
       },
     );
     let stop = () => {};
@@ -59,8 +65,10 @@ export class VoipLoopbackCommand extends ConfigCommand {
     for (const timer of timers) clearTimeout(timer);
     const statistics = line.statistics();
     await line.close();
-    if (lost !== null) {
-      throw new PeerError('sound', lost, { remedy: 'peer voip devices lists those there are' });
+    for (const [device, reason] of lost) {
+      throw new PeerError('sound', `no ${device} device: ${reason}`, {
+        remedy: 'peer voip devices lists those there are',
+      });
     }
     this.print(
       statistics,
