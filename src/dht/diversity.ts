@@ -3,8 +3,8 @@
  * identities has them in few prefixes.
  *
  * A peer counts under its /24 and its /16 (IPv4) or its /48 and its /32 (IPv6). Invariants: no caps for private and
- * loopback addresses unless `strict`; none while the peers known are in few prefixes, so small networks and those of one
- * provider work. Not here: what the caps are for (routing-table.ts, lookup.ts).
+ * loopback addresses unless `strict`; none that leave anybody out while the peers known are in few prefixes, so small networks
+ * and those of one provider work. Not here: what the caps are for (routing-table.ts, lookup.ts).
  */
 import type { Contact } from './contact.js';
 import { type Prefixes, prefixesOf } from './prefixes.js';
@@ -80,9 +80,14 @@ export class Diversity {
     });
   }
 
-  /** The first `count` contacts that the caps let stand together, in their order; where these are too few, others behind them. */
+  /**
+   * The first `count` contacts that the caps let stand together, in their order; where these are too few, others behind them. As
+   * nobody is left out for want of others, this holds in few prefixes too (docs/decisions/0093).
+   */
   select(contacts: readonly Contact[], count: number): Contact[] {
-    const counted = this.count();
+    const counted = new PrefixCount(SET_CAPS, (contact) =>
+      this.mode === 'off' ? [] : this.#prefixesOf(contact),
+    );
     const selected: Contact[] = [];
     const others: Contact[] = [];
     for (const contact of contacts) {

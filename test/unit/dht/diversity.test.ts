@@ -52,15 +52,24 @@ test('an IPv6 address beside a private IPv4 one, by which the peer is reached, c
   assert.equal(diversity.select([claims, honest, contact(null, '2001:db8:1::3')], 2), [claims, honest]);
 });
 
-test('private addresses and networks of few prefixes have no caps unless they are configured', () => {
+test('private addresses have no caps unless they are configured', () => {
   const home = [contact('10.0.0.1'), contact('10.0.0.2'), contact(null, 'fd00::1'), contact(null, 'fd00::2')];
   const open = [contact('203.0.113.1'), contact('203.0.113.2'), contact('198.51.100.1')];
   const auto = (known: number) => new Diversity('auto', knows(known));
   assert.equal(auto(40).select(home, 3), home.slice(0, 3));
-  assert.equal(auto(10).select(open, 2), open.slice(0, 2));
   assert.equal(auto(40).select(open, 2), [open[0], open[2]]);
   assert.equal(new Diversity('on', knows(1)).select(home, 2), [home[0], home[2]]);
   assert.equal(new Diversity('off', knows(40)).select(open, 2), open.slice(0, 2));
+});
+
+test('in networks of few prefixes the caps leave nobody out, but who stands together is of several where there are', () => {
+  const open = [contact('203.0.113.1'), contact('203.0.113.2'), contact('198.51.100.1')];
+  const few = new Diversity('auto', knows(10));
+  assert.equal(few.select(open, 2), [open[0], open[2]]);
+  assert.equal(few.select(open, 3), [open[0], open[2], open[1]]);
+  assert.ok(few.fits(open[1] as Contact, [open[0] as Contact]));
+  const counted = few.count();
+  assert.ok(open.every((one) => counted.admit(one)));
   const provider = Array.from({ length: 90 }, (_, index) => contact(`203.0.${index}.1`));
   const one = new Diversity('auto', { size: 90, contacts: () => provider });
   assert.is(one.select(provider, 20).length, 20);

@@ -19,7 +19,7 @@ const NOWHERE: KxAddress = { port: 9, ipv4: Buffer.of(192, 0, 2, 1), ipv6: null 
 export const dhtLie: Attacker = {
   name: 'dht-lie',
   what: 'lies in routing: invents nodes, moves real ones elsewhere, forges contents and addresses of KX',
-  counters: ['dht.state.node.counters.dropContact', 'dht.state.node.counters.requestsFailed'],
+  counters: ['dht.state.node.counters.dropContact'],
   run,
 };
 
