@@ -28,8 +28,8 @@ const CHANGE_AGAIN_MS = 300_000;
 const STANDS = { extended: 2, plain: 1 };
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** 0: as many copies as the DHT is configured for. */
-const REPLICATION = 0;
+/** More than others get: whoever holds all copies of a record decides whether its owner can be called (docs/decisions/0093). */
+export const RECORD_COPIES = 20;
 
 export type RegistrationState = 'starting' | 'registered' | 'retrying' | 'stopped';
 
@@ -181,7 +181,7 @@ export class Registration {
     const expirySeconds = Math.floor(Date.now() / 1000) + RECORD_SECONDS - randomInt(EXPIRY_JITTER_SECONDS);
     const value = { sequence: this.#lastSequence, expirySeconds, payload };
     const content = encodeSignedValue(value, publicKey, secretKey);
-    await dhtPut(dht, publicKey, content, RECORD_SECONDS, REPLICATION);
+    await dhtPut(dht, publicKey, content, RECORD_SECONDS, RECORD_COPIES);
     const isFirst = this.#published === null;
     this.#published = payload;
     this.#recordEndsAt = expirySeconds * 1000;

@@ -21,7 +21,7 @@ import { dial } from '../../../src/voip/dialler.js';
 import { Entrances } from '../../../src/voip/entrances.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
 import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
-import { Registration } from '../../../src/voip/registration.js';
+import { RECORD_COPIES, Registration } from '../../../src/voip/registration.js';
 import { signRegistration } from '../../../src/voip/signed-registration.js';
 import { Telephone } from '../../../src/voip/telephone.js';
 import {
@@ -313,7 +313,10 @@ function hopsInTurn() {
 }
 
 /** A registration, and which exchange points the KX was asked for. */
-async function registrationBench(extensions: boolean, onPut: (count: number) => void = () => {}) {
+async function registrationBench(
+  extensions: boolean,
+  onPut: (count: number, copies: number) => void = () => {},
+) {
   const asked: number[] = [];
   const clients = new Set<ApiConnection>();
   const nextHop = hopsInTurn();
@@ -331,7 +334,7 @@ async function registrationBench(extensions: boolean, onPut: (count: number) => 
         client.send({ type: 'dht-trace-reply', key: message.key, hops: [nextHop()] });
       if (message.type !== 'dht-put') return;
       puts += 1;
-      onPut(puts);
+      onPut(puts, message.replication);
     },
     extensions,
   );
@@ -352,7 +355,8 @@ async function registrationBench(extensions: boolean, onPut: (count: number) => 
 test('a tunnel that is lost while the record is being put is asked for again', async () => {
   let restart = () => {};
   // The second one: both exchange points are there.
-  const bench = await registrationBench(true, (count) => {
+  const bench = await registrationBench(true, (count, copies) => {
+    assert.is(copies, RECORD_COPIES);
     if (count === 2) restart();
   });
   restart = () => bench.registration.restart();
