@@ -46,7 +46,7 @@ export async function ownIdentity(config: Config, over: AbortSignal): Promise<Ho
   return identityOf(config, await loadHostkey(config.hostkeyPath), config.stateDir, 0, over);
 }
 
-/** Further identities `first` to `first + count - 1`, from 1; fewer where it was over before. */
+/** So many further identities, each as soon as its position is found; fewer where it was over before. */
 export async function* moreIdentities(
   config: Config,
   count: number,
