@@ -49,7 +49,7 @@ export class Trials {
   }
 
   /** Never rejects: what kept it from being tried is its fault. */
-  async tryOne(attacker: ListedAttacker | null, mallory: NetworkPeer): Promise<AttackTrial> {
+  async tryOne(attacker: ListedAttacker | null, mallory: Mallory): Promise<AttackTrial> {
     const name = attacker?.name ?? null;
     tell(`${name ?? 'nobody'} …`);
     const nothing = {
@@ -64,7 +64,8 @@ export class Trials {
       for (const call of this.#standing) await call.begin();
       if (attacker !== null) {
         const isClient = attacker.name.startsWith('api-');
-        const from = isClient ? (this.honest[CALLER] as NetworkPeer) : mallory;
+        if (!isClient) await mallory.leave();
+        const from = isClient ? (this.honest[CALLER] as NetworkPeer) : mallory.peer;
         running = await startAttacker(this.network, from, attacker.name);
       }
       const trial = await this.#during(attacker, running);
@@ -76,6 +77,7 @@ export class Trials {
       return { ...none, fault };
     } finally {
       await running?.stop();
+      mallory.behave();
     }
   }
 
@@ -143,6 +145,32 @@ function valueAt(status: unknown, names: readonly string[]): number {
   return typeof value === 'number' ? value : 0;
 }
 
+/** The peer that attacks, and is an honest one otherwise. */
+export class Mallory {
+  #up: ChildProcess | null = null;
+
+  constructor(
+    readonly network: PeerNetwork,
+    readonly peer: NetworkPeer,
+  ) {}
+
+  behave(): void {
+    this.#up ??= this.network.start(this.peer, 'up', ['up', '-c', this.peer.config.file]);
+  }
+
+  async leave(): Promise<void> {
+    if (this.#up !== null) await end(this.#up, once(this.#up, 'exit'));
+    this.#up = null;
+  }
+}
+
+async function end(child: ChildProcess, exited: Promise<unknown>): Promise<void> {
+  child.kill('SIGTERM');
+  const late = setTimeout(() => child.kill('SIGKILL'), ENDED_MS);
+  await exited;
+  clearTimeout(late);
+}
+
 interface RunningAttacker {
   /** What it has told last. */
   done(): Readonly<Record<string, number>>;
@@ -159,12 +187,7 @@ async function startAttacker(
   const child: ChildProcess = network.start(peer, `attacker-${name}`, args);
   const exited = once(child, 'exit');
   let counts: Readonly<Record<string, number>> = {};
-  const stop = async () => {
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), ENDED_MS);
-    await exited;
-    clearTimeout(late);
-  };
+  const stop = () => end(child, exited);
   try {
     await new Promise<void>((resolve, reject) => {
       setTimeout(() => reject(new Error('the attacker was not ready in time')), PREPARED_MS).unref();

@@ -4,7 +4,8 @@
  *   node attack-trials.js [NAME …]    runs itself in a sandbox and prints one line of JSON: AttackTrial[]
  *
  * Invariants: first nobody attacks, as something to compare with; all processes are real; honest peers are in networks of their
- * own, the attacker is in another, and clients of an API are on the host of one who calls.
+ * own, the attacker is in another, and clients of an API are on the host of one who calls. Between attacks the attacker's peer is
+ * an honest one, so that others come to rely on it.
  *
  * Not here: a single trial (attack-trial.ts), what the figures must be (attacks.ts).
  */
@@ -17,12 +18,14 @@ import { BridgedHosts } from '../namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
 import { type AttackTrial, type ListedAttacker, PEERS } from './attack-results.js';
-import { Trials } from './attack-trial.js';
+import { Mallory, Trials } from './attack-trial.js';
 import { Phone } from './attacked-calls.js';
 import { finishWith } from './finish.js';
 
 const SELF = fileURLToPath(import.meta.url);
 const PRIMES = fileURLToPath(new URL('../../../../.cache/goals/primes.txt', import.meta.url));
+/** Circuits change while an attacker is there. */
+const ROTATE_SECONDS = 30;
 const JOINED_MS = 240_000;
 /** Between attackers: honest peers find out that the last one is gone. */
 const REST_MS = 10_000;
@@ -48,21 +51,22 @@ async function measure(
     await addPeer(network, `p${index}`, keys[index] as string);
   }
   const honest = [...network.peers];
+  const mallory = new Mallory(network, await addPeer(network, 'mallory', keys[PEERS] as string, honest));
   for (const peer of honest) {
     await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
     network.start(peer, 'up', ['up', '--auto-answer', '-c', peer.config.file]);
   }
+  mallory.behave();
   tell('waiting until all know each other and can be called …');
   for (const peer of honest) {
-    const joined = ({ node }: { node: { contacts?: number } }) => (node.contacts ?? 0) >= PEERS - 1;
+    const joined = ({ node }: { node: { contacts?: number } }) => (node.contacts ?? 0) >= PEERS;
     await network.waitFor(peer, 'dht', 'its DHT to know all others', joined, JOINED_MS);
   }
   const phones = await Promise.all(honest.map((peer) => Phone.of(network, peer)));
   const trials = new Trials(network, honest, phones);
   await trials.contents.fill();
-  const mallory = await addPeer(network, 'mallory', keys[PEERS] as string, honest);
   const listed = JSON.parse(
-    await network.runPeer(mallory.host, ['test', 'attackers', '--json']),
+    await network.runPeer(mallory.peer.host, ['test', 'attackers', '--json']),
   ) as ListedAttacker[];
   const results = [await trials.tryOne(null, mallory)];
   for (const attacker of listed) {
@@ -86,6 +90,7 @@ async function addPeer(
   return network.reconfigure(peer, (text) =>
     text
       .replace('[DHT]\n', '[DHT]\nDIVERSITY = on\n')
+      .replace(/^# ROTATE = .*$/m, `ROTATE = ${ROTATE_SECONDS}`)
       .replace(/^HOSTLIST = .*$/m, (line) => (hostlist === '' ? line : `HOSTLIST = ${hostlist}`)),
   );
 }
