@@ -69,12 +69,11 @@ export async function dial(
   const { localAddress } = options;
   const go = (kind: 'building' | 'connecting') => call.go({ kind });
   let bell = await findBell(remote, options, signal, go);
-  const connection = await knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, signal);
-  // What was found may still hold. Else, where the call depends on it, the tunnel is given up: everything is found anew, by another exchange
+  // What was found may hold. Else, where the call depends on it, the tunnel is given up: everything is found anew, by another exchange
   // point where there is one.
-  const again: Connect = async (stop, isUrgent) => {
+  const reach = async (timeoutMs: number, stop: AbortSignal, isUrgent: boolean) => {
     try {
-      return await knock(bell, local, remote, localAddress, AGAIN_TIMEOUT_MS, stop);
+      return await knock(bell, local, remote, localAddress, timeoutMs, stop);
     } catch (error) {
       if (stop.aborted || !isUrgent) throw error;
       await destroy(remote, options);
@@ -82,7 +81,8 @@ export async function dial(
       return knock(bell, local, remote, localAddress, CONNECT_TIMEOUT_MS, stop);
     }
   };
-  return { connection, again };
+  const connection = await reach(CONNECT_TIMEOUT_MS, signal, true);
+  return { connection, again: (stop, isUrgent) => reach(AGAIN_TIMEOUT_MS, stop, isUrgent) };
 }
 
 /** Where somebody answers, through a tunnel that stands. */
