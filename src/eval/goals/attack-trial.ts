@@ -8,6 +8,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { ModuleName } from '../../config/config.js';
+import { parsePseudoIdentity } from '../../identity/pseudo-identity.js';
 import type { NetworkPeer, PeerNetwork } from '../peer-network.js';
 import { ATTACKED_SECONDS, type AttackTrial, type ListedAttacker } from './attack-results.js';
 import { callAgainAndAgain, type Phone, StandingCall, sum } from './attacked-calls.js';
@@ -15,7 +16,7 @@ import { AttackedContents } from './attacked-contents.js';
 
 const SEED = '1';
 /** Positions are found meanwhile. */
-const PREPARED_MS = 300_000;
+const PREPARED_MS = 600_000;
 const ENDED_MS = 20_000;
 const LOOK_MS = 1_000;
 /** By number of the peer: calls that last, and who calls whom again and again; the others relay and store alone. */
@@ -30,6 +31,8 @@ const CALLING = [
 ] as const;
 /** Whose APIs are attacked. */
 const CALLER = 4;
+/** Whose pseudo-identity is, and with it the record under that key. */
+const CALLED = 7;
 
 export class Trials {
   readonly contents: AttackedContents;
@@ -66,7 +69,7 @@ export class Trials {
         const isClient = attacker.name.startsWith('api-');
         if (!isClient) await mallory.leave();
         const from = isClient ? (this.honest[CALLER] as NetworkPeer) : mallory.peer;
-        running = await startAttacker(this.network, from, attacker.name);
+        running = await startAttacker(this.network, from, attacker.name, this.phones[CALLED] as Phone);
       }
       const trial = await this.#during(attacker, running);
       tell(JSON.stringify(trial));
@@ -137,6 +140,11 @@ export class Trials {
   }
 }
 
+/** In hexadecimal. */
+function keyOf({ id }: Phone): string {
+  return parsePseudoIdentity(id).toString('hex');
+}
+
 function valueAt(status: unknown, names: readonly string[]): number {
   const value = names.reduce<unknown>(
     (at, name) => (at as Record<string, unknown> | undefined)?.[name],
@@ -182,8 +190,20 @@ async function startAttacker(
   network: PeerNetwork,
   peer: NetworkPeer,
   name: string,
+  victim: Phone,
 ): Promise<RunningAttacker> {
-  const args = ['test', 'attacker', name, '--seed', SEED, '--json', '-c', peer.config.file];
+  const args = [
+    'test',
+    'attacker',
+    name,
+    '--seed',
+    SEED,
+    '--key',
+    keyOf(victim),
+    '--json',
+    '-c',
+    peer.config.file,
+  ];
   const child: ChildProcess = network.start(peer, `attacker-${name}`, args);
   const exited = once(child, 'exit');
   let counts: Readonly<Record<string, number>> = {};
