@@ -38,6 +38,8 @@ export function tellApart(
   const [a, b] = [ones.map(row), others.map(row)];
   const areas: number[] = [];
   const learned = Math.min(Math.floor(Math.min(a.length, b.length) * LEARNED), MOST_LEARNED);
+  // Too few to learn from tell nothing, and NaN passes no comparison.
+  if (learned === 0) return { auc: Number.NaN, margin: Number.NaN, best: 'none', bestAuc: Number.NaN };
   const rounds = Math.max(LEAST_ROUNDS, Math.ceil(TESTED / (a.length + b.length - 2 * learned)));
   for (let round = 0; round < rounds; round += 1) {
     const [left, right] = [shuffled(a, fraction), shuffled(b, fraction)];
