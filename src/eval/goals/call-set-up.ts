@@ -125,6 +125,7 @@ async function callUp(caller: Telephone, callee: Telephone): Promise<SetUp> {
   });
   caller.control.onEvent = () => {};
   await caller.control.request('hangup', {}, { timeoutMs: 20_000 }).catch(() => {});
+  await Promise.all([caller, callee].map(untilFree));
   const { ringingAfterMs = null, reason, detail } = view;
   return {
     ringingAfterMs,
@@ -132,6 +133,16 @@ async function callUp(caller: Telephone, callee: Telephone): Promise<SetUp> {
     ...(reason === undefined ? {} : { reason }),
     ...(detail === undefined ? {} : { detail }),
   };
+}
+
+/** The end of a call is under way to the other side, who may be the next to dial. */
+async function untilFree({ control }: Telephone): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (performance.now() < end) {
+    const { state } = (await control.request('status')) as { state: { calls: readonly unknown[] } };
+    if (state.calls.length === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** What is used of the event `call`. */
