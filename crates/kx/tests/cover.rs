@@ -100,6 +100,36 @@ fn who_speaks_in_a_call_and_when_it_has_ended_is_not_seen() {
     }
 }
 
+/// One packet and its answer, of which there are far fewer than the slow beat hides, and both ends have the beat of calls; half a minute later
+/// that of rest again.
+#[test]
+fn the_first_cell_of_a_call_begins_the_beat_of_calls_at_both_ends() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let counts = listen(&mut network);
+    for (node, first) in [(5, 4), (0, 1)] {
+        let peers = network.peers(&[first]);
+        network.command(node, Command::Cover { calls: 2, peers });
+    }
+    network.run(3 * SECOND);
+    let rates = |network: &mut Network| {
+        counts.borrow_mut().clear();
+        network.run(10 * SECOND);
+        [(5, 4), (0, 1)].map(|(node, first)| {
+            let ends = (network.nodes[node].address, network.nodes[first].address);
+            counts.borrow().get(&ends).copied().unwrap_or_default() / 10
+        })
+    };
+    assert!(rates(&mut network).iter().all(|rate| rate.abs_diff(IDLE_MOST) <= 2));
+    speak(&mut network, callee);
+    network.run(SECOND);
+    answer(&mut network);
+    let raised = rates(&mut network);
+    assert!(raised.iter().all(|rate| rate.abs_diff(100) <= 5), "{raised:?}");
+    network.run(30 * SECOND);
+    assert!(rates(&mut network).iter().all(|rate| rate.abs_diff(IDLE_MOST) <= 2));
+}
+
 #[test]
 fn the_first_hop_never_sends_more_padding_than_it_gets() {
     let mut network = Network::new(6);
