@@ -9,6 +9,7 @@ import type { CallSoakResults } from '../call-soak-results.js';
 import type { EnduranceResults, Footprint } from '../endurance/results.js';
 import { runCommand } from './command.js';
 import { type Goal, type Outcome, runParts, type Tell } from './goal.js';
+import { runLabProgram } from './lab-program.js';
 
 const PROGRAM = fileURLToPath(new URL('../endurance/main.js', import.meta.url));
 const VIRTUAL = fileURLToPath(new URL('../call-soak-results.js', import.meta.url));
@@ -39,25 +40,13 @@ export const enduranceGoal: Goal = {
     ),
 };
 
-async function real(tell: Tell): Promise<Outcome> {
+function real(tell: Tell): Promise<Outcome> {
   tell(`eight real peers, ${MINUTES} minutes of calls`);
-  const built = await runCommand('voip-6-build', 'cargo', [
-    'build',
-    '--release',
-    '-p',
-    'lab',
-    '--bin',
-    'peer-lab',
-  ]);
-  if (built.code !== 0) return { passed: false, figure: `the tools were not built; see ${built.log}` };
-  const { code, stdout, log } = await runCommand('voip-6', process.execPath, [PROGRAM, String(MINUTES)], {
-    follow: true,
+  return runLabProgram<EnduranceResults>('voip-6', [PROGRAM, String(MINUTES)], (results) => {
+    const outcome = judgeEndurance(results);
+    const isWhole = results.minutes >= MINUTES && results.calls.length >= LEAST_CALLS;
+    return { ...outcome, passed: outcome.passed && isWhole };
   });
-  if (code !== 0) return { passed: false, figure: `the network broke off; see ${log}` };
-  const results = JSON.parse(stdout) as EnduranceResults;
-  const outcome = judgeEndurance(results);
-  const isWhole = results.minutes >= MINUTES && results.calls.length >= LEAST_CALLS;
-  return { ...outcome, passed: outcome.passed && isWhole };
 }
 
 /** Whether nothing was stuck or left and nothing grew; how long it must go on for that to say something is judged by the goal. */

@@ -9,6 +9,7 @@ import { tellApart } from '../lookalike/classify.js';
 import type { Kind, LookalikeResults, Phase } from '../lookalike/results.js';
 import { runCommand } from './command.js';
 import { type Goal, type Outcome, type Part, runParts, type Tell } from './goal.js';
+import { runLabProgram } from './lab-program.js';
 
 const PROGRAM = fileURLToPath(new URL('../lookalike/main.js', import.meta.url));
 const VIRTUAL = fileURLToPath(new URL('../lookalike/virtual.js', import.meta.url));
@@ -31,27 +32,15 @@ export const lookalikeGoal: Goal = {
   run: (tell) => runParts(parts, tell),
 };
 
-async function onTheWire(tell: Tell): Promise<Outcome> {
+function onTheWire(tell: Tell): Promise<Outcome> {
   tell(`${CALLS} real calls and ${CALLS} fake ones; some 40 minutes`);
-  const built = await runCommand('voip-5-build', 'cargo', [
-    'build',
-    '--release',
-    '-p',
-    'lab',
-    '--bin',
-    'peer-lab',
-  ]);
-  if (built.code !== 0) return { passed: false, figure: `the tools were not built; see ${built.log}` };
-  const { code, stdout, log } = await runCommand('voip-5', process.execPath, [PROGRAM, String(CALLS)], {
-    follow: true,
+  return runLabProgram<LookalikeResults>('voip-5', [PROGRAM, String(CALLS)], (results) => {
+    const outcomes = [judgePhases(results.phases), judgeLookalike(results, CALLS)];
+    return {
+      passed: outcomes.every(({ passed }) => passed),
+      figure: outcomes.map(({ figure }) => figure).join('; '),
+    };
   });
-  if (code !== 0) return { passed: false, figure: `the network broke off; see ${log}` };
-  const results = JSON.parse(stdout) as LookalikeResults;
-  const outcomes = [judgePhases(results.phases), judgeLookalike(results, CALLS)];
-  return {
-    passed: outcomes.every(({ passed }) => passed),
-    figure: outcomes.map(({ figure }) => figure).join('; '),
-  };
 }
 
 async function inVirtualTime(tell: Tell): Promise<Outcome> {
