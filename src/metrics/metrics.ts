@@ -13,10 +13,11 @@ import type { ModuleName } from '../config/config.js';
 /** What a module answered to `status`; null: it does not run. */
 export type Statuses = Readonly<Partial<Record<ModuleName, unknown>>>;
 
-/** Counters of the DHT that tell of this peer's own look-ups. */
-const OWN_OF_DHT = /^(onionsMade|onionsProbing|onionsFailed)$/;
-/** Counters of the KX that tell of this peer's own traffic. */
-const OWN_OF_KX = /^(packets_|flows_|tunnel_cells_|cover_)/;
+/** Counters that say nothing of this peer's own look-ups and tunnels; what is not among them, a new one for instance, stays here. */
+const TOLD = {
+  dht: /^(datagrams|bytes|requests|handshakes|streams|drop|replicas|stores|onionsRelayed$|onionsServed$|internalErrors$)/,
+  kx: /^(datagrams_|cookies_|handshakes_|links_|identities_|cells_|circuits_(relayed|refused|over_limit)$|registrations|takeovers$|splices|puzzles_)/,
+} as const;
 
 export class Metrics {
   readonly registry = new Registry();
@@ -66,15 +67,18 @@ export class Metrics {
     set(this.#contacts, numberAt(node, 'contacts'));
     set(this.#keys, numberAt(at(node, 'store'), 'keys'));
     set(this.#bytes, numberAt(at(node, 'store'), 'bytes'));
-    for (const [event, count] of numbersOf(at(node, 'counters')))
-      if (!OWN_OF_DHT.test(event)) this.#events.inc({ module: 'dht', event }, count);
+    this.#counted('dht', at(node, 'counters'));
   }
 
   #kx(engine: unknown): void {
     set(this.#links, numberAt(engine, 'links'));
     set(this.#relayed, numberAt(engine, 'relayed'));
-    for (const [event, count] of numbersOf(at(engine, 'counters')))
-      if (!OWN_OF_KX.test(event)) this.#events.inc({ module: 'kx', event }, count);
+    this.#counted('kx', at(engine, 'counters'));
+  }
+
+  #counted(module: keyof typeof TOLD, counters: unknown): void {
+    for (const [event, count] of numbersOf(counters))
+      if (TOLD[module].test(event)) this.#events.inc({ module, event }, count);
   }
 
   #gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {

@@ -17,7 +17,14 @@ const statuses = {
         contacts: 7,
         store: { keys: 3, bytes: 900 },
         privateLookups: { gets: 41, puts: 42 },
-        counters: { dropMalformed: 5, onionsMade: 43, onionsRelayed: 6, internalErrors: -1, odd: 'text' },
+        counters: {
+          dropMalformed: 5,
+          onionsMade: 43,
+          newOne: 55,
+          onionsRelayed: 6,
+          internalErrors: -1,
+          odd: 'text',
+        },
       },
       requests: { gets: 44 },
       api: { connectionsOpen: 2, messagesReceived: 45, connectionsRefused: 1, violations: { malformed: 4 } },
@@ -36,6 +43,8 @@ const statuses = {
           flows_lossy: 48,
           cover_sent: 49,
           tunnel_cells_refused: 50,
+          circuits_slow: 53,
+          new_one: 54,
         },
       },
       tunnels: { tunnels: 51, ready: 52 },
@@ -65,7 +74,7 @@ test('modules, stores, links and attacks are told', async () => {
 
 test('nothing of the own calls, tunnels and look-ups is told', async () => {
   const text = await new Metrics().text(statuses);
-  for (let value = 41; value <= 52; value += 1) assert.not.match(text, new RegExp(` ${value}$`, 'm'));
+  for (let value = 41; value <= 55; value += 1) assert.not.match(text, new RegExp(` ${value}$`, 'm'));
 });
 
 test('each time it is as the modules are then; what is no status gives nothing', async () => {
