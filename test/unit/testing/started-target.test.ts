@@ -51,8 +51,8 @@ test.after(({ directory }) => {
 const containers = () => execFileSync('podman', ['ps', '-aq'], { encoding: 'utf8' }).trim();
 const options = (hostkey: string) => ({ module: 'dht' as const, hostkey, bootstrap: [], patienceMs: 30_000 });
 
-/** What comes back of three bytes. */
-async function echoed(port: number): Promise<void> {
+/** Rejects where nobody listens. */
+async function reached(port: number): Promise<void> {
   const client = await WireClient.connect('127.0.0.1', port, 5_000);
   client.destroy();
 }
@@ -60,9 +60,9 @@ async function echoed(port: number): Promise<void> {
 test('by a command: it listens, and is gone afterwards', async ({ hostkey }) => {
   const command = `busybox ${ECHO('{config}').replace('$(sed', '$(busybox sed').replace('-e cat', '-e busybox cat')}`;
   const target = await startTarget({ ...options(hostkey), command });
-  await echoed(target.port);
+  await reached(target.port);
   await target.end();
-  await echoed(target.port).then(
+  await reached(target.port).then(
     () => assert.unreachable('it still listens'),
     () => {},
   );
@@ -74,10 +74,10 @@ test('in a container: it listens, and is gone afterwards, though its process is 
   const command = `${IMAGE} sh -c '${ECHO('{config}')}'`;
   const target = await startTarget({ ...options(hostkey), command, inContainer: true });
   assert.is(containers().split('\n').length, 1);
-  await echoed(target.port);
+  await reached(target.port);
   await target.end();
   assert.is(containers(), '');
-  await echoed(target.port).then(
+  await reached(target.port).then(
     () => assert.unreachable('it still listens'),
     () => {},
   );
