@@ -844,5 +844,6 @@ module.exports.PlayedTone = nativeBinding.PlayedTone
 module.exports.VoiceCall = nativeBinding.VoiceCall
 module.exports.KxFailure = nativeBinding.KxFailure
 module.exports.listAudioDevices = nativeBinding.listAudioDevices
+module.exports.readDhtCertificate = nativeBinding.readDhtCertificate
 module.exports.releaseMemory = nativeBinding.releaseMemory
 module.exports.searchPuzzle = nativeBinding.searchPuzzle

@@ -234,6 +234,12 @@ export interface KxTun {
 /** All microphones and loudspeakers of the sound server; rejects if there is no server. */
 export declare function listAudioDevices(server: 'auto' | 'pulse' | 'pipewire'): Promise<Array<AudioDevice>>
 
+/**
+ * Identity 32, X25519 key 32, expiry (Unix seconds) u64 of a certificate for DHT use; null where it does not hold at
+ * `now_seconds`.
+ */
+export declare function readDhtCertificate(bytes: Uint8Array, nowSeconds: number): Buffer | null
+
 /** Gives free memory of the C heap back to the system, where the C library can (glibc). Takes some milliseconds. */
 export declare function releaseMemory(): void
 

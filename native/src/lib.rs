@@ -2,6 +2,7 @@
 
 mod audio;
 mod call_handshake;
+mod certificate;
 mod kx;
 mod memory;
 mod noise_ik;

@@ -15,13 +15,16 @@ export class DhtCommand extends DaemonCommand {
 
   override perform(): Promise<number> {
     return this.runModule('dht', { overlayPort: this.overlayPort }, async () => {
-      const [{ startDht }, { searchPuzzle }, { ikKey }, { releaseMemory }] = await Promise.all([
-        import('../dht/daemon.js'),
-        import('../engine/puzzle.js'),
-        import('../engine/ik-handshake.js'),
-        import('../engine/memory.js'),
-      ]);
-      return (config, log) => startDht(config, log, { searchPuzzle, ikKey, releaseMemory });
+      const [{ startDht }, { searchPuzzle }, { ikKey }, { readDhtCertificate }, { releaseMemory }] =
+        await Promise.all([
+          import('../dht/daemon.js'),
+          import('../engine/puzzle.js'),
+          import('../engine/ik-handshake.js'),
+          import('../engine/dht-certificate.js'),
+          import('../engine/memory.js'),
+        ]);
+      return (config, log) =>
+        startDht(config, log, { searchPuzzle, ikKey, readDhtCertificate, releaseMemory });
     });
   }
 }

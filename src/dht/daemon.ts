@@ -14,7 +14,7 @@ import { loadModuleKey } from '../identity/module-key.js';
 import type { Logger } from '../log.js';
 import { DhtApi } from './api.js';
 import { DhtNode } from './node.js';
-import { type MakeIkKey, noiseChannel } from './noise-channel.js';
+import { type ChannelEngine, noiseChannel } from './noise-channel.js';
 import { bootstrapEndpoints, kxAddress, type OwnAddresses, ownAddresses } from './own-addresses.js';
 import { epochAt } from './position.js';
 import { loadPosition, type PuzzleSearch } from './position-store.js';
@@ -36,9 +36,8 @@ const RENEWAL_CHECK_MS = 1_800_000;
 const RENEW_AFTER_MS = 20 * 86_400_000;
 
 /** What native code does for the DHT, which does not import it. */
-export interface DhtEngine {
+export interface DhtEngine extends ChannelEngine {
   readonly searchPuzzle: PuzzleSearch;
-  readonly ikKey: MakeIkKey;
   /** Gives free memory back to the system. */
   releaseMemory(): void;
 }
@@ -209,7 +208,7 @@ class DhtDaemon implements Daemon {
       random: systemRandom,
       datagrams: this.#udp,
       streams: this.#tcp,
-      channel: noiseChannel(key, key.certificate, this.engine.ikKey),
+      channel: noiseChannel(key, key.certificate, this.engine),
       self: {
         id: hostkey.identity.toString('hex'),
         identity: hostkey.identity,

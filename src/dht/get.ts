@@ -40,6 +40,8 @@ function check(values: readonly Buffer[], before: Checked): Checked {
 /** How many holders have given the same, and whether that is all there can be. */
 class Agreement {
   readonly #holdersOf = new Map<string, number>();
+  /** Digests of sets that one answer has given whole. */
+  readonly #whole = new Set<string>();
   /** By hash of a content: whether it is signed by the key. The same one comes from each holder. */
   readonly #proofs = new Map<string, boolean>();
   #canSign: boolean | null = null;
@@ -53,12 +55,19 @@ class Agreement {
     return this.#canSign;
   }
 
-  /** Where the key can sign, only holders that give a signed value count. */
-  noteHolder({ moreValues, valuesDigest }: FoundAnswer, { values, hashes, digest }: Checked, nowMs: number) {
+  /** Whether all that this holder has is here, though it had no room for it: a liar could have got it for its digest as well. */
+  isHere({ moreValues, valuesDigest }: FoundAnswer): boolean {
+    return moreValues && valuesDigest !== null && this.#whole.has(valuesDigest.toString('latin1'));
+  }
+
+  /** Where the key can sign, only holders of a set with a signed value count. */
+  noteHolder(found: FoundAnswer, { values, hashes, digest }: Checked, nowMs: number) {
+    const { moreValues, valuesDigest } = found;
     if (valuesDigest === null || (!moreValues && !digest?.equals(valuesDigest))) return;
-    if (!values.some((value, index) => this.proves(value, hashes[index] as Buffer, nowMs)) && this.canSign)
-      return;
+    const isProven = (value: Buffer, index: number) => this.proves(value, hashes[index] as Buffer, nowMs);
+    if (!this.isHere(found) && !values.some(isProven) && this.canSign) return;
     const id = valuesDigest.toString('latin1');
+    if (!moreValues) this.#whole.add(id);
     const holders = (this.#holdersOf.get(id) ?? 0) + 1;
     this.#holdersOf.set(id, holders);
     this.#most = Math.max(this.#most, holders);
@@ -128,6 +137,7 @@ export function getContents(
     };
     if (own().length > 0 && !agreement.canSign) giveOwn();
     let checked = NOTHING;
+    const noted = new Set<string>();
     const lookup = network.search({
       target: key,
       width: K,
@@ -140,10 +150,13 @@ export function getContents(
           });
           giveOwn();
         }
-        if (!last || !found.valuesDigest) return;
-        if (found.moreValues) fetches.noteHolder(contact, found.valuesDigest);
+        const isHere = agreement.isHere(found);
+        if ((!last && !isHere) || !found.valuesDigest || noted.has(contact.id)) return false;
+        noted.add(contact.id);
+        if (found.moreValues && !isHere) fetches.noteHolder(contact, found.valuesDigest);
         agreement.noteHolder(found, found.values.length > 0 ? checked : NOTHING, network.now);
         if (agreement.reached) lookup.enough();
+        return isHere;
       },
       thorough: () => agreement.thoroughness,
       suffices: (waitedFor) => agreement.mayBeReachedBy(waitedFor),

@@ -61,8 +61,12 @@ export interface SearchOptions {
   readonly thorough?: () => number;
   /** Whether it may wait for so many answers before it asks anybody else; by default it never does (see Lookup). */
   readonly suffices?: (waitedFor: number) => boolean;
-  /** Called for each answer. @param last no fuller one follows from this node */
-  readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => void;
+  /**
+   * Called for each answer.
+   * @param last no fuller one follows from this node, unless only contacts are lacking
+   * @returns true where no values are lacking, though the answer had no room for them
+   */
+  readonly onFound?: (contact: Contact, found: FoundAnswer, last: boolean) => boolean;
   readonly onSettled?: (lookup: Lookup) => void;
   readonly onExplored?: (lookup: Lookup) => void;
   readonly onDone: (lookup: Lookup) => void;
@@ -139,9 +143,11 @@ export class Network {
                 let last = true;
                 on.onContacts(contacts, () => {
                   // What rode in a handshake had little room: the session just made has more.
-                  const short = answer.moreValues || (answer.moreContacts && lookup.isClose(contact));
-                  last = again || !inHandshake || !short;
-                  options.onFound?.(contact, answer, last);
+                  const hadRoom = again || !inHandshake;
+                  const isHere = options.onFound?.(contact, answer, hadRoom || !answer.moreValues) === true;
+                  const short =
+                    (answer.moreValues && !isHere) || (answer.moreContacts && lookup.isClose(contact));
+                  last = hadRoom || !short || lookup.isDone;
                 });
                 if (last) on.onEnd();
                 else send(true);

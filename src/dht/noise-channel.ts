@@ -1,12 +1,10 @@
 /**
  * The production SecureChannel: Noise IK, ChaCha20-Poly1305 frames, certificates signed by hostkeys.
  *
- * Invariant: the nonce of a frame is its 64-bit counter, used once for each key. Not here: replay windows; the
- * handshake itself, which native code makes.
+ * Invariant: the nonce of a frame is who sends it, the initiator or the responder, and its 64-bit counter, used once for each
+ * key. Not here: replay windows; handshakes and certificates, which native code does.
  */
 import sodium from 'sodium-native';
-import { PeerError } from '../errors.js';
-import { verifyCertificate } from '../identity/certificate.js';
 import { NOISE_KEY_BYTES, type NoiseKeyPair } from '../identity/noise-keys.js';
 import {
   type ChannelKeys,
@@ -16,14 +14,20 @@ import {
 } from './secure-channel.js';
 
 const PROLOGUE: Readonly<Record<ChannelPurpose, Buffer>> = {
-  datagram: Buffer.from('peer dht datagram v1', 'ascii'),
-  stream: Buffer.from('peer dht stream v1', 'ascii'),
+  datagram: Buffer.from('peer dht datagram v2', 'ascii'),
+  stream: Buffer.from('peer dht stream v2', 'ascii'),
 };
+
+/** Who sends: the first four bytes of a nonce, little-endian. */
+type Sender = 0 | 1;
+const INITIATOR: Sender = 0;
+const RESPONDER: Sender = 1;
 
 /** One for all frames: libsodium has read it when the call returns. */
 const nonce = Buffer.alloc(12);
 
-function nonceOf(counter: number): Buffer {
+function nonceOf(sender: Sender, counter: number): Buffer {
+  nonce[0] = sender;
   nonce.writeUInt32LE(counter % 2 ** 32, 4);
   nonce.writeUInt32LE(Math.floor(counter / 2 ** 32), 8);
   return nonce;
@@ -49,39 +53,44 @@ export interface IkReception {
   reply(payload: Buffer): Buffer | null;
 }
 
-/** What makes a key for handshakes of its 32 secret bytes. */
-export type MakeIkKey = (secretKey: Buffer) => IkKey;
+/** What native code does for a channel, and the DHT does not import. */
+export interface ChannelEngine {
+  /** What makes handshakes, of a key's 32 secret bytes. */
+  ikKey(secretKey: Buffer): IkKey;
+  /** Identity 32 · key 32 · expiry u64 of a certificate for DHT use; null where it does not hold. */
+  readDhtCertificate(bytes: Buffer, nowSeconds: number): Buffer | null;
+}
 
 const KEYS_BYTES = 2 * NOISE_KEY_BYTES;
 
 /**
- * The keys for sending and for receiving as text of one character a byte: a third of the room that two buffers take,
- * into one pair of which they are written when they are used.
+ * What is kept of a handshake: who we are in it and the key of what the initiator sends, which is the key of both directions
+ * here. As text of one character a byte, from which the key is written where it is used: a buffer takes four times the room.
  */
-function takeKeys(bytes: Buffer): { readonly keys: ChannelKeys; readonly rest: Buffer } {
-  const keys = bytes.toString('latin1', 0, KEYS_BYTES);
+function takeKeys(bytes: Buffer, own: Sender): { readonly keys: ChannelKeys; readonly rest: Buffer } {
+  const at = own === INITIATOR ? 0 : NOISE_KEY_BYTES;
+  const keys = String.fromCharCode(own) + bytes.toString('latin1', at, at + NOISE_KEY_BYTES);
   bytes.fill(0, 0, KEYS_BYTES);
   return { keys, rest: bytes.subarray(KEYS_BYTES) };
 }
 
-/** One pair for all frames, as the nonce. */
-const pair = Buffer.alloc(2 * NOISE_KEY_BYTES);
-const pairForSending = pair.subarray(0, NOISE_KEY_BYTES);
-const pairForReceiving = pair.subarray(NOISE_KEY_BYTES);
+/** One for all frames, as the nonce. */
+const kept = Buffer.alloc(1 + NOISE_KEY_BYTES);
+const keptKey = kept.subarray(1);
 
-function sendKeyOf(keys: ChannelKeys): Buffer {
-  pair.write(keys.toString(), 'latin1');
-  return pairForSending;
-}
-
-function receiveKeyOf(keys: ChannelKeys): Buffer {
-  pair.write(keys.toString(), 'latin1');
-  return pairForReceiving;
+/** The key, and who we are. */
+function keyOf(keys: ChannelKeys): { readonly key: Buffer; readonly own: Sender } {
+  kept.write(keys.toString(), 'latin1');
+  return { key: keptKey, own: kept[0] === INITIATOR ? INITIATOR : RESPONDER };
 }
 
 /** @param keyPair our X25519 key @param certificate our certificate for that key */
-export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey: MakeIkKey): SecureChannel {
-  const own = makeKey(keyPair.secretKey);
+export function noiseChannel(
+  keyPair: NoiseKeyPair,
+  certificate: Buffer,
+  engine: ChannelEngine,
+): SecureChannel {
+  const own = engine.ikKey(keyPair.secretKey);
   return {
     certificate,
 
@@ -91,7 +100,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey
       const finish = (reply: Buffer) => {
         const finished = initiation.finish(reply);
         if (!finished) return null;
-        const { keys, rest } = takeKeys(finished);
+        const { keys, rest } = takeKeys(finished, INITIATOR);
         return { payload: rest, keys };
       };
       return { message: initiation.takeMessage(), finish };
@@ -104,7 +113,7 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey
       const reply = (answer: Buffer) => {
         const written = reception.reply(answer);
         if (!written) throw new RangeError(`an answer of ${answer.length} bytes does not fit a handshake`);
-        const { keys, rest } = takeKeys(written);
+        const { keys, rest } = takeKeys(written, RESPONDER);
         return { message: rest, keys };
       };
       return {
@@ -117,13 +126,14 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey
     seal(keys, counter, header, plaintext) {
       const sealed = Buffer.allocUnsafe(header.length + plaintext.length + SEAL_OVERHEAD);
       header.copy(sealed);
+      const { key, own: sender } = keyOf(keys);
       sodium.crypto_aead_chacha20poly1305_ietf_encrypt(
         sealed.subarray(header.length),
         plaintext,
         header,
         null,
-        nonceOf(counter),
-        sendKeyOf(keys),
+        nonceOf(sender, counter),
+        key,
       );
       return sealed;
     },
@@ -131,14 +141,15 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey
     open(keys, counter, header, sealed) {
       if (sealed.length < SEAL_OVERHEAD) return null;
       const plaintext = Buffer.allocUnsafe(sealed.length - SEAL_OVERHEAD);
+      const { key, own: receiver } = keyOf(keys);
       try {
         sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
           plaintext,
           null,
           sealed,
           header,
-          nonceOf(counter),
-          receiveKeyOf(keys),
+          nonceOf(receiver === INITIATOR ? RESPONDER : INITIATOR, counter),
+          key,
         );
         return plaintext;
       } catch {
@@ -147,12 +158,14 @@ export function noiseChannel(keyPair: NoiseKeyPair, certificate: Buffer, makeKey
     },
 
     readCertificate(bytes, nowSeconds) {
-      try {
-        return verifyCertificate(bytes, 'dht', Math.floor(nowSeconds));
-      } catch (error) {
-        if (error instanceof PeerError && error.code.startsWith('certificate')) return null;
-        throw error;
-      }
+      const read = engine.readDhtCertificate(bytes, Math.floor(nowSeconds));
+      return (
+        read && {
+          identity: read.subarray(0, 32),
+          key: read.subarray(32, 64),
+          expirySeconds: Number(read.readBigUInt64BE(64)),
+        }
+      );
     },
   };
 }

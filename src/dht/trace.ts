@@ -39,6 +39,7 @@ export function tracePath(network: Network, key: Buffer): Promise<TraceHop[] | n
       wantKx: true,
       onFound: (contact, found) => {
         if (found.kx) kxOf.set(contact.id, withAddresses(found.kx, contact));
+        return true;
       },
       thorough: () => THOROUGH.some,
       // Whoever is slow by then is not waited for.

@@ -13,6 +13,7 @@ import { ApiClient } from '../../src/api/client.js';
 import type { Daemon } from '../../src/api/daemon.js';
 import type { Config } from '../../src/config/config.js';
 import { startDht } from '../../src/dht/daemon.js';
+import { readDhtCertificate } from '../../src/engine/dht-certificate.js';
 import { ikKey } from '../../src/engine/ik-handshake.js';
 import { releaseMemory } from '../../src/engine/memory.js';
 import { searchPuzzle } from '../../src/engine/puzzle.js';
@@ -70,7 +71,12 @@ async function startPeer(directory: string, index: number): Promise<Peer> {
     warnings: [],
   } as unknown as Config;
   return {
-    daemon: await startDht(config, log, { searchPuzzle, ikKey, releaseMemory }),
+    daemon: await startDht(config, log, {
+      searchPuzzle,
+      ikKey,
+      readDhtCertificate,
+      releaseMemory,
+    }),
     identity,
     overlayHost,
     api,

@@ -17,6 +17,7 @@ import { ApiClient, type ApiEndpoint } from '../../src/api/client.js';
 import type { Daemon } from '../../src/api/daemon.js';
 import { loadConfig } from '../../src/config/config.js';
 import { startDht } from '../../src/dht/daemon.js';
+import { readDhtCertificate } from '../../src/engine/dht-certificate.js';
 import { ikKey } from '../../src/engine/ik-handshake.js';
 import { releaseMemory } from '../../src/engine/memory.js';
 import { searchPuzzle } from '../../src/engine/puzzle.js';
@@ -69,7 +70,12 @@ export class AttackedNetwork {
       await writeFile(file, lines.join('\n'));
       if (isAttacker) network.configFile = file;
       else {
-        const daemon = await startDht(loadConfig(file), log, { searchPuzzle, ikKey, releaseMemory });
+        const daemon = await startDht(loadConfig(file), log, {
+          searchPuzzle,
+          ikKey,
+          readDhtCertificate,
+          releaseMemory,
+        });
         network.peers.push({ daemon, api: { host, port: 3086 } });
       }
     }

@@ -15,6 +15,7 @@ import { noiseChannel } from '../../dht/noise-channel.js';
 import { systemClock, systemRandom } from '../../dht/system-environment.js';
 import { TcpTransport } from '../../dht/tcp-transport.js';
 import { UdpTransport } from '../../dht/udp-transport.js';
+import { readDhtCertificate } from '../../engine/dht-certificate.js';
 import { ikKey } from '../../engine/ik-handshake.js';
 import { releaseMemory } from '../../engine/memory.js';
 import { generatePseudoIdentity } from '../../identity/pseudo-identity.js';
@@ -125,7 +126,7 @@ async function startNode(
     random: systemRandom,
     datagrams: udp,
     streams: tcp,
-    channel: noiseChannel(keyPair, certificate, ikKey),
+    channel: noiseChannel(keyPair, certificate, { ikKey, readDhtCertificate }),
     self: {
       ...{ id: identity.identity.toString('hex'), identity: identity.identity, key: keyPair.publicKey },
       ...{ proof, position, ipv4: HOST, ipv6: null, port },

@@ -20,25 +20,47 @@ function keyThat(canSign: boolean): Buffer {
   return key;
 }
 
-/** How far the search goes on once these holders have each given one content. */
-function thoroughness(key: Buffer, contents: readonly string[]): number | undefined {
+interface Answer {
+  readonly holder: string;
+  readonly content: string;
+  /** It came with a handshake, without room for the content. */
+  readonly short?: true;
+}
+
+/** A GET, and what it says to the answers that it is given. */
+function answered(key: Buffer, answers: readonly Answer[]) {
   let search: SearchOptions | null = null;
+  let enough = false;
   const network = {
     now: NOW,
     parts: { store: new ContentStore() },
     search: (options: SearchOptions) => {
       search = options;
-      return { enough: () => {} };
+      return {
+        enough: () => {
+          enough = true;
+        },
+      };
     },
   };
   void getContents(network as unknown as Network, key, () => {});
   const { onFound, thorough } = search as unknown as SearchOptions;
-  for (const text of contents) {
-    const values = [Buffer.from(text)];
-    const found = { kind: 'found', contacts: [], moreContacts: false, values, moreValues: false, kx: null };
-    onFound?.({} as Contact, { ...found, valuesDigest: digestOf(values.map(contentHash)) } as never, true);
-  }
-  return thorough?.();
+  const here = answers.map(({ holder, content, short }) => {
+    const values = [Buffer.from(content)];
+    const valuesDigest = digestOf(values.map(contentHash));
+    const found = { kind: 'found', contacts: [], moreContacts: false, kx: null, valuesDigest } as const;
+    const room = short ? { values: [], moreValues: true } : { values, moreValues: false };
+    return onFound?.({ id: holder } as Contact, { ...found, ...room }, !short);
+  });
+  return { here, enough, thoroughness: thorough?.() };
+}
+
+/** How far the search goes on once so many holders have each given one content. */
+function thoroughness(key: Buffer, contents: readonly string[]): number | undefined {
+  return answered(
+    key,
+    contents.map((content, index) => ({ holder: String(index), content })),
+  ).thoroughness;
 }
 
 test('where the key can sign nothing, few holders that agree shorten the search, and three end it', () => {
@@ -60,6 +82,31 @@ test('where the key can sign, what is not signed counts for nothing', () => {
   const key = keyThat(true);
   assert.is(thoroughness(key, ['a']), THOROUGH.much);
   assert.is(thoroughness(key, ['a', 'a', 'a', 'a']), THOROUGH.much);
+});
+
+test('a holder that had no room for what is here already agrees, and is not asked again', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((holder) => ({ holder, content: 'same', short: true }) as const);
+  const whole = { holder: 'd', content: 'same' } as const;
+  assert.equal(answered(keyThat(false), [whole, a as Answer, b as Answer]), {
+    here: [false, true, true],
+    ...{ enough: true, thoroughness: 0 },
+  });
+  assert.equal(answered(keyThat(false), [a as Answer, b as Answer, c as Answer]).here, [false, false, false]);
+  const other = { holder: 'b', content: 'other', short: true } as const;
+  assert.equal(answered(keyThat(false), [whole, other]).here, [false, false]);
+});
+
+test('where the key can sign, agreeing without room counts for signed contents only', () => {
+  const whole = { holder: 'd', content: 'not signed' } as const;
+  const short = ['a', 'b'].map((holder) => ({ ...whole, holder, short: true }) as const);
+  const { here, enough } = answered(keyThat(true), [whole, ...short]);
+  assert.equal({ here, enough }, { here: [false, false, false], enough: false });
+});
+
+test('a holder counts once, however often it answers', () => {
+  const short = { holder: 'b', content: 'same', short: true } as const;
+  const answers = [{ holder: 'a', content: 'same' }, short, { holder: 'b', content: 'same' }, short];
+  assert.is(answered(keyThat(false), answers).enough, false);
 });
 
 test.run();

@@ -11,6 +11,7 @@ import { Peers } from '../../../src/dht/peers.js';
 import { loadPosition } from '../../../src/dht/position-store.js';
 import { CERTIFICATE_BYTES, type ChannelKeys } from '../../../src/dht/secure-channel.js';
 import { type NewSession, SESSION_LIFETIME_MS, SessionTable } from '../../../src/dht/session-table.js';
+import { readDhtCertificate } from '../../../src/engine/dht-certificate.js';
 import { ikKey } from '../../../src/engine/ik-handshake.js';
 import { searchPuzzle } from '../../../src/engine/puzzle.js';
 import { SeededRandom } from '../../../src/eval/sim/seeded-random.js';
@@ -21,8 +22,8 @@ const NOW = 1_800_000_000_000;
 const endpoint = { family: 4, host: '10.0.0.1', port: 3000 } as const;
 const alice = createNoiseKeyPair();
 const bob = createNoiseKeyPair();
-const aliceChannel = noiseChannel(alice, Buffer.alloc(CERTIFICATE_BYTES), ikKey);
-const bobChannel = noiseChannel(bob, Buffer.alloc(CERTIFICATE_BYTES), ikKey);
+const aliceChannel = noiseChannel(alice, Buffer.alloc(CERTIFICATE_BYTES), { ikKey, readDhtCertificate });
+const bobChannel = noiseChannel(bob, Buffer.alloc(CERTIFICATE_BYTES), { ikKey, readDhtCertificate });
 
 function session(keys: ChannelKeys, localId: number, remoteId: number, confirmed: boolean): NewSession {
   const identity = randomBytes(32);
@@ -82,6 +83,22 @@ test('any altered byte of header or body is refused and confirms nothing', () =>
   }
   assert.not.ok(far.confirmed);
   assert.type(open(tables.bob, sealed), 'object');
+});
+
+test('both directions have frames of their own, and none is taken back by who sent it', () => {
+  const [header, plaintext] = [Buffer.from('header'), Buffer.from('content')];
+  const initiation = aliceChannel.initiate('datagram', bob.publicKey, Buffer.alloc(0));
+  const answer = bobChannel.respond('datagram', initiation?.message as Buffer)?.reply(Buffer.alloc(0));
+  const near = initiation?.finish(answer?.message as Buffer)?.keys as ChannelKeys;
+  const far = answer?.keys as ChannelKeys;
+  const there = aliceChannel.seal(near, 7, header, plaintext);
+  const back = bobChannel.seal(far, 7, header, plaintext);
+  assert.not.equal(there, back);
+  const body = (frame: Buffer) => frame.subarray(header.length);
+  assert.equal(bobChannel.open(far, 7, header, body(there)), plaintext);
+  assert.equal(aliceChannel.open(near, 7, header, body(back)), plaintext);
+  assert.is(aliceChannel.open(near, 7, header, body(there)), null);
+  assert.is(bobChannel.open(far, 7, header, body(back)), null);
 });
 
 test('sessions end after their lifetime', () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readDhtCertificate } from '../../../src/engine/dht-certificate.js';
 import { PeerError } from '../../../src/errors.js';
 import {
   CERTIFICATE_BYTES,
@@ -53,6 +54,29 @@ for (const vector of vectors) {
     assert.is(key.toString('hex'), vector.key);
   });
 }
+for (const vector of vectors.filter(({ purpose }) => purpose === 'dht')) {
+  certificates(`native code, vector: ${vector.comment}`, () => {
+    const read = readDhtCertificate(Buffer.from(vector.certificate, 'hex'), vector.nowSeconds);
+    assert.is(read !== null, vector.result === 'ok');
+    if (!read) return;
+    assert.is(read.toString('hex', 0, 64), `${vector.identity}${vector.key}`);
+    const expirySeconds = Number(read.readBigUInt64BE(64));
+    assert.is(
+      expirySeconds,
+      verifyCertificate(Buffer.from(vector.certificate, 'hex'), 'dht', vector.nowSeconds).expirySeconds,
+    );
+  });
+}
+certificates('native code: a certificate for another purpose is none for the DHT', async () => {
+  const hostkey = await testHostkey(0);
+  const [dht, link] = await Promise.all(
+    (['dht', 'kx-link'] as const).map((purpose) =>
+      issueCertificate(hostkey, purpose, Buffer.alloc(32, 7), NOW + DAY),
+    ),
+  );
+  assert.is.not(readDhtCertificate(dht as Buffer, NOW), null);
+  assert.is(readDhtCertificate(link as Buffer, NOW), null);
+});
 certificates('what is issued is verified', async () => {
   const hostkey = await testHostkey(0);
   const key = Buffer.alloc(32, 7);

@@ -16,6 +16,7 @@ import { loadPosition } from '../../../dht/position-store.js';
 import type { OnionCipher } from '../../../dht/private/onion-cipher.js';
 import { sodiumOnionCipher } from '../../../dht/private/sodium-onion-cipher.js';
 import type { SecureChannel } from '../../../dht/secure-channel.js';
+import { readDhtCertificate } from '../../../engine/dht-certificate.js';
 import { ikKey } from '../../../engine/ik-handshake.js';
 import { searchPuzzle } from '../../../engine/puzzle.js';
 import { PeerError } from '../../../errors.js';
@@ -84,7 +85,7 @@ async function identityOf(
       ...{ id: identity.toString('hex'), identity, key: key.publicKey, ...found },
       ...{ ipv4, ipv6, port },
     },
-    channel: noiseChannel(key, key.certificate, ikKey),
+    channel: noiseChannel(key, key.certificate, { ikKey, readDhtCertificate }),
     onions: sodiumOnionCipher(key),
   };
 }

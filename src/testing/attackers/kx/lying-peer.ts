@@ -11,6 +11,7 @@ import type { Daemon } from '../../../api/daemon.js';
 import type { Config, DhtConfig, KxConfig } from '../../../config/config.js';
 import { startDht } from '../../../dht/daemon.js';
 import { type Lie, type LieOrder, type LyingEngine, startLyingEngine } from '../../../engine/attacks.js';
+import { readDhtCertificate } from '../../../engine/dht-certificate.js';
 import { ikKey } from '../../../engine/ik-handshake.js';
 import type {
   EngineEvent,
@@ -62,7 +63,14 @@ export class LyingPeer {
     const pool = new PeerPool({ dht: { host: dht.host, port: dht.port }, self: identity, families, log });
     const peer = new LyingPeer(attack, identity, pool);
     try {
-      peer.#daemons.push(await startDht(config, log, { searchPuzzle, ikKey, releaseMemory }));
+      peer.#daemons.push(
+        await startDht(config, log, {
+          searchPuzzle,
+          ikKey,
+          readDhtCertificate,
+          releaseMemory,
+        }),
+      );
       peer.#daemons.push(
         await startKx({ ...config, kx }, log, (options, onEvent) => peer.#start(options, onEvent)),
       );
