@@ -13,12 +13,12 @@ import type { KxClient, TunnelReady } from '../api/kx-client.js';
 import { PeerError } from '../errors.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import { encodeBuildExtension } from '../wire/build-extension.js';
+import { type Door, encodePresenceRecord, type PresenceRecord } from '../wire/presence-record.js';
 import type { Call, EndReason } from './call.js';
 import { ControlChannel } from './control-channel.js';
 import type { ControlConnection } from './control-connection.js';
 import { search } from './directory.js';
 import type { KxLink } from './kx-link.js';
-import { type Door, encodePresenceRecord, type PresenceRecord } from './presence-record.js';
 import type { Connect } from './reconnection.js';
 
 const BUILD_TIMEOUT_MS = 60_000;

@@ -10,7 +10,7 @@
 import type { ApiEndpoint } from '../api/client.js';
 import { dhtGet } from '../api/dht-client.js';
 import { decodeSignedValue } from '../identity/signed-value.js';
-import { decodePresenceRecord, type PresenceRecord } from './presence-record.js';
+import { decodePresenceRecord, type PresenceRecord } from '../wire/presence-record.js';
 
 const LOOKUP_TIMEOUT_MS = 15_000;
 /** How long to wait for a newer record after the first valid one. */

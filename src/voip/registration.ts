@@ -14,8 +14,8 @@ import { dhtPut } from '../api/dht-client.js';
 import type { NamedPseudoIdentity } from '../identity/pseudo-identity-store.js';
 import { encodeSignedValue } from '../identity/signed-value.js';
 import type { Logger } from '../log.js';
+import { encodePresenceRecord } from '../wire/presence-record.js';
 import type { KxLink } from './kx-link.js';
-import { encodePresenceRecord } from './presence-record.js';
 import { Stands } from './stands.js';
 
 const RECORD_SECONDS = 2 * 3_600;

@@ -13,8 +13,8 @@ import { dhtTrace } from '../api/dht-client.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import { encodeBuildExtension } from '../wire/build-extension.js';
 import type { PeerAddress } from '../wire/message.js';
+import type { Door } from '../wire/presence-record.js';
 import type { KxLink } from './kx-link.js';
-import type { Door } from './presence-record.js';
 import { signRegistration } from './signed-registration.js';
 import { deriveTunnelKey } from './tunnel-key.js';
 

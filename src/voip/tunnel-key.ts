@@ -5,7 +5,7 @@
  * Derived from the pseudo-identity's secret for one exchange point, so that a restart keeps it and nothing is stored; the
  * KX gets this key alone, never the secret behind it.
  *
- * Not here: how it travels (wire/build-extension.ts) and where it is published (presence-record.ts).
+ * Not here: how it travels (wire/build-extension.ts) and where it is published (wire/presence-record.ts).
  */
 
 import { createHmac } from 'node:crypto';

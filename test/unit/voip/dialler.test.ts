@@ -12,7 +12,7 @@ import type { Call } from '../../../src/voip/call.js';
 import { ControlChannel } from '../../../src/voip/control-channel.js';
 import { DialFailure, dial } from '../../../src/voip/dialler.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
-import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
+import { encodePresenceRecord } from '../../../src/wire/presence-record.js';
 
 const test = suite('dialler');
 const log = createLogger({ level: 'silent', name: 'test' });

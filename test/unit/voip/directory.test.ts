@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { generatePseudoIdentity } from '../../../src/identity/pseudo-identity.js';
 import { encodeSignedValue } from '../../../src/identity/signed-value.js';
 import { search } from '../../../src/voip/directory.js';
-import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
+import { encodePresenceRecord } from '../../../src/wire/presence-record.js';
 import { startServer } from '../../support/api-bench.js';
 
 const test = suite('directory');

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeControlMessage, encodeControlMessage } from '../../../src/voip/control-message.js';
-import { decodePresenceRecord, encodePresenceRecord, MAX_DOORS } from '../../../src/voip/presence-record.js';
+import { decodePresenceRecord, encodePresenceRecord, MAX_DOORS } from '../../../src/wire/presence-record.js';
 
 const test = suite('records and messages of the VoIP module');
 

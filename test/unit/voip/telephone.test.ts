@@ -20,7 +20,6 @@ import type { ControlMessage } from '../../../src/voip/control-message.js';
 import { dial } from '../../../src/voip/dialler.js';
 import { Entrances } from '../../../src/voip/entrances.js';
 import { KxLink } from '../../../src/voip/kx-link.js';
-import { encodePresenceRecord } from '../../../src/voip/presence-record.js';
 import { RECORD_COPIES, Registration } from '../../../src/voip/registration.js';
 import { signRegistration } from '../../../src/voip/signed-registration.js';
 import { Telephone } from '../../../src/voip/telephone.js';
@@ -30,6 +29,7 @@ import {
   type SignedRegistration,
 } from '../../../src/wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../../../src/wire/message.js';
+import { encodePresenceRecord } from '../../../src/wire/presence-record.js';
 
 const test = suite('telephone');
 const log = createLogger({ level: 'silent', name: 'test' });

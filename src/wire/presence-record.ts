@@ -7,10 +7,10 @@
  *
  * Invariants: parsing is total; a record is believed only inside a valid signed value of its pseudo-identity.
  *
- * Not here: publishing (registration.ts) and looking up (directory.ts).
+ * Not here: publishing (voip/registration.ts) and looking up (voip/directory.ts).
  */
 
-import type { PeerAddress } from '../wire/message.js';
+import type { PeerAddress } from './message.js';
 
 const VERSION = 3;
 const HEAD_BYTES = 4;
