@@ -13,9 +13,13 @@ export class TestAttackerCommand extends ConfigCommand {
   static override usage = Command.Usage({
     category: 'Tests',
     description: 'misbehave towards the peers that a config names, in networks of your own',
-    details: `${OWN_NETWORKS} \`peer test attackers\` lists all; docs/attacks has a page on each.`,
+    details: `${OWN_NETWORKS} \`peer test attackers\` lists all, and what those wait for that can wait; docs/attacks has a page on each.`,
     examples: [
       ['A peer that lies in routing, for a minute', '$0 test attacker dht-lie -c attacker.ini --duration 60'],
+      [
+        'A relay that drops cells once a call goes through it',
+        '$0 test attacker kx-drop --wait -c attacker.ini',
+      ],
       ['Clients that are slow, against the APIs of this peer', '$0 test attacker api-slow -c peer.ini'],
     ],
   });
@@ -25,6 +29,10 @@ export class TestAttackerCommand extends ConfigCommand {
   seed = Option.String('--seed', { description: 'whole number that chance follows from; default: any' });
   key = Option.String('--key', {
     description: 'DHT key that it is against, in hexadecimal, where it is against one',
+  });
+
+  wait = Option.Boolean('--wait', false, {
+    description: 'be an honest peer until it stands where it can do harm, such as on the path of a call',
   });
 
   override async perform(): Promise<undefined> {
@@ -47,7 +55,7 @@ export class TestAttackerCommand extends ConfigCommand {
     const stop = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
     await runAttack(attacker, {
-      ...{ config, seed, key, durationMs, stop: stop.signal },
+      ...{ config, seed, key, wait: this.wait, durationMs, stop: stop.signal },
       tell: (progress) => this.print(progress, describe(progress)),
     });
     return undefined;

@@ -36,10 +36,12 @@ const LANES = [
   [
     ['drop', 500],
     ['modify', 450],
-    ['replay', 150],
+    ['replay', 400],
     ['tag', 150],
   ],
 ] as const;
+/** It is an honest relay until a call goes through it. */
+const WAITS = 'replay';
 const BESIDE_FLOODS = 300;
 const HONEST = 4;
 const DAY_MS = 86_400_000;
@@ -130,9 +132,10 @@ try {
 
   async function pass({ trials, attacker, caller }: Lane): Promise<void> {
     for (const [name, count] of trials) {
-      attack(name, attacker);
-      await begun(name);
+      attack(name, attacker, ...(name === WAITS ? ['--wait'] : []));
+      await (name === WAITS ? answers(attacker) : begun(name));
       const { kx, address } = await callThrough(caller, attacker);
+      if (name === WAITS) results.waited = !(await hasBegun(name));
       const said = await speak(caller, address, count);
       const counted = await countersOf(caller);
       stops.push(await stopped(name));
@@ -193,10 +196,14 @@ try {
 
   async function begun(name: string): Promise<void> {
     const end = Date.now() + START_MS;
-    while (!/"state":"attacking"/.test(await logOf(name))) {
+    while (!(await hasBegun(name))) {
       if (Date.now() > end) throw new Error(`kx-${name} does not begin`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+  }
+
+  async function hasBegun(name: string): Promise<boolean> {
+    return /"state":"attacking"/.test(await logOf(name));
   }
 
   async function logOf(name: string): Promise<string> {
@@ -221,6 +228,15 @@ process.exit(0);
 /** Waits until the KX of a peer is up. */
 function up(peer: NetworkPeer): Promise<void> {
   return network.waitFor(peer, 'kx', 'the KX', () => true, START_MS);
+}
+
+/** The same of an attacker, which has no control socket. */
+async function answers(peer: NetworkPeer): Promise<void> {
+  for (const end = Date.now() + START_MS; Date.now() < end; ) {
+    const client = await kxOf(peer).catch(() => null);
+    if (client !== null) return client.close();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
 
 /** Ends it; its exit code. */

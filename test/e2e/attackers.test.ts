@@ -45,6 +45,11 @@ test('replayed cells cost a call nothing', () => {
   assert.ok(shown('cells_replayed') > 50);
 });
 
+test('an attacker that waits for a call begins once there is one', () => {
+  assert.ok(results.waited);
+  assert.ok(results.replay.done['cells replayed'] > 50);
+});
+
 test('altered cells are noise', () => {
   assert.ok(results.modify.done['cells altered'] > 10, JSON.stringify(results.modify.done));
   assert.ok(results.modify.caller.lossy >= 1);

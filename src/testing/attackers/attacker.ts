@@ -10,6 +10,13 @@
 import type { Config } from '../../config/config.js';
 import type { SeededRandom } from '../../eval/sim/seeded-random.js';
 
+/** Where an attacker has to stand, in words that follow "until". */
+export const PLACES = {
+  call: 'a call goes through it',
+  'exchange-point': 'it is an exchange point of --key',
+} as const;
+export type Place = keyof typeof PLACES;
+
 export interface Attacker {
   /** In kebab case; `docs/attacks/NAME.md` is its page. */
   readonly name: string;
@@ -20,6 +27,8 @@ export interface Attacker {
    * Every one of them does.
    */
   readonly counters: readonly string[];
+  /** What it can wait for before it attacks, where its place in the network decides what it can do. */
+  readonly waitsFor?: Place;
   /** Attacks until `over`, then closes all that it has opened. Errors: PeerError where it cannot begin. */
   readonly run: (attack: Attack) => Promise<void>;
 }
@@ -30,9 +39,11 @@ export interface Attack {
   readonly random: SeededRandom;
   /** The DHT key or pseudo-identity that it is against, 32 bytes; null: any. */
   readonly key: Buffer | null;
+  /** Whether it is to be honest until it has what it waits for. */
+  readonly wait: boolean;
   /** Aborted when the attack is to end. */
   readonly over: AbortSignal;
-  /** To be called once all is prepared (positions found, sockets open): the duration counts from then on. */
+  /** To be called once all is prepared (positions found, sockets open, what it waits for there): the duration counts from then on. */
   readonly begin: () => void;
   /** Counts what was done, and what came of it. */
   readonly count: (what: string, by?: number) => void;

@@ -5,6 +5,7 @@
  */
 
 import type { Config } from '../../config/config.js';
+import { PeerError } from '../../errors.js';
 import { SeededRandom } from '../../eval/sim/seeded-random.js';
 import type { Attacker } from './attacker.js';
 
@@ -13,7 +14,7 @@ const TELL_EVERY_MS = 2_000;
 export interface AttackProgress {
   readonly attacker: string;
   readonly seed: number;
-  /** What it does first, solving puzzles and the like, is no part of the attack. */
+  /** What it does first, solving puzzles, waiting and the like, is no part of the attack. */
   readonly state: 'preparing' | 'attacking' | 'over';
   /** Since it has begun. */
   readonly seconds: number;
@@ -24,6 +25,8 @@ export interface AttackOptions {
   readonly config: Config;
   readonly seed: number;
   readonly key: Buffer | null;
+  /** Whether it is to be honest until it has what it waits for. */
+  readonly wait: boolean;
   /** null: until `stop`. */
   readonly durationMs: number | null;
   readonly stop: AbortSignal;
@@ -31,9 +34,14 @@ export interface AttackOptions {
   readonly tell: (progress: AttackProgress) => void;
 }
 
-/** Rejects with what the attacker rejects with. */
+/** Rejects with 'usage' where it is to wait and does not know for what, and with what the attacker rejects with. */
 export async function runAttack(attacker: Attacker, options: AttackOptions): Promise<void> {
-  const { config, seed, key, durationMs, stop, tell } = options;
+  const { config, seed, key, wait, durationMs, stop, tell } = options;
+  if (wait && attacker.waitsFor === undefined)
+    throw new PeerError(
+      'usage',
+      `${attacker.name} can attack from anywhere: there is nothing that it waits for`,
+    );
   const counts: Record<string, number> = {};
   let begunAtMs: number | null = null;
   const report = (state: AttackProgress['state']) => {
@@ -51,7 +59,7 @@ export async function runAttack(attacker: Attacker, options: AttackOptions): Pro
   const progress = setInterval(() => report(begunAtMs === null ? 'preparing' : 'attacking'), TELL_EVERY_MS);
   try {
     await attacker.run({
-      ...{ config, key, random: new SeededRandom(`${attacker.name} ${seed}`) },
+      ...{ config, key, wait, random: new SeededRandom(`${attacker.name} ${seed}`) },
       over: AbortSignal.any([stop, end.signal]),
       begin: () => {
         begunAtMs = performance.now();

@@ -5,7 +5,7 @@
  * Not here: what dies and comes back (lying-peer.ts).
  */
 
-import { type Attack, type Attacker, pause } from '../attacker.js';
+import { type Attacker, pause } from '../attacker.js';
 import { LyingPeer } from './lying-peer.js';
 
 const LOOK_EVERY_MS = 2;
@@ -30,13 +30,10 @@ export const kxCrash: Attacker = {
   name: 'kx-crash',
   what: 'is a relay that is gone without a word in the middle of circuits, and comes back',
   counters: ['kx.state.engine.counters.links_silent', 'kx.state.tunnels.counters.repaired'],
-  run,
-};
-
-async function run(attack: Attack): Promise<void> {
-  const { over, random, count } = attack;
-  const peer = await LyingPeer.start(attack);
-  try {
+  waitsFor: 'call',
+  run: LyingPeer.attack(async (peer, attack) => {
+    const { over, random, count } = attack;
+    await peer.untilInCall();
     attack.begin();
     for (let round = 0; !over.aborted; round += 1) {
       const { what, count: name, enough } = MOMENTS[round % MOMENTS.length] ?? MOMENTS[0];
@@ -49,7 +46,5 @@ async function run(attack: Attack): Promise<void> {
       count(what);
       await peer.crash(LEAST_DOWN_MS + random.integer(MOST_DOWN_MS - LEAST_DOWN_MS));
     }
-  } finally {
-    await peer.close();
-  }
-}
+  }),
+};

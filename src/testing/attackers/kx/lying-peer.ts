@@ -27,15 +27,18 @@ import { loadHostkey } from '../../../identity/hostkey.js';
 import { startKx } from '../../../kx/daemon.js';
 import { type Candidate, PeerPool } from '../../../kx/peer-pool.js';
 import { createLogger } from '../../../log.js';
-import { type Attack, pause } from '../attacker.js';
+import { type Attack, type Attacker, pause } from '../attacker.js';
 
 /** Tunnels of the KX itself have lower numbers. */
 const FIRST_TUNNEL = 2 ** 31;
 const LOOK_EVERY_MS = 500;
 /** More are not attacked. */
 const OTHERS_WANTED = 32;
+/** A call carries 50 each way; it is one, and not a tunnel that is built, once it lasts so many seconds. */
+const CALL_CELLS_A_SECOND = 80;
+const CALL_SECONDS = 3;
 
-type TunnelEvent = Exclude<EngineEvent, { type: 'failed' }>;
+export type TunnelEvent = Exclude<EngineEvent, { type: 'failed' }>;
 
 export class LyingPeer {
   readonly identity: Buffer;
@@ -54,8 +57,23 @@ export class LyingPeer {
     this.#pool = pool;
   }
 
-  /** Joins the network. Errors: 'config', 'attacks-missing', those of both modules. */
-  static async start(attack: Attack, { withTun = false } = {}): Promise<LyingPeer> {
+  /** An attack by such a peer. Errors: 'config', 'attacks-missing', those of both modules. */
+  static attack(
+    run: (peer: LyingPeer, attack: Attack) => Promise<void>,
+    options: { readonly withTun?: boolean } = {},
+  ): Attacker['run'] {
+    return async (attack) => {
+      const peer = await LyingPeer.#start(attack, options);
+      try {
+        await run(peer, attack);
+      } finally {
+        await peer.#close();
+      }
+    };
+  }
+
+  /** Joins the network. */
+  static async #start(attack: Attack, { withTun = false } = {}): Promise<LyingPeer> {
     const { config, dht, kx } = requireSections(attack.config, withTun);
     const { identity } = await loadHostkey(config.hostkeyPath);
     const log = createLogger({ level: config.logLevel, name: 'attacker' });
@@ -72,13 +90,21 @@ export class LyingPeer {
         }),
       );
       peer.#daemons.push(
-        await startKx({ ...config, kx }, log, (options, onEvent) => peer.#start(options, onEvent)),
+        await startKx({ ...config, kx }, log, (options, onEvent) => peer.#openEngine(options, onEvent)),
       );
     } catch (error) {
-      await peer.close();
+      await peer.#close();
       throw error;
     }
     return peer;
+  }
+
+  /** Errors: 'config' where it says no address. */
+  asOthersReachIt(): Candidate {
+    const { kx, file } = this.#attack.config;
+    const address = kx?.outreachHosts[0];
+    if (address === undefined) throw new PeerError('config', `${file}: OUTREACH_HOSTNAME of [KX] is missing`);
+    return { identity: this.identity, address, port: kx?.outreachPort ?? 0 };
   }
 
   /** The others, as far as the DHT shows them; as soon as it shows any, or it is over. */
@@ -97,6 +123,20 @@ export class LyingPeer {
     const lie = this.#running.lie({ ...order, seed });
     this.#lies = { lie, told: {} };
     return lie;
+  }
+
+  /** An honest relay until a call goes through it, where the attack is to wait, or it is over. */
+  async untilInCall(): Promise<void> {
+    const { wait, over } = this.#attack;
+    if (!wait) return;
+    const watched = this.lie({ lie: 'none', percent: 0 });
+    let carried = 0;
+    for (let seconds = 0; seconds < CALL_SECONDS && !over.aborted; ) {
+      await pause(1_000, over);
+      const now = watched.done().cells_carried ?? 0;
+      seconds = now - carried >= CALL_CELLS_A_SECOND ? seconds + 1 : 0;
+      carried = now;
+    }
   }
 
   /** Counts what the lie has done since the last call. */
@@ -125,6 +165,14 @@ export class LyingPeer {
     return this.#nextTunnel;
   }
 
+  /** Begins a circuit of one hop, for nobody's pseudo-identity; its tunnel. */
+  begin(hop: Candidate, pseudoIdentity: Buffer): number {
+    const tunnel = this.newTunnel();
+    const order = { pseudoIdentity, path: [hop], token: pseudoIdentity };
+    this.command({ type: 'buildIncoming', tunnel, ...order });
+    return tunnel;
+  }
+
   command(command: TunnelCommand): void {
     this.#running.command(command);
   }
@@ -147,7 +195,7 @@ export class LyingPeer {
     this.#engine = this.#open?.() ?? null;
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     this.tell();
     for (const daemon of this.#daemons.reverse()) await daemon.close();
   }
@@ -158,7 +206,7 @@ export class LyingPeer {
   }
 
   /** What the KX takes for its engine: the one that runs now. */
-  #start(options: EngineOptions, onEvent: (event: EngineEvent) => void) {
+  #openEngine(options: EngineOptions, onEvent: (event: EngineEvent) => void) {
     // An engine wipes the secrets that it is given.
     const link = copyOf(options.link);
     const hop = copyOf(options.hop);

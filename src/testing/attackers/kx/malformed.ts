@@ -5,12 +5,10 @@
  * Not here: those cells and messages (crates/kx/src/attacks.rs).
  */
 
-import { createSocket } from 'node:dgram';
 import type { SeededRandom } from '../../../eval/sim/seeded-random.js';
-import { type Attack, type Attacker, pause } from '../attacker.js';
-import { LyingPeer } from './lying-peer.js';
+import type { Attacker } from '../attacker.js';
+import { inRounds } from './rounds.js';
 
-const ROUND_MS = 20;
 /** Against each peer, a round. */
 const DATAGRAMS = 10;
 const CELLS_A_SECOND = 200;
@@ -29,35 +27,17 @@ export const kxMalformed: Attacker = {
     'kx.state.engine.counters.cells_malformed',
     'kx.state.engine.counters.circuits_refused',
   ],
-  run,
-};
-
-async function run(attack: Attack): Promise<void> {
-  const { over, count, random } = attack;
-  const peer = await LyingPeer.start(attack);
-  const socket = createSocket('udp4').on('error', () => {});
-  try {
-    const others = await peer.others();
-    for (const other of others) {
-      const pseudoIdentity = random.bytes(32);
-      const order = { pseudoIdentity, path: [other], token: pseudoIdentity };
-      peer.command({ type: 'buildIncoming', tunnel: peer.newTunnel(), ...order });
-    }
-    peer.lie({ lie: 'malformed', percent: 0, perSecond: CELLS_A_SECOND });
-    attack.begin();
-    while (!over.aborted) {
-      for (const { port, address } of others) {
-        for (let sent = 0; sent < DATAGRAMS; sent += 1) socket.send(malformed(random), port, address);
+  run: inRounds({ lie: 'malformed', perSecond: CELLS_A_SECOND }, ({ attack, peer, others, send }) => {
+    const { count, random } = attack;
+    for (const other of others) peer.begin(other, random.bytes(32));
+    return () => {
+      for (const other of others) {
+        for (let sent = 0; sent < DATAGRAMS; sent += 1) send(malformed(random), other);
         count('malformed datagrams', DATAGRAMS);
       }
-      peer.tell();
-      await pause(ROUND_MS, over);
-    }
-  } finally {
-    socket.close();
-    await peer.close();
-  }
-}
+    };
+  }),
+};
 
 /** Most have the right size, which gets further. */
 function malformed(random: SeededRandom): Buffer {

@@ -5,7 +5,7 @@
  */
 
 import type { LieOrder } from '../../../engine/attacks.js';
-import type { Attack, Attacker } from '../attacker.js';
+import type { Attacker } from '../attacker.js';
 import { LyingPeer } from './lying-peer.js';
 
 const ENGINE = 'kx.state.engine.counters';
@@ -17,46 +17,43 @@ export const kxDrop: Attacker = {
   name: 'kx-drop',
   what: 'is a relay that drops nearly all cells of circuits that are built',
   counters: [`${ENGINE}.flows_lossy`, `${TUNNELS}.lossy`],
-  run: relay({ lie: 'drop', percent: 90 }),
+  ...relay({ lie: 'drop', percent: 90 }),
 };
 
 export const kxDelay: Attacker = {
   name: 'kx-delay',
   what: `is a relay that holds all cells up for ${DELAY_MS} ms each way`,
   counters: [`${ENGINE}.circuits_slow`, `${TUNNELS}.lossy`],
-  run: relay({ lie: 'delay', percent: 100, delayMs: DELAY_MS }),
+  ...relay({ lie: 'delay', percent: 100, delayMs: DELAY_MS }),
 };
 
 export const kxReplay: Attacker = {
   name: 'kx-replay',
   what: 'is a relay that sends every cell three times, at once and later',
   counters: [`${ENGINE}.cells_replayed`],
-  run: relay({ lie: 'replay', percent: 100 }),
+  ...relay({ lie: 'replay', percent: 100 }),
 };
 
 export const kxModify: Attacker = {
   name: 'kx-modify',
   what: 'is a relay that alters every third cell',
   counters: [`${ENGINE}.cells_unrecognised`, `${TUNNELS}.lossy`],
-  run: relay({ lie: 'modify', percent: 34 }),
+  ...relay({ lie: 'modify', percent: 34 }),
 };
 
 export const kxTag: Attacker = {
   name: 'kx-tag',
   what: 'is a relay that marks every tenth cell, and looks for the marks of its kind as exchange point',
   counters: [`${ENGINE}.cells_unrecognised`],
-  run: relay({ lie: 'tag', percent: 10 }),
+  ...relay({ lie: 'tag', percent: 10 }),
 };
 
-function relay(order: Omit<LieOrder, 'seed'>): (attack: Attack) => Promise<void> {
-  return async (attack) => {
-    const peer = await LyingPeer.start(attack);
-    try {
-      peer.lie(order);
-      attack.begin();
-      await peer.tellUntilOver();
-    } finally {
-      await peer.close();
-    }
-  };
+function relay(order: Omit<LieOrder, 'seed'>): Pick<Attacker, 'waitsFor' | 'run'> {
+  const run = LyingPeer.attack(async (peer, attack) => {
+    await peer.untilInCall();
+    peer.lie(order);
+    attack.begin();
+    await peer.tellUntilOver();
+  });
+  return { waitsFor: 'call', run };
 }

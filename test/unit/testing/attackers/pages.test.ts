@@ -22,13 +22,14 @@ test('the index links to every page once', () => {
   );
 });
 
-for (const { name, counters } of ATTACKERS) {
+for (const { name, counters, waitsFor } of ATTACKERS) {
   test(`${name}: what it tries, why it fails, what it costs, and by which counters it shows`, () => {
     const page = readFileSync(new URL(`${name}.md`, PAGES), 'utf8');
     assert.ok(page.startsWith(`# ${name}\n`));
     for (const part of ['**Tries** ', '**Fails** ', '**Costs** ', '**Shown by** ']) {
       assert.is(page.split(`\n${part}`).length, 2, part);
     }
+    assert.is(page.includes('\n**Waits**, with `--wait`, '), waitsFor !== undefined);
     const shownBy = page.slice(page.indexOf('**Shown by** '));
     assert.ok(counters.length > 0);
     for (const counter of counters) {
