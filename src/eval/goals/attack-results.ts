@@ -36,4 +36,6 @@ export interface AttackTrial {
 export interface ListedAttacker {
   readonly name: string;
   readonly counters: readonly string[];
+  /** Where it has to stand: it waits for that. */
+  readonly waitsFor: 'call' | 'exchange-point' | null;
 }

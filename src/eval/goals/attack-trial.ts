@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline';
 import type { ModuleName } from '../../config/config.js';
 import { parsePseudoIdentity } from '../../identity/pseudo-identity.js';
 import type { NetworkPeer, PeerNetwork } from '../peer-network.js';
+import { identityAt } from './attack-places.js';
 import { ATTACKED_SECONDS, type AttackTrial, type ListedAttacker } from './attack-results.js';
 import { callAgainAndAgain, type Phone, StandingCall, sum } from './attacked-calls.js';
 import { AttackedContents } from './attacked-contents.js';
@@ -19,6 +20,8 @@ const SEED = '1';
 const PREPARED_MS = 600_000;
 const ENDED_MS = 20_000;
 const LOOK_MS = 1_000;
+/** A call that is to last takes other hops, until the attacker stands where it waits to stand: it knows a call after three seconds. */
+const REDIAL_MS = 10_000;
 /** By number of the peer: calls that last, and who calls whom again and again; the others relay and store alone. */
 const STANDING = [
   [0, 1],
@@ -33,6 +36,9 @@ const CALLING = [
 const CALLER = 4;
 /** Whose pseudo-identity is, and with it the record under that key. */
 const CALLED = 7;
+
+/** By path in `peer status --json`. */
+type Counts = Readonly<Record<string, number>>;
 
 export class Trials {
   readonly contents: AttackedContents;
@@ -65,13 +71,18 @@ export class Trials {
     try {
       // One after the other: none of them is to meet what another one sets off.
       for (const call of this.#standing) await call.begin();
+      let before: Counts = {};
+      let victim = (this.phones[CALLED] as Phone).id;
       if (attacker !== null) {
+        if (attacker.waitsFor === 'exchange-point')
+          victim = await identityAt(this.network, this.honest[CALLED] as NetworkPeer, mallory.identity);
         const isClient = attacker.name.startsWith('api-');
         if (!isClient) await mallory.leave();
         const from = isClient ? (this.honest[CALLER] as NetworkPeer) : mallory.peer;
-        running = await startAttacker(this.network, from, attacker.name, this.phones[CALLED] as Phone);
+        running = launchAttacker(this.network, from, attacker, victim);
+        before = await this.#untilBegun(running, attacker);
       }
-      const trial = await this.#during(attacker, running);
+      const trial = await this.#during(attacker, running, before, victim);
       tell(JSON.stringify(trial));
       return trial;
     } catch (error) {
@@ -84,9 +95,32 @@ export class Trials {
     }
   }
 
-  async #during(attacker: ListedAttacker | null, running: RunningAttacker | null): Promise<AttackTrial> {
+  /** What had been counted when it began. Errors: what keeps it from beginning, and from calls coming about meanwhile. */
+  async #untilBegun({ begun }: RunningAttacker, { counters, waitsFor }: ListedAttacker): Promise<Counts> {
+    let hasBegun = false;
+    const note = () => {
+      hasBegun = true;
+    };
+    begun.then(note, note);
+    let before: Counts = {};
+    for (let dialledAt = performance.now(); !hasBegun; ) {
+      before = await this.#counters(counters);
+      await Promise.race([begun, pause(LOOK_MS)]);
+      if (hasBegun || waitsFor !== 'call' || performance.now() - dialledAt < REDIAL_MS) continue;
+      for (const call of this.#standing) await call.again();
+      dialledAt = performance.now();
+    }
+    await begun;
+    return before;
+  }
+
+  async #during(
+    attacker: ListedAttacker | null,
+    running: RunningAttacker | null,
+    before: Counts,
+    victim: string,
+  ): Promise<AttackTrial> {
     const paths = attacker?.counters ?? [];
-    const before = await this.#counters(paths);
     const begun = performance.now();
     let over = false;
     let after = before;
@@ -102,9 +136,10 @@ export class Trials {
     };
     const [lanes, gets] = await Promise.all([
       Promise.all(
-        CALLING.map(([caller, callee]) =>
-          callAgainAndAgain(this.phones[caller] as Phone, this.phones[callee] as Phone, () => over),
-        ),
+        CALLING.map(([caller, callee]) => {
+          const [from, other] = [this.phones[caller] as Phone, this.phones[callee] as Phone];
+          return callAgainAndAgain(from, other, callee === CALLED ? victim : other.id, () => over);
+        }),
       ),
       this.contents.askAgainAndAgain(() => over),
       watch(),
@@ -123,7 +158,7 @@ export class Trials {
   }
 
   /** Sums over all honest peers. */
-  async #counters(paths: readonly string[]): Promise<Record<string, number>> {
+  async #counters(paths: readonly string[]): Promise<Counts> {
     const sums: Record<string, number> = {};
     const modules = [...new Set(paths.map((path) => path.split('.')[0] as ModuleName))];
     for (const peer of this.honest) {
@@ -138,11 +173,6 @@ export class Trials {
     }
     return sums;
   }
-}
-
-/** In hexadecimal. */
-function keyOf({ id }: Phone): string {
-  return parsePseudoIdentity(id).toString('hex');
 }
 
 function valueAt(status: unknown, names: readonly string[]): number {
@@ -160,6 +190,8 @@ export class Mallory {
   constructor(
     readonly network: PeerNetwork,
     readonly peer: NetworkPeer,
+    /** Peer identity, in hexadecimal. */
+    readonly identity: string,
   ) {}
 
   behave(): void {
@@ -180,55 +212,42 @@ async function end(child: ChildProcess, exited: Promise<unknown>): Promise<void>
 }
 
 interface RunningAttacker {
+  /** Resolves once it attacks. */
+  readonly begun: Promise<void>;
   /** What it has told last. */
-  done(): Readonly<Record<string, number>>;
+  done(): Counts;
   stop(): Promise<void>;
 }
 
-/** Resolves once it attacks. */
-async function startAttacker(
+/** `victim`: pseudo-identity. */
+function launchAttacker(
   network: PeerNetwork,
   peer: NetworkPeer,
-  name: string,
-  victim: Phone,
-): Promise<RunningAttacker> {
-  const args = [
-    'test',
-    'attacker',
-    name,
-    '--seed',
-    SEED,
-    '--key',
-    keyOf(victim),
-    '--json',
-    '-c',
-    peer.config.file,
-  ];
-  const child: ChildProcess = network.start(peer, `attacker-${name}`, args);
+  { name, waitsFor }: ListedAttacker,
+  victim: string,
+): RunningAttacker {
+  const key = parsePseudoIdentity(victim).toString('hex');
+  const args = ['test', 'attacker', name, '--seed', SEED, '--key', key, '--json', '-c', peer.config.file];
+  const child: ChildProcess = network.start(peer, `attacker-${name}`, [
+    ...args,
+    ...(waitsFor === null ? [] : ['--wait']),
+  ]);
   const exited = once(child, 'exit');
-  let counts: Readonly<Record<string, number>> = {};
-  const stop = () => end(child, exited);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      setTimeout(() => reject(new Error('the attacker was not ready in time')), PREPARED_MS).unref();
-      void exited.then(() => reject(new Error('the attacker ended by itself')));
-      if (child.stdout === null) throw new Error('no output of the attacker');
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        const told = JSON.parse(line) as {
-          state?: string;
-          counts?: Readonly<Record<string, number>>;
-          error?: { message: string };
-        };
-        if (told.error !== undefined) reject(new Error(told.error.message));
-        counts = told.counts ?? counts;
-        if (told.state === 'attacking') resolve();
-      });
+  let counts: Counts = {};
+  const begun = new Promise<void>((resolve, reject) => {
+    setTimeout(() => reject(new Error('the attacker was not ready in time')), PREPARED_MS).unref();
+    void exited.then(() => reject(new Error('the attacker ended by itself')));
+    if (child.stdout === null) throw new Error('no output of the attacker');
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const told = JSON.parse(line) as { state?: string; counts?: Counts; error?: { message: string } };
+      if (told.error !== undefined) reject(new Error(told.error.message));
+      counts = told.counts ?? counts;
+      if (told.state === 'attacking') resolve();
     });
-  } catch (error) {
-    if (child.exitCode === null && child.signalCode === null) await stop();
-    throw error;
-  }
-  return { done: () => counts, stop };
+  });
+  begun.catch(() => {});
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
+  return { begun, done: () => counts, stop: async () => (isOver() ? undefined : end(child, exited)) };
 }
 
 function pause(ms: number): Promise<void> {

@@ -13,10 +13,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { loadHostkey } from '../../identity/hostkey.js';
 import { pooledHostkeys } from '../hostkey-pool.js';
 import { BridgedHosts } from '../namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { pinnersFirst } from './attack-places.js';
 import { type AttackTrial, type ListedAttacker, PEERS } from './attack-results.js';
 import { Mallory, Trials } from './attack-trial.js';
 import { Phone } from './attacked-calls.js';
@@ -51,19 +53,29 @@ async function measure(
     await addPeer(network, `p${index}`, keys[index] as string);
   }
   const honest = [...network.peers];
-  const mallory = new Mallory(network, await addPeer(network, 'mallory', keys[PEERS] as string, honest));
-  for (const peer of honest) {
+  const peer = await addPeer(network, 'mallory', keys[PEERS] as string, honest);
+  const { identity } = await loadHostkey(peer.config.hostkeyPath);
+  const mallory = new Mallory(network, peer, identity.toString('hex'));
+  for (const [index, peer] of honest.entries()) {
     await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
     network.start(peer, 'up', ['up', '--auto-answer', '-c', peer.config.file]);
+    if (index > 0) continue;
+    // Hops are pinned at the beginning and for long: the attacker has been there before nearly all.
+    mallory.behave();
+    await network.waitFor(mallory.peer, 'dht', 'its DHT to know another', knows(1), JOINED_MS);
   }
-  mallory.behave();
   tell('waiting until all know each other and can be called …');
   for (const peer of honest) {
-    const joined = ({ node }: { node: { contacts?: number } }) => (node.contacts ?? 0) >= PEERS;
-    await network.waitFor(peer, 'dht', 'its DHT to know all others', joined, JOINED_MS);
+    await network.waitFor(peer, 'dht', 'its DHT to know all others', knows(PEERS), JOINED_MS);
   }
+  // Those who have pinned it are in the calls that last.
   const phones = await Promise.all(honest.map((peer) => Phone.of(network, peer)));
-  const trials = new Trials(network, honest, phones);
+  const inOrder = await pinnersFirst(honest, mallory.identity);
+  const trials = new Trials(
+    network,
+    inOrder,
+    inOrder.map((peer) => phones[honest.indexOf(peer)] as Phone),
+  );
   await trials.contents.fill();
   const listed = JSON.parse(
     await network.runPeer(mallory.peer.host, ['test', 'attackers', '--json']),
@@ -76,6 +88,10 @@ async function measure(
   }
   for (const phone of phones) phone.close();
   return results;
+}
+
+function knows(count: number): (state: { node: { contacts?: number } }) => boolean {
+  return ({ node }) => (node.contacts ?? 0) >= count;
 }
 
 /** `others`: whom it starts from, all of them; by default the first peer. */

@@ -56,8 +56,8 @@ export class Phone {
     return new Phone(id, control);
   }
 
-  /** Dials and waits until the two can talk; the number of the call, and how it came about. */
-  async call(callee: Phone): Promise<{ readonly call: number | null; readonly tried: TriedCall }> {
+  /** Dials a pseudo-identity and waits until the two can talk; the number of the call, and how it came about. */
+  async call(to: string): Promise<{ readonly call: number | null; readonly tried: TriedCall }> {
     const begun = performance.now();
     let own: number | null = null;
     const early: SeenCall[] = [];
@@ -72,7 +72,7 @@ export class Phone {
     this.#waiting.add(hear);
     const timer = setTimeout(() => settle('late'), PATIENCE_MS);
     try {
-      own = ((await this.#control.request('call', { to: callee.id })) as SeenCall).id;
+      own = ((await this.#control.request('call', { to })) as SeenCall).id;
       for (const call of early) hear(call);
     } catch {
       settle('refused');
@@ -131,11 +131,18 @@ export class StandingCall {
   async begin(): Promise<void> {
     if (this.#call === null || !(await this.caller.isTalking(this.#call))) {
       await this.caller.hangUp(this.#call);
-      const { call, tried } = await this.caller.call(this.callee);
+      const { call, tried } = await this.caller.call(this.callee.id);
       if (call === null) throw new Error(`a call that is to last did not come about: ${tried.reason}`);
       this.#call = call;
     }
     this.#before = await this.#counts();
+  }
+
+  /** Hangs up and dials again: by other hops, perhaps. Errors: as of `begin`. */
+  async again(): Promise<void> {
+    await this.caller.hangUp(this.#call);
+    this.#call = null;
+    await this.begin();
   }
 
   /** Whether it is still the same call, and what both ends have heard since `begin`. */
@@ -150,16 +157,17 @@ export class StandingCall {
   }
 }
 
-/** One short call after another, until `over`. */
+/** One short call after another, until `over`. `to`: which pseudo-identity of the callee. */
 export async function callAgainAndAgain(
   caller: Phone,
   callee: Phone,
+  to: string,
   over: () => boolean,
 ): Promise<{ readonly calls: TriedCall[]; readonly voice: VoiceCount }> {
   const calls: TriedCall[] = [];
   const heard: VoiceCount[] = [];
   while (!over()) {
-    const { call, tried } = await caller.call(callee);
+    const { call, tried } = await caller.call(to);
     calls.push(tried);
     if (call !== null) {
       await pause(TALK_MS);
