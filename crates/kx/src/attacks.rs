@@ -122,6 +122,7 @@ impl Engine {
     pub fn forget_registrations(&mut self) {
         self.registrations.clear();
         self.exchanges.clear();
+        self.places = Default::default();
     }
 
     /// Sends the cell in `datagram` as it stands on the link to `to`; `false` where there is none that is up.

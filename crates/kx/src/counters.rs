@@ -71,6 +71,8 @@ counters! {
     registrations_invalid,
     /// Another owner with better right: signed, or signed later.
     registrations_displaced,
+    /// There was no place left, and by the same neighbour more had come than by any other.
+    registrations_crowded_out,
     /// A newer circuit of the same end has taken over.
     takeovers,
     splices,

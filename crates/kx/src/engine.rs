@@ -6,6 +6,7 @@
 pub use crate::config::{EngineConfig, HopIdentity, Random, Tun};
 use crate::counters::Counters;
 use crate::event::{Command as Order, Extension, Failure, TunnelId};
+use crate::exchange::places::Places;
 use crate::exchange::{Exchange, ExchangeId, Parting};
 use crate::flows::Flow;
 pub use crate::links::Lane;
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) last_serial: u64,
     pub(crate) registrations: HashMap<Identity, ExchangeId>,
     pub(crate) exchanges: HashMap<ExchangeId, Exchange>,
+    pub(crate) places: Places,
     pub(crate) last_exchange: ExchangeId,
     pub(crate) own: Slab<Own>,
     pub(crate) tunnels: HashMap<TunnelId, Tunnel>,
@@ -122,6 +124,7 @@ impl Engine {
             last_serial: 0,
             registrations: HashMap::new(),
             exchanges: HashMap::new(),
+            places: Places::default(),
             last_exchange: 0,
             own: Slab::new(),
             tunnels: HashMap::new(),

@@ -7,6 +7,7 @@
 //! same body on, so it allocates nothing. Where its circuits are is not known here (`shards.rs`).
 
 pub mod claim;
+pub(crate) mod places;
 pub(crate) mod puzzle;
 mod shards;
 
@@ -80,6 +81,8 @@ struct Caller {
 pub struct Exchange {
     pseudo_identity: Identity,
     held_by: Claim,
+    /// By whose link the owner's circuit came.
+    neighbour: Identity,
     owner: Presence,
     callers: HashMap<u32, Caller>,
     /// Never 0, which is every caller's own number for its flow, and never used twice. It begins anywhere: the callee may keep flows
@@ -107,7 +110,7 @@ impl Engine {
         now: Duration,
         from: CircuitAt,
         pseudo_identity: Identity,
-        claim: Claim,
+        (claim, neighbour): (Claim, Identity),
         out: &mut Outbox,
     ) -> Result<End, Denial> {
         let unix_now = self.unix_start + now.as_secs();
@@ -120,6 +123,9 @@ impl Engine {
                 }
                 Verdict::TakesOver => {
                     exchange.held_by.renew(claim);
+                    self.places.leave(&exchange.neighbour);
+                    self.places.take(neighbour);
+                    exchange.neighbour = neighbour;
                     exchange.owner = Presence::Here(from);
                     self.counters.takeovers += 1;
                     return Ok(End::Incoming { exchange: id });
@@ -131,20 +137,25 @@ impl Engine {
             }
         }
         if self.exchanges.len() >= MAX_EXCHANGES {
-            self.counters.registrations_refused += 1;
-            return Err(Denial::Full);
+            let Some(crowded) = self.places.which_gives_way(self.exchanges.iter(), &neighbour) else {
+                self.counters.registrations_refused += 1;
+                return Err(Denial::Full);
+            };
+            self.counters.registrations_crowded_out += 1;
+            self.displace(now, crowded, out);
         }
         let (id, owner) = (self.new_exchange_id(), Presence::Here(from));
         let next_flow = ((self.random)() as u32).max(1);
-        let exchange =
-            Exchange { pseudo_identity, held_by: claim, owner, callers: HashMap::new(), next_flow };
+        let callers = HashMap::new();
+        let exchange = Exchange { pseudo_identity, held_by: claim, neighbour, owner, callers, next_flow };
+        self.places.take(neighbour);
         self.exchanges.insert(id, exchange);
         self.registrations.insert(pseudo_identity, id);
         self.counters.registrations += 1;
         Ok(End::Incoming { exchange: id })
     }
 
-    /// The holder and its callers go: they spoke with somebody else.
+    /// The holder and its callers go.
     fn displace(&mut self, now: Duration, id: ExchangeId, out: &mut Outbox) {
         let owner = self.exchanges.get(&id).and_then(|exchange| exchange.owner.circuit());
         self.close_exchange(now, id, out);
@@ -297,6 +308,7 @@ impl Engine {
 
     fn close_exchange(&mut self, now: Duration, id: ExchangeId, out: &mut Outbox) {
         let Some(exchange) = self.exchanges.remove(&id) else { return };
+        self.places.leave(&exchange.neighbour);
         if self.registrations.get(&exchange.pseudo_identity) == Some(&id) {
             self.registrations.remove(&exchange.pseudo_identity);
         }

@@ -24,6 +24,8 @@ pub enum Wish {
         pseudo_identity: Identity,
         /// By what right, checked.
         claim: Claim,
+        /// By whose link.
+        neighbour: Identity,
     },
     /// To be spliced to the owner of a pseudo-identity.
     Connect {
@@ -119,8 +121,8 @@ impl Engine {
         out: &mut Outbox,
     ) -> (Response, Option<End>) {
         let granted = match wish {
-            Wish::Register { pseudo_identity, claim } => {
-                self.register(now, from, pseudo_identity, claim, out).map_err(Response::Denied)
+            Wish::Register { pseudo_identity, claim, neighbour } => {
+                self.register(now, from, pseudo_identity, (claim, neighbour), out).map_err(Response::Denied)
             }
             Wish::Connect { pseudo_identity, token, worked } => {
                 self.splice(from, pseudo_identity, token, worked)

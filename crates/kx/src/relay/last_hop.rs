@@ -89,6 +89,7 @@ impl Engine {
         }
         let may_register = relayed.is_open() && relayed.registers < MAX_REGISTERS;
         let (link, end) = (relayed.previous.0, relayed.end);
+        let Some(neighbour) = self.links.identity(link) else { return };
         let response = match Request::decode(message) {
             Some(Request::Extend { peer, handshake }) => {
                 match self.extend(now, slot, id, sequence, peer, handshake, out) {
@@ -99,7 +100,8 @@ impl Engine {
             Some(Request::Register { pseudo_identity, token }) => match self.may_register(slot) {
                 Ok(()) => {
                     let claim = Claim { token, signed: None };
-                    return self.ask_exchange(now, slot, id, Wish::Register { pseudo_identity, claim }, out);
+                    let wish = Wish::Register { pseudo_identity, claim, neighbour };
+                    return self.ask_exchange(now, slot, id, wish, out);
                 }
                 Err(denial) => Response::Denied(denial),
             },
@@ -112,7 +114,7 @@ impl Engine {
                 }
                 match self.check_claim(now, slot, &pseudo_identity, token, (statement, proof)) {
                     Ok(claim) => {
-                        let wish = Wish::Register { pseudo_identity, claim };
+                        let wish = Wish::Register { pseudo_identity, claim, neighbour };
                         return self.ask_exchange(now, slot, id, wish, out);
                     }
                     Err(denial) => Response::Denied(denial),
