@@ -65,6 +65,8 @@ counters! {
     circuits_adrift,
     /// Of our own: much slower, time and again, than when they were built.
     circuits_slow,
+    /// Of our own: built, and their exchange point is not heard on them.
+    circuits_unanswered,
     registrations,
     registrations_refused,
     /// Signature, proof, time or key of a signed one did not hold.

@@ -4,6 +4,7 @@
 //! here: requests are repeated until answered, a bounded number of times.
 
 mod asking;
+mod pulse;
 mod upkeep;
 
 use crate::certificate::{Purpose, verify};
@@ -26,6 +27,7 @@ use cell::layout::{
     write_body,
 };
 use cell::window::{MAX_AHEAD, Refusal, ReplayWindow};
+use pulse::Pulse;
 use std::time::Duration;
 
 /// Longest path.
@@ -35,7 +37,6 @@ const REPEAT_AFTER: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_millis(1000);
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(25);
-const PING_EVERY: Duration = Duration::from_secs(15);
 
 /// What a circuit is built for.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +95,7 @@ pub struct Own {
     pending: Option<Pending>,
     last_id: u16,
     started: Duration,
-    ping_at: Duration,
+    pub(crate) pulse: Pulse,
     /// The link to the first hop had been forgotten there: dialled anew, once.
     redialled: bool,
     /// Backward cells in a row that were too far ahead.
@@ -103,8 +104,6 @@ pub struct Own {
     pub(crate) steps: Vec<Duration>,
     /// A puzzle of the exchange point's, worked at.
     solving: Option<Solver>,
-    /// Pings in a row that took much longer than the circuit did when it was built.
-    slow_pings: u8,
 }
 
 impl Own {
@@ -169,12 +168,11 @@ impl Engine {
             pending: None,
             last_id: 0,
             started: now,
-            ping_at: now + PING_EVERY,
+            pulse: Pulse::new(now),
             redialled: false,
             too_far_ahead: 0,
             steps: Vec::new(),
             solving: None,
-            slow_pings: 0,
         });
         self.sides.insert((link, circuit), Side::Own(slot));
         Ok((slot, message))
@@ -380,6 +378,7 @@ impl Engine {
                 }
             }
             control::DATA => {
+                own.pulse.used(now);
                 let tunnel = own.tunnel;
                 self.receive_flow(now, tunnel, payload, out);
             }
@@ -399,7 +398,7 @@ impl Engine {
             own.note_step(now);
         }
         let Some(Pending { request: Some(request), started, .. }) = own.pending.take() else { return };
-        own.ping_at = now + PING_EVERY;
+        own.pulse.rest(now);
         match (request, Response::decode(message)) {
             (Request::Extend { .. }, Some(Response::Extended { base, handshake })) => {
                 self.complete_hop(now, slot, &handshake, Some(base), out);

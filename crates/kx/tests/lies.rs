@@ -56,6 +56,33 @@ fn a_circuit_that_is_built_through_a_liar_comes_about_and_is_lied_about_then() {
     assert!(lossy(&network, 5));
 }
 
+/// Too little is said for anybody to miss much of it: the one whose circuit it is finds out by asking, and the other one asks in vain for
+/// nothing.
+#[test]
+fn a_liar_is_found_before_there_is_enough_of_a_call_to_miss_any_of_it() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let say = |network: &mut Network| network.packet(5, &udp(tun_address(5), callee, 4000, 5060, &[7; 160]));
+    let done = lie(&mut network, 4, Lie::Drop, 100);
+    // As much as shows the liar that the circuit is built.
+    (0..24).for_each(|_| say(&mut network));
+    let mut seconds = 0;
+    while !lossy(&network, 5) && seconds < 20 {
+        say(&mut network);
+        network.run(Duration::from_secs(1));
+        seconds += 1;
+    }
+    assert!(count(&done, "cells_dropped") > 0);
+    assert!(seconds <= 7, "{seconds} s");
+    assert_eq!(counter(&network, 5, "circuits_unanswered"), 1);
+    assert_eq!((counter(&network, 5, "flows_lossy"), lossy(&network, 0)), (0, false));
+    // Other hops carry it.
+    let path = network.peers(&[2, 1, 3]);
+    network.command(5, Order::Rotate { tunnel: 2, path });
+    network.run(Duration::from_secs(1));
+    assert_eq!(speak(&mut network, callee, 4), 200);
+}
+
 #[test]
 fn cells_held_up_come_later_in_order_and_the_builder_asks_for_other_hops() {
     let mut network = Network::new(6);

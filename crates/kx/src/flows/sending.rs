@@ -48,7 +48,7 @@ impl Engine {
         flow.next_packet = flow.next_packet.wrapping_add(1);
         // Lost while there is no circuit.
         let circuit = self.tunnels.get(&tunnel).and_then(|known| known.current);
-        self.raise_cover(now, circuit);
+        self.note_use(now, circuit);
         let mut head = [0; 1 + MAX_HEADER_BYTES];
         head[0] = packet.protocol;
         let mut tail = packet.transport;
@@ -79,15 +79,16 @@ impl Engine {
     pub(super) fn send_payload(&mut self, now: Duration, tunnel: TunnelId, payload: &[u8], out: &mut Outbox) {
         let Some(known) = self.tunnels.get(&tunnel) else { return };
         let Some(circuit) = known.current.or(known.successor.filter(|_| !known.ready)) else { return };
-        self.raise_cover(now, Some(circuit));
+        self.note_use(now, Some(circuit));
         let mut datagram = [0; DATAGRAM_BYTES];
         write_body(body_mut(&mut datagram), control::DATA, payload);
         self.send_forward(now, circuit, &mut datagram, out);
     }
 
     /// What is sent to the other end of a tunnel belongs to a call.
-    fn raise_cover(&mut self, now: Duration, circuit: Option<Slot>) {
-        if let Some(own) = circuit.and_then(|circuit| self.own.get(circuit)) {
+    fn note_use(&mut self, now: Duration, circuit: Option<Slot>) {
+        if let Some(own) = circuit.and_then(|circuit| self.own.get_mut(circuit)) {
+            own.pulse.used(now);
             self.links.raise_cover(now, own.link);
         }
     }

@@ -1,42 +1,49 @@
 //! What keeps a circuit of our own going, and what ends it: repetitions, pings, time limits, lost links, failure.
 
-use super::{BUILD_TIMEOUT, Goal, LONGEST_WAIT, PING_EVERY, STEP_TIMEOUT};
+use super::{BUILD_TIMEOUT, Goal, LONGEST_WAIT, Own, STEP_TIMEOUT};
 use crate::control::Request;
 use crate::engine::{Engine, Side, Slot};
-use crate::event::Failure;
+use crate::event::{Event, Failure};
 use crate::exchange::Parting;
 use crate::links::LinkEnd;
 use crate::outbox::Outbox;
 use std::time::Duration;
 
-/// A ping is slow that takes twice as long as the circuit did when it was built, and this long besides.
-const SLOWER: Duration = Duration::from_millis(300);
-/// Where a hop had to be asked again when the circuit was built, so that nothing is known.
-const USUAL: Duration = Duration::from_millis(350);
-/// The next ping after a slow one.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// So many slow ones in a row are no chance.
-const SLOW_PINGS: u8 = 3;
+impl Own {
+    /// How long the last hop took to answer its handshake; `None` where it had to be asked again.
+    fn built_within(&self) -> Option<Duration> {
+        self.steps.last().filter(|step| !step.is_zero()).copied()
+    }
+}
 
 impl Engine {
     /// The exchange point has answered a ping. A hop that holds cells up drops none: it is found by this alone.
     pub(super) fn note_ping(&mut self, now: Duration, slot: Slot, started: Duration, out: &mut Outbox) {
         let Some(own) = self.own.get_mut(slot) else { return };
-        let built = own.steps.last().filter(|step| !step.is_zero()).copied().unwrap_or(USUAL);
-        if now.saturating_sub(started) <= built * 2 + SLOWER {
-            own.slow_pings = 0;
+        let built = own.built_within();
+        if !own.pulse.is_slow(now, now.saturating_sub(started), built) {
             return;
         }
-        own.slow_pings += 1;
-        own.ping_at = now + ASK_AGAIN_AFTER;
-        if own.slow_pings < SLOW_PINGS {
-            return;
-        }
-        own.slow_pings = 0;
         let tunnel = own.tunnel;
         self.counters.circuits_slow += 1;
         if self.tunnels.get(&tunnel).is_some_and(|known| known.current == Some(slot)) {
             self.ask_for_other_hops(now, tunnel, out);
+        }
+    }
+
+    /// A ping has gone out again. A circuit that the exchange point does not answer on is not waited for: whatever else is said on it is
+    /// lost as well. It is the circuit's own fault, so its tunnel may ask for other hops as often as that happens.
+    fn note_repetition(&mut self, now: Duration, slot: Slot, out: &mut Outbox) {
+        let Some(own) = self.own.get_mut(slot).filter(|own| own.ready) else { return };
+        let Some(started) = own.pending.as_ref().map(|pending| pending.started) else { return };
+        let built = own.built_within();
+        if !own.pulse.is_unanswered(now.saturating_sub(started), built) {
+            return;
+        }
+        let tunnel = own.tunnel;
+        self.counters.circuits_unanswered += 1;
+        if self.tunnels.get(&tunnel).is_some_and(|known| known.current == Some(slot)) {
+            out.events.push(Event::TunnelLossy { tunnel });
         }
     }
 
@@ -56,9 +63,9 @@ impl Engine {
                     pending.wait = (pending.wait * 3 / 2).min(LONGEST_WAIT);
                     pending.repeat_at = now + pending.wait;
                     self.send_pending(now, slot, out);
+                    self.note_repetition(now, slot, out);
                 }
-            } else if own.ready && now >= own.ping_at {
-                own.ping_at = now + PING_EVERY;
+            } else if own.ready && own.pulse.asks(now) {
                 self.request(now, slot, Request::Ping, out);
             }
         }
