@@ -18,8 +18,8 @@ export interface PathRequest {
   readonly self: Buffer;
   /** Whether prefixes of private networks count too. */
   readonly strict: boolean;
-  /** When a peer was last suspected of having broken a circuit, 0 for never: the later, the rather it is passed over. */
-  readonly suspectedSince?: (peer: Candidate) => number;
+  /** How much a peer is suspected of having broken a circuit or lost its data, 0 for not at all: the more, the rather it is passed over. */
+  readonly suspicionOf?: (peer: Candidate) => number;
   /** Peer identity: the first hop, where it is one of those that may be. */
   readonly preferredFirst?: Buffer | undefined;
   /** Milliseconds that a path takes, as far as is known: of two drawn ones the quicker is taken. */
@@ -56,7 +56,7 @@ function drawPath(
   request: PathRequest,
   randomBelow: RandomBelow,
 ): Candidate[] | null {
-  const { exchangePoint, hops, self, strict, now, suspectedSince = () => 0, preferredFirst } = request;
+  const { exchangePoint, hops, self, strict, now, suspicionOf = () => 0, preferredFirst } = request;
   const chosen: Candidate[] = [];
   for (let place = 0; place < hops - 1; place += 1) {
     const taken = [...chosen, exchangePoint];
@@ -79,8 +79,8 @@ function drawPath(
     const spread = from(diverse, false);
     // A small network may not have enough prefixes: then any peer will do.
     const found = spread.length > 0 ? spread : from(free, true);
-    const least = Math.min(...found.map(suspectedSince));
-    const candidates = found.filter((peer) => suspectedSince(peer) === least);
+    const least = Math.min(...found.map(suspicionOf));
+    const candidates = found.filter((peer) => suspicionOf(peer) === least);
     const preferred =
       place === 0 ? candidates.find(({ identity }) => preferredFirst?.equals(identity)) : undefined;
     const candidate = preferred ?? candidates[randomBelow(Math.max(candidates.length, 1))];

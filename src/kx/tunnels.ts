@@ -181,7 +181,7 @@ export class Tunnels {
         if (tunnel.state !== 'ready') return;
         this.#options.log.info({ direction: tunnel.direction }, 'a tunnel loses data or holds it up');
         this.counters.lossy += 1;
-        this.#suspect(tunnel.carrying.slice(0, -1));
+        for (const hop of tunnel.carrying.slice(0, -1)) this.#suspects.addLossy(hop, Date.now());
         void this.#rotate(tunnel);
         return;
       case 'tunnelBroken':
@@ -284,10 +284,10 @@ export class Tunnels {
     const { exchangePoint, hops } = tunnel;
     const peers = await pool.peers(hops + 2);
     const now = Date.now();
-    const suspectedSince = (peer: Candidate) => this.#suspects.since(peer, now);
+    const suspicionOf = (peer: Candidate) => this.#suspects.weigh(peer, now);
     const delayOf = (path: readonly Candidate[]) => this.#delays.estimate(path);
     const preferredFirst = twinOf(tunnel, this.#byKey.values())?.carrying[0]?.identity;
-    const request = { exchangePoint, hops, self, strict, suspectedSince, preferredFirst, delayOf, now };
+    const request = { exchangePoint, hops, self, strict, suspicionOf, preferredFirst, delayOf, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
     if (path === null) log.warn({ known: peers.length, hops }, 'too few peers are known for a tunnel');

@@ -146,8 +146,8 @@ test('suspects are passed over, the latest one longest, and still taken where th
     Candidate,
     Candidate,
   ];
-  const suspectedSince = (peer: Candidate) => (peer.identity.equals(a.identity) ? 2 : 1);
-  const request = { exchangePoint, self, strict: false, now: NOW, suspectedSince };
+  const suspicionOf = (peer: Candidate) => (peer.identity.equals(a.identity) ? 2 : 1);
+  const request = { exchangePoint, self, strict: false, now: NOW, suspicionOf };
   for (let round = 0; round < 20; round += 1) {
     const short = choosePath([a, b, c], pins(), { ...request, hops: 3 }, randomInt);
     assert.not(short?.some(({ identity }) => identity.equals(a.identity)));

@@ -13,10 +13,31 @@ test('a suspect is one for a minute, or until a circuit through it works', () =>
   const [a, b] = [candidate(), candidate()];
   suspects.add(a, NOW);
   suspects.add(b, NOW + 1);
-  assert.is(suspects.since(a, NOW + 59_000), NOW);
-  assert.is(suspects.since(a, NOW + 60_000), 0);
+  assert.is(suspects.weigh(a, NOW + 59_000), NOW);
+  assert.is(suspects.weigh(a, NOW + 60_000), 0);
   suspects.clear(b);
-  assert.is(suspects.since(b, NOW + 1), 0);
+  assert.is(suspects.weigh(b, NOW + 1), 0);
+});
+
+test('whoever lost data stays one for a minute, also where circuits through it are built', () => {
+  const suspects = new Suspects();
+  const a = candidate();
+  suspects.addLossy(a, NOW);
+  suspects.add(a, NOW + 1);
+  suspects.clear(a);
+  assert.ok(suspects.weigh(a, NOW + 60_000) > 0);
+  assert.is(suspects.weigh(a, NOW + 60_001), 0);
+});
+
+test('who lost data more often is passed over rather than who did lately, or broke', () => {
+  const suspects = new Suspects();
+  const [liar, honest, broken] = [candidate(), candidate(), candidate()];
+  suspects.addLossy(liar, NOW);
+  suspects.addLossy(liar, NOW + 1);
+  suspects.addLossy(honest, NOW + 2);
+  suspects.add(broken, NOW + 3);
+  const [a, b, c] = [liar, honest, broken].map((peer) => suspects.weigh(peer, NOW + 4));
+  assert.ok((a ?? 0) > (b ?? 0) && (b ?? 0) > (c ?? 0));
 });
 
 test('the memory is bounded and forgets the oldest', () => {
@@ -24,7 +45,7 @@ test('the memory is bounded and forgets the oldest', () => {
   const first = candidate();
   suspects.add(first, NOW);
   for (let index = 0; index < 300; index += 1) suspects.add(candidate(), NOW);
-  assert.is(suspects.since(first, NOW), 0);
+  assert.is(suspects.weigh(first, NOW), 0);
 });
 
 test.run();
