@@ -10,10 +10,8 @@ import { inRounds } from './rounds.js';
 /** Against each peer, a round. */
 const HELLOS = 20;
 const HANDSHAKES = 1;
-/** Against one peer, a round: more than anybody may begin, however few rounds a slow machine makes. */
-const CIRCUITS = 60;
-/** Then it is the next one's turn. */
-const ROUNDS_EACH = 20;
+/** Against each peer, also where a slow machine makes few rounds: half as many again as a link may begin. */
+const CIRCUITS_A_SECOND = 150;
 /** How many of its circuits to one peer the attacker keeps; the oldest makes room. */
 const CIRCUITS_KEPT = 40;
 const CELLS_A_SECOND = 1_000;
@@ -31,9 +29,14 @@ export const kxFlood: Attacker = {
   run: inRounds({ lie: 'flood', perSecond: CELLS_A_SECOND }, ({ attack, peer, others, send }) => {
     const { count, random } = attack;
     const kept = others.map((other) => ({ other, tunnels: [] as number[] }));
-    let rounds = 0;
+    let [owed, owedAt] = [0, performance.now()];
     return () => {
-      for (const other of others) {
+      const now = performance.now();
+      owed = Math.min(owed + ((now - owedAt) / 1_000) * CIRCUITS_A_SECOND, CIRCUITS_A_SECOND);
+      owedAt = now;
+      const circuits = Math.floor(owed);
+      owed -= circuits;
+      for (const { other, tunnels } of kept) {
         for (let sent = 0; sent < HELLOS; sent += 1) {
           const hello = random.bytes(DATAGRAM_BYTES);
           hello[0] = HELLO;
@@ -45,15 +48,11 @@ export const kxFlood: Attacker = {
           peer.begin({ ...other, identity: random.bytes(32) }, random.bytes(32));
         }
         count('handshakes', HANDSHAKES);
-      }
-      const victim = kept[Math.floor(rounds / ROUNDS_EACH) % kept.length];
-      rounds += 1;
-      if (victim === undefined) return;
-      const { other, tunnels } = victim;
-      for (let begun = 0; begun < CIRCUITS; begun += 1) tunnels.push(peer.begin(other, random.bytes(32)));
-      count('circuits', CIRCUITS);
-      for (const tunnel of tunnels.splice(0, Math.max(0, tunnels.length - CIRCUITS_KEPT))) {
-        peer.command({ type: 'destroy', tunnel });
+        for (let begun = 0; begun < circuits; begun += 1) tunnels.push(peer.begin(other, random.bytes(32)));
+        count('circuits', circuits);
+        for (const tunnel of tunnels.splice(0, Math.max(0, tunnels.length - CIRCUITS_KEPT))) {
+          peer.command({ type: 'destroy', tunnel });
+        }
       }
     };
   }),
