@@ -12,6 +12,8 @@ const HELLOS = 20;
 const HANDSHAKES = 1;
 /** Against each peer, also where a slow machine makes few rounds: half as many again as a link may begin. */
 const CIRCUITS_A_SECOND = 150;
+/** First more than a link may begin at once. */
+const CIRCUITS_FIRST = 450;
 /** How many of its circuits to one peer the attacker keeps; the oldest makes room. */
 const CIRCUITS_KEPT = 40;
 const CELLS_A_SECOND = 1_000;
@@ -29,12 +31,12 @@ export const kxFlood: Attacker = {
   run: inRounds({ lie: 'flood', perSecond: CELLS_A_SECOND }, ({ attack, peer, others, send }) => {
     const { count, random } = attack;
     const kept = others.map((other) => ({ other, tunnels: [] as number[] }));
-    let [owed, owedAt] = [0, performance.now()];
+    let [owed, owedAt] = [CIRCUITS_FIRST, performance.now()];
     return () => {
       const now = performance.now();
-      owed = Math.min(owed + ((now - owedAt) / 1_000) * CIRCUITS_A_SECOND, CIRCUITS_A_SECOND);
+      owed = Math.min(owed + ((now - owedAt) / 1_000) * CIRCUITS_A_SECOND, CIRCUITS_FIRST);
       owedAt = now;
-      const circuits = Math.floor(owed);
+      const circuits = Math.min(Math.floor(owed), CIRCUITS_KEPT);
       owed -= circuits;
       for (const { other, tunnels } of kept) {
         for (let sent = 0; sent < HELLOS; sent += 1) {
