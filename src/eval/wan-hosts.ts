@@ -8,9 +8,13 @@
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PeerError } from '../errors.js';
 import { labBinary, linesOf } from './lab-program.js';
 import { BridgedHosts, type Host, type Hosts } from './namespaces.js';
+import { sandboxDirectory } from './sandbox.js';
 
 const WAN = labBinary('peer-wan');
 
@@ -21,14 +25,30 @@ export interface WanLink {
   readonly lossPercent: number;
 }
 
+/** Links from each of some hosts to each of others; without what may be left out: no bursts, no limit, all in order. */
+export interface WanLinkGroup extends WanLink {
+  /** Names of hosts. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** Packets that are lost in a row, in the mean. */
+  readonly burstPackets?: number;
+  readonly rateKbps?: number;
+  /** What may wait for the line, as the time that the line needs for it. */
+  readonly queueMs?: number;
+  /** Packets that come `reorderMs` later and let others overtake them. */
+  readonly reorderPercent?: number;
+  readonly reorderMs?: number;
+}
+
 /** What the emulator tells at its end; packets of all links together. */
 export interface WanReport {
   readonly offered: number;
   readonly delivered: number;
   /** As was wanted. */
   readonly lost: number;
-  /** The emulator's own failings: none is wanted. */
+  /** Wanted of links with a rate alone. */
   readonly queueFull: number;
+  /** The emulator's own failings: none is wanted. */
   readonly noRoom: number;
   readonly unwritten: number;
   /** To addresses of nobody: multicast. */
@@ -61,8 +81,16 @@ export class WanHosts implements Hosts {
     this.realtime = realtime;
   }
 
-  /** Makes the namespaces of all hosts that there will be, and joins them. Errors: 'load' (no emulator), 'command'. */
-  static async make(names: readonly string[], link: WanLink, seed: number): Promise<WanHosts> {
+  /**
+   * Makes the namespaces of all hosts that there will be, and joins them by links of one kind but those of `groups`, of which a
+   * later one replaces an earlier one. Errors: 'load' (no emulator, or links that cannot be), 'command'.
+   */
+  static async make(
+    names: readonly string[],
+    link: WanLink,
+    seed: number,
+    groups: readonly WanLinkGroup[] = [],
+  ): Promise<WanHosts> {
     const bridged = new BridgedHosts('management');
     bridged.attach();
     const unused = names.map((name, index) => emulated(bridged.add(name), index + 1));
@@ -72,6 +100,7 @@ export class WanHosts implements Hosts {
         ...unused.flatMap(({ name, ipv4, ipv6 }) => ['--host', `${name},${ipv4}/16,${ipv6}/64`]),
         ...['--delay-ms', String(link.delayMs), '--jitter-ms', String(link.jitterMs)],
         ...['--loss-percent', String(link.lossPercent), '--seed', String(seed)],
+        ...(groups.length === 0 ? [] : ['--links', fileOf(groups)]),
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
@@ -98,6 +127,13 @@ export class WanHosts implements Hosts {
     this.#emulator.stdin?.end();
     return JSON.parse(await this.#line()) as WanReport;
   }
+}
+
+/** Where the groups stand for the emulator to read. */
+function fileOf(groups: readonly WanLinkGroup[]): string {
+  const file = join(sandboxDirectory() ?? tmpdir(), 'wan-links.json');
+  writeFileSync(file, JSON.stringify(groups));
+  return file;
 }
 
 /** The host with addresses on emulated links in place of those on the bridge. */

@@ -18,11 +18,12 @@ prepareInside();
 const ECHOES = 20;
 const PORT = 5060;
 const link = { delayMs: 10, jitterMs: 2, lossPercent: 0 };
-const hosts = await WanHosts.make(['a', 'b', 'c0', 'c1', 'c2'], link, 1);
-const [a, b] = [hosts.add('a'), hosts.add('b')];
+const slow = { from: ['d'], to: ['a'], delayMs: 60, jitterMs: 0, lossPercent: 0 };
+const hosts = await WanHosts.make(['a', 'b', 'c0', 'c1', 'c2', 'd'], link, 1, [slow]);
+const [a, b, d] = [hosts.add('a'), hosts.add('b'), hosts.add('d')];
 
-async function echoes(address: string) {
-  const server = hosts.spawn(b, process.execPath, [TUNNEL_PROBE, 'serve', address, String(PORT)], {
+async function echoes(address: string, at = b) {
+  const server = hosts.spawn(at, process.execPath, [TUNNEL_PROBE, 'serve', address, String(PORT)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   if (server.stdout !== null) await once(server.stdout, 'data');
@@ -36,11 +37,12 @@ async function echoes(address: string) {
 
 const managed = await echoes(b.management);
 const [ipv4, ipv6] = [await echoes(b.ipv4), await echoes(b.ipv6)];
+const differing = await echoes(d.ipv4, d);
 const chain = await PlainChain.make(hosts, ['c0', 'c1', 'c2']);
 const args = [TUNNEL_PROBE, 'echoes', chain.address, String(chain.port), String(ECHOES)];
 const chained = await runForJson(hosts, { host: chain.start }, args);
 await chain.end();
 const report = await hosts.end();
-const results = { echoes: ECHOES, link, managed, ipv4, ipv6, chain: chained, report };
+const results = { echoes: ECHOES, link, slow, managed, ipv4, ipv6, differing, chain: chained, report };
 writeFileSync(process.argv[2] ?? '', JSON.stringify(results));
 process.exit(0);

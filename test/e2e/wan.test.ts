@@ -20,6 +20,16 @@ for (const family of ['ipv4', 'ipv6']) {
   });
 }
 
+test('a link of a kind of its own has its own delay, one way alone', () => {
+  const { link, slow } = results;
+  assert.is(results.differing.roundTripsMs.length, results.echoes);
+  for (const time of results.differing.roundTripsMs) {
+    assert.ok(time >= slow.delayMs + link.delayMs - link.jitterMs, `${time} ms`);
+  }
+  // Twice the slow delay would be both ways.
+  assert.ok(Math.min(...results.differing.roundTripsMs) < 2 * slow.delayMs);
+});
+
 test('a chain of forwarders carries echoes both ways', () => {
   assert.is(results.chain.roundTripsMs.length, results.echoes);
   for (const time of results.chain.roundTripsMs) {
@@ -30,8 +40,8 @@ test('a chain of forwarders carries echoes both ways', () => {
 test('all that took emulated links is accounted for, and nothing between management addresses did', () => {
   const { offered, delivered, lost, queueFull, noRoom, unwritten, malformed } = results.report;
   assert.is(results.managed.roundTripsMs.length, results.echoes);
-  // Two links for each family's echo, four for one through the chain.
-  assert.is(offered, results.echoes * (2 + 2 + 4));
+  // Two links for each family's echo and for those over the slow link, four for one through the chain.
+  assert.is(offered, results.echoes * (2 + 2 + 2 + 4));
   assert.is(delivered, offered);
   assert.equal([lost, queueFull, noRoom, unwritten, malformed], [0, 0, 0, 0, 0]);
 });

@@ -51,6 +51,20 @@ impl Default for Loss {
 }
 
 impl Loss {
+    /// Loses this share of the packets, all of a bad stretch and none of a good one; a bad stretch lasts so many packets in the
+    /// mean. `None` where there is no such chain: a stretch of less than one packet, or good ones that would have to be.
+    #[must_use]
+    pub fn in_bursts(share: Probability, mean_packets: f64) -> Option<Self> {
+        let recovers = (mean_packets >= 1.0).then(|| 1.0 / mean_packets)?;
+        let worsens = if share.0 == 0.0 { 0.0 } else { recovers * share.0 / (1.0 - share.0) };
+        Some(Self::GilbertElliott {
+            worsens: Probability::new(worsens)?,
+            recovers: Probability::new(recovers)?,
+            good: Probability::NEVER,
+            bad: Probability(1.0),
+        })
+    }
+
     /// Whether the next packet is lost. `is_bad`: the link's state, good at first.
     pub(crate) fn takes(&self, is_bad: &mut bool, [change, loss]: [u64; 2]) -> bool {
         match *self {
@@ -71,6 +85,18 @@ mod tests {
     fn what_is_no_probability_is_refused() {
         for part in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             assert_eq!(Probability::new(part), None);
+        }
+    }
+
+    #[test]
+    fn bursts_that_no_chain_has_are_refused() {
+        let half = Probability::new(0.5).unwrap();
+        for mean in [0.0, 0.9, -1.0, f64::NAN] {
+            assert_eq!(Loss::in_bursts(half, mean), None);
+        }
+        assert!(Loss::in_bursts(half, 1.0).is_some());
+        for share in [0.6, 1.0] {
+            assert_eq!(Loss::in_bursts(Probability::new(share).unwrap(), 1.0), None);
         }
     }
 

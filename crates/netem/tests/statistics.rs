@@ -68,6 +68,17 @@ fn gilbert_elliott_loss_has_its_rate_and_comes_in_bursts() {
 }
 
 #[test]
+fn bursts_have_the_share_and_the_length_that_were_wanted() {
+    let loss = Loss::in_bursts(part(0.03), 2.5).unwrap();
+    let (out, counters) = send(LinkConfig { loss, ..LinkConfig::default() }, MILLISECOND);
+    let share = counters.lost as f64 / PACKETS as f64;
+    assert!((0.027..0.033).contains(&share), "{share}");
+    let bursts = out.windows(2).filter(|pair| pair[1].0 > pair[0].0 + 1).count();
+    let mean = counters.lost as f64 / bursts as f64;
+    assert!((2.4..2.6).contains(&mean), "{mean}");
+}
+
+#[test]
 fn jitter_is_uniform_around_the_delay() {
     let config = LinkConfig { delay: 20 * MILLISECOND, jitter: 2 * MILLISECOND, ..LinkConfig::default() };
     let (out, _) = send(config, 20 * MILLISECOND);

@@ -1,4 +1,4 @@
-//! `peer-wan`: joins network namespaces by emulated links, one from each host to each other, all of one kind.
+//! `peer-wan`: joins network namespaces by emulated links, one from each host to each other.
 //!
 //! In each namespace it opens a TUN device with the host's addresses; what a host sends comes out at the host that has the
 //! destination's address, later or never (crate `netem`). One thread does all of it and sleeps in between.
@@ -7,6 +7,7 @@
 
 mod device;
 mod lateness;
+mod links;
 mod options;
 mod packet;
 mod poll;
@@ -46,9 +47,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Fault> {
+    let links = links::read(options)?;
     let open = |host| Device::open(host).map_err(|fault| format!("{}: {fault}", host.namespace));
     let devices = options.hosts.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let mut switch = Switch::new(&options.hosts, options.link, options.seed);
+    let mut switch = Switch::new(&options.hosts, &links, options.seed);
     let mut lateness = Lateness::default();
     let mut poll = Poll::new(&devices);
     let is_realtime = poll::ask_for_realtime();

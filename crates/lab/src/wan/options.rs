@@ -5,14 +5,18 @@ use netem::link::LinkConfig;
 use netem::loss::{Loss, Probability};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 usage: peer-wan --host NAMESPACE,IPV4/PREFIX,IPV6/PREFIX …
-                [--delay-ms N] [--jitter-ms N] [--loss-percent N] [--seed N]
+                [--delay-ms N] [--jitter-ms N] [--loss-percent N] [--links FILE.json] [--seed N]
          joins the hosts until standard input ends; every packet takes delay ± jitter, uniformly, each way, and keeps
-         its place among those of its link; without options links are perfect, and the seed is 1";
+         its place among those of its link; without options links are perfect, and the seed is 1
+         FILE.json: [{\"from\": [NAMESPACE …], \"to\": [NAMESPACE …], \"delayMs\": N, \"jitterMs\": N,
+           \"lossPercent\": N, \"burstPackets\": N, \"rateKbps\": N, \"queueMs\": N, \"reorderPercent\": N, \"reorderMs\": N} …]
+         says how links from one to another are, in place of the options; a later entry replaces an earlier one";
 
 /// So many devices are polled one by one, and so many links kept for each of them.
 const MOST_HOSTS: usize = 256;
@@ -30,15 +34,17 @@ pub(crate) struct HostConfig {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) hosts: Vec<HostConfig>,
-    /// Every link.
+    /// Every link that no file speaks of.
     pub(crate) link: LinkConfig,
+    /// The file of the others (`links.rs`).
+    pub(crate) links: Option<PathBuf>,
     pub(crate) seed: u64,
 }
 
 /// # Errors
 /// What is wrong with the arguments, for a person.
 pub(crate) fn parse(arguments: &[String]) -> Result<Options, Fault> {
-    let mut options = Options { hosts: Vec::new(), link: LinkConfig::default(), seed: 1 };
+    let mut options = Options { hosts: Vec::new(), link: LinkConfig::default(), links: None, seed: 1 };
     let mut rest = arguments.iter();
     while let Some(name) = rest.next() {
         let value = rest.next().ok_or_else(|| format!("{name} wants a value"))?;
@@ -50,6 +56,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Options, Fault> {
                 let part = Probability::new(value.parse::<f64>()? / 100.0);
                 options.link.loss = Loss::Independent(part.ok_or("--loss-percent: 0 to 100 is wanted")?);
             }
+            "--links" => options.links = Some(value.into()),
             "--seed" => options.seed = value.parse()?,
             _ => return Err(format!("there is no option {name}").into()),
         }
@@ -82,10 +89,13 @@ fn network<A: FromStr>(text: &str, most: u8) -> Result<(A, u8), Fault> {
 }
 
 fn milliseconds(text: &str) -> Result<Duration, Fault> {
-    let number = text.parse().ok().filter(|number| (0.0..=MOST_MS).contains(number));
-    Ok(Duration::from_secs_f64(
-        number.ok_or(format!("{text}: milliseconds from 0 to {MOST_MS} are wanted"))? / 1e3,
-    ))
+    let number = text.parse().ok().and_then(duration);
+    Ok(number.ok_or(format!("{text}: milliseconds from 0 to {MOST_MS} are wanted"))?)
+}
+
+/// `None` where they are no milliseconds that a link may have.
+pub(crate) fn duration(milliseconds: f64) -> Option<Duration> {
+    (0.0..=MOST_MS).contains(&milliseconds).then(|| Duration::from_secs_f64(milliseconds / 1e3))
 }
 
 #[cfg(test)]
@@ -101,12 +111,15 @@ mod tests {
 
     #[test]
     fn a_full_command_line_is_understood() {
-        let options =
-            parse_text(&format!("{HOST} --delay-ms 20 --jitter-ms 0.5 --loss-percent 1 --seed 9")).unwrap();
+        let options = parse_text(&format!(
+            "{HOST} --delay-ms 20 --jitter-ms 0.5 --loss-percent 1 --links l.json --seed 9"
+        ))
+        .unwrap();
         assert_eq!(options.hosts[0].ipv6, ("fd00::1".parse().unwrap(), 64));
         assert_eq!(options.link.delay, Duration::from_millis(20));
         assert_eq!(options.link.jitter, Duration::from_micros(500));
         assert_eq!(options.link.loss, Loss::Independent(Probability::new(0.01).unwrap()));
+        assert_eq!(options.links, Some("l.json".into()));
         assert_eq!(options.seed, 9);
     }
 

@@ -39,11 +39,12 @@ pub(crate) struct Switch {
 }
 
 impl Switch {
-    /// A link from each host to each, itself not left out; its own packets never come here.
-    pub(crate) fn new(hosts: &[HostConfig], link: LinkConfig, seed: u64) -> Self {
+    /// A link from each host to each, itself not left out (its own packets never come here): how it is, by sender, then
+    /// receiver, in the order of the hosts.
+    pub(crate) fn new(hosts: &[HostConfig], links: &[Vec<LinkConfig>], seed: u64) -> Self {
         let mut emulator = Emulator::new(seed, LIMITS);
-        let mut row = || hosts.iter().map(|_| emulator.add_link(link)).collect();
-        let links = hosts.iter().map(|_| row()).collect();
+        let mut add = |row: &Vec<LinkConfig>| row.iter().map(|link| emulator.add_link(*link)).collect();
+        let links = links.iter().map(&mut add).collect();
         let addresses = hosts
             .iter()
             .enumerate()
@@ -128,7 +129,7 @@ mod tests {
     fn a_packet_comes_out_at_the_host_it_is_for_after_the_delay() {
         let delay = Duration::from_millis(20);
         let link = LinkConfig { delay, ..LinkConfig::default() };
-        let mut switch = Switch::new(&[host(1), host(2), host(3)], link, 1);
+        let mut switch = Switch::new(&[host(1), host(2), host(3)], &vec![vec![link; 3]; 3], 1);
         switch.take(Duration::ZERO, 0, &packet(3));
         assert_eq!(switch.next_timeout(), Some(delay));
         assert_eq!(switch.pop_due(delay - Duration::from_nanos(1)), None);
@@ -137,8 +138,19 @@ mod tests {
     }
 
     #[test]
+    fn each_direction_has_a_link_of_its_own() {
+        let after = |ms| LinkConfig { delay: Duration::from_millis(ms), ..LinkConfig::default() };
+        let links = [vec![after(0), after(10)], vec![after(30), after(0)]];
+        let mut switch = Switch::new(&[host(1), host(2)], &links, 1);
+        switch.take(Duration::ZERO, 1, &packet(1));
+        assert_eq!(switch.next_timeout(), Some(Duration::from_millis(30)));
+        switch.take(Duration::ZERO, 0, &packet(2));
+        assert_eq!(switch.next_timeout(), Some(Duration::from_millis(10)));
+    }
+
+    #[test]
     fn what_goes_nowhere_is_counted_by_reason() {
-        let mut switch = Switch::new(&[host(1), host(2)], LinkConfig::default(), 1);
+        let mut switch = Switch::new(&[host(1), host(2)], &vec![vec![LinkConfig::default(); 2]; 2], 1);
         switch.take(Duration::ZERO, 0, &packet(9));
         switch.take(Duration::ZERO, 0, &[]);
         switch.take(Duration::ZERO, 7, &packet(1));
