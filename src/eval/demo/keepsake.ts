@@ -1,5 +1,5 @@
 /**
- * Role: what remains of a demo run: ./demo-out/<time>/ with recordings and logs.
+ * Role: what remains of a run: of the demo, ./demo-out/<time>/ with recordings and logs.
  *
  * Invariants: hostkeys and state of peers are never kept; nothing is made before there is something to keep.
  *
@@ -11,15 +11,17 @@ import { join } from 'node:path';
 import { REPOSITORY } from './lab.js';
 
 export class Keepsake {
-  #directory: string | null = null;
+  readonly #directory: string;
+
+  constructor(
+    directory = join(REPOSITORY, 'demo-out', new Date().toISOString().slice(0, 19).replaceAll(':', '-')),
+  ) {
+    this.#directory = directory;
+  }
 
   /** Is made when it is first asked for. */
   get directory(): string {
-    if (this.#directory === null) {
-      const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
-      this.#directory = join(REPOSITORY, 'demo-out', time);
-      mkdirSync(this.#directory, { recursive: true });
-    }
+    mkdirSync(this.#directory, { recursive: true });
     return this.#directory;
   }
 

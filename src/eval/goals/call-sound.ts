@@ -9,16 +9,17 @@
  */
 
 import type { ChildProcess } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Score } from '../demo/lab.js';
 import { waitUntilRegistered, waitUntilUp } from '../demo/neighbourhood.js';
-import { Person } from '../demo/person.js';
+import type { Person } from '../demo/person.js';
 import { Progress } from '../demo/progress.js';
 import { callFigures, TelephoneCall } from '../demo/telephone-call.js';
 import { BridgedHosts, type Hosts } from '../namespaces.js';
 import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
+import { TICKS_PER_SECOND, ticksOf } from '../processor-time.js';
 import { prepareInside, runInSandbox, sandboxDirectory } from '../sandbox.js';
+import { identityOf, settlePerson } from '../settled-person.js';
 import { speakInTurn } from '../speech-in-turn.js';
 import { WanHosts } from '../wan-hosts.js';
 import type { CallSoundOptions, CallSoundResults } from './call-sound-results.js';
@@ -29,7 +30,6 @@ const NAMES = ['carol', 'dave', 'alice', 'bob', 'erin', 'frank', 'grace', 'heidi
 const SEED = 20_260_101;
 /** Jitter buffers settle. */
 const SETTLE_MS = 5_000;
-const TICKS_PER_SECOND = 100;
 /** Who are in the call. */
 const SPEAKERS = ['alice', 'bob'];
 
@@ -61,7 +61,7 @@ async function measure(options: CallSoundOptions, below: string): Promise<CallSo
     const people: Person[] = [];
     for (const name of NAMES) {
       const added = await network.add(name);
-      const person = SPEAKERS.includes(name) ? await settle(network, added, options) : null;
+      const person = SPEAKERS.includes(name) ? await settlePerson(network, added, options) : null;
       if (person !== null) people.push(person);
       const peer = person?.peer ?? added;
       const answers = name === 'bob' ? ['--auto-answer'] : [];
@@ -107,41 +107,6 @@ async function measure(options: CallSoundOptions, below: string): Promise<CallSo
   } finally {
     await network.stop();
   }
-}
-
-/** Gives a peer's person a sound server and the peer its devices and a pseudo-identity. */
-async function settle(
-  network: PeerNetwork,
-  added: NetworkPeer,
-  { echoCancellation, server }: CallSoundOptions,
-): Promise<Person> {
-  const sound = new Person(network, added);
-  await sound.startSound(server);
-  const peer = await network.reconfigure(added, (text) =>
-    text
-      .replace(/^# AUDIO_SERVER =.*$/m, `AUDIO_SERVER = ${server}`)
-      .replace(/^# AUDIO_INPUT =.*$/m, `AUDIO_INPUT = ${sound.microphone}`)
-      .replace(/^# AUDIO_OUTPUT =.*$/m, `AUDIO_OUTPUT = ${sound.loudspeaker}`)
-      .replace(/^# ECHO_CANCELLATION =.*$/m, `ECHO_CANCELLATION = ${echoCancellation ? 'yes' : 'no'}`),
-  );
-  await network.runPeer(peer.host, ['id', 'new', 'main', '-c', peer.config.file]);
-  return sound;
-}
-
-async function identityOf(network: PeerNetwork, peer: NetworkPeer): Promise<string> {
-  const listed = await network.runPeer(peer.host, ['id', 'list', '--json', '-c', peer.config.file]);
-  return (JSON.parse(listed) as { id: string }[])[0]?.id ?? '';
-}
-
-/** Clock ticks of processor time that these processes have had. */
-async function ticksOf(pids: readonly number[]): Promise<number> {
-  let sum = 0;
-  for (const pid of pids) {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    sum += Number(fields[11]) + Number(fields[12]);
-  }
-  return sum;
 }
 
 function pause(ms: number): Promise<void> {
