@@ -18,6 +18,7 @@ use device::Device;
 use lateness::Lateness;
 use options::Options;
 use poll::Poll;
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use switch::Switch;
@@ -54,7 +55,7 @@ fn run(options: &Options) -> Result<(), Fault> {
     let mut lateness = Lateness::default();
     let mut poll = Poll::new(&devices);
     let is_realtime = poll::ask_for_realtime();
-    println!("{}", report::ready(devices.len(), options.seed, is_realtime));
+    say(&report::ready(devices.len(), options.seed, is_realtime));
     let started = Instant::now();
     let mut buffer = [0; device::PACKET_BYTES];
     loop {
@@ -71,8 +72,13 @@ fn run(options: &Options) -> Result<(), Fault> {
             release(&mut switch, &devices, &mut lateness, started);
         }
     }
-    println!("{}", report::end(&switch.totals(), &lateness));
+    say(&report::end(&switch.totals(), &lateness));
     Ok(())
+}
+
+/// Prints a line; whoever has gone away meanwhile does not miss it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// Writes what is due.
