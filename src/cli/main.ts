@@ -14,6 +14,8 @@ import { ContactBlockCommand } from './contact-block.js';
 import { ContactListCommand } from './contact-list.js';
 import { ContactRemoveCommand } from './contact-remove.js';
 import { DhtCommand } from './dht.js';
+import { EvalCompareCommand } from './eval-compare.js';
+import { EvalRunCommand } from './eval-run.js';
 import { IdCommand } from './id.js';
 import { IdAnswerCommand } from './id-answer.js';
 import { IdExportCommand } from './id-export.js';
@@ -90,6 +92,8 @@ const cli = Cli.from(
     ContactListCommand,
     ContactRemoveCommand,
     ContactBlockCommand,
+    EvalRunCommand,
+    EvalCompareCommand,
     TestConformanceCommand,
     TestStubCommand,
     TestProxyCommand,
