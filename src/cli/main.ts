@@ -15,6 +15,7 @@ import { ContactListCommand } from './contact-list.js';
 import { ContactRemoveCommand } from './contact-remove.js';
 import { DhtCommand } from './dht.js';
 import { EvalCompareCommand } from './eval-compare.js';
+import { EvalReportCommand } from './eval-report.js';
 import { EvalRunCommand } from './eval-run.js';
 import { IdCommand } from './id.js';
 import { IdAnswerCommand } from './id-answer.js';
@@ -93,6 +94,7 @@ const cli = Cli.from(
     ContactRemoveCommand,
     ContactBlockCommand,
     EvalRunCommand,
+    EvalReportCommand,
     EvalCompareCommand,
     TestConformanceCommand,
     TestStubCommand,

@@ -68,6 +68,15 @@ test('two evaluations are compared measure by measure', async ({ directory }) =>
   assert.is(json.points[0].measures.mouthToEarMs.verdict, 'worse');
 });
 
+test('a report is drawn anew from results', async ({ directory }) => {
+  const there = evaluation(directory, 'drawn', [100, 101]);
+  const { code, stdout } = await runPeer('eval', 'report', there);
+  assert.is(code, 0);
+  assert.match(stdout, /\n {2}mouthToEarMs +101 /);
+  assert.match(readFileSync(join(there, 'report.html'), 'utf8'), /<svg/);
+  assert.match(readFileSync(join(there, 'calls.csv'), 'utf8'), /^calls\.pairs,/);
+});
+
 test('what is no evaluation is told', async ({ directory }) => {
   const { code, stderr } = await runPeer('eval', 'compare', directory, directory);
   assert.is(code, 1);
