@@ -87,7 +87,12 @@ impl DelayEstimator {
         self.target = if self.filled < FIRST_ESTIMATE { wanted.max(FIRST_TARGET_US) } else { wanted };
     }
 
-    /// Transit time of the fastest recent packet.
+    /// Whether nothing has arrived yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filled == 0
+    }
+
+    /// Transit time of the fastest recent packet; there must be one.
     pub(crate) fn base_us(&self) -> i64 {
         self.base
     }

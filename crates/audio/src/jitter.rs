@@ -160,7 +160,9 @@ impl JitterBuffer {
         }
         self.newest = Some(self.newest.map_or(sequence, |newest| newest.max(sequence)));
         let stalled = self.last_pop.is_some_and(|last| now_us - last > STALL_US);
-        if !stalled && now_us >= self.backlog_until {
+        let is_backlog = stalled || now_us < self.backlog_until;
+        // A late first one is better to go by than none at all; the next ones correct it.
+        if !is_backlog || self.delays.is_empty() {
             self.delays.record(now_us, sequence);
         }
         if sequence < self.next {

@@ -232,10 +232,35 @@ fn without_a_listener_the_newest_packets_are_kept() {
     assert!(matches!(buffer.pop(1_000 * FRAME_US, false), Playout::Packet(_)));
 }
 
+#[test]
+fn what_comes_first_after_a_stall_is_heard() {
+    let mut call = Call::new(500, |_| Some(200_000));
+    // A device asks for what it holds at once, and then for a while for nothing.
+    assert!(matches!(call.buffer.pop(0, false), Playout::Silence));
+    call.now = 200_000;
+    call.listen(10_000_000, |_| false);
+    assert!(call.heard.len() > 450, "{} heard, {:?}", call.heard.len(), call.buffer.counters());
+    assert_eq!(call.buffer.counters().late, 0);
+    assert!((0.0..200.0).contains(&call.buffer.delay_ms()), "{} ms", call.buffer.delay_ms());
+}
+
+#[test]
+fn a_sender_that_begins_anew_during_a_stall_is_heard() {
+    let mut call = Call::new(500, |_| Some(30_000));
+    call.listen(4_000_000, |_| false);
+    call.stall(300_000);
+    let now = call.now;
+    call.heard.clear();
+    call.arrivals = (0..500).map(|i| (now + i64::from(i) * FRAME_US, (20_000 + i) as u16)).collect();
+    call.next_arrival = 0;
+    call.listen(now + 8_000_000, |_| false);
+    assert!(call.heard.len() > 350, "{} heard", call.heard.len());
+}
+
 proptest! {
     #[test]
     fn any_arrivals_keep_the_order(
-        steps in proptest::collection::vec((0i64..90_000, any::<u16>(), any::<bool>(), any::<bool>()), 1..400)
+        steps in proptest::collection::vec((0i64..150_000, any::<u16>(), any::<bool>(), any::<bool>()), 1..400)
     ) {
         let mut buffer = JitterBuffer::new();
         let (mut now, mut last, mut sequence) = (0, None, 0u16);
