@@ -12,8 +12,8 @@ export class EvalCompareCommand extends PeerCommand {
     category: 'Evaluation',
     description: 'compare what two evaluations have measured',
     details: `
-      Each is the directory of an evaluation or its results.json. Differences are of means, the second less the first, with intervals of 95 %; those that have
-      no 0 in them are told as better or worse. With many measures, one in twenty is so by chance.
+      Each is the directory of an evaluation or its results.json. Differences are of means, the second less the first, with intervals of 95 % by
+      the networks of each (repetitions); those that have no 0 in them are told as better or worse. With many measures, one in twenty is so by chance.
     `,
     examples: [['Before and after', '$0 eval compare eval-out/before eval-out/after']],
   });

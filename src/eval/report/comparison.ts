@@ -18,9 +18,9 @@ export interface MeasureComparison {
   readonly measure: Measure;
   readonly one: Statistics;
   readonly other: Statistics;
-  /** How much greater the mean of the second is, with the half width of the interval of 95 %; NaN: too few observations. */
+  /** How much greater the mean of the second is, with the half width of the interval of 95 %; NaN: too few networks. */
   readonly difference: { readonly mean: number; readonly halfWidth: number };
-  /** Of the second; 'same': no difference that is none of chance; 'unknown': too few observations. */
+  /** Of the second; 'same': no difference that is none of chance; 'unknown': too few networks. */
   readonly verdict: Verdict;
 }
 

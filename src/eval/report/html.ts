@@ -51,7 +51,7 @@ ${verdict(faults)}
 <table>${facts.map(([name, value]) => `<tr><td>${name}</td><td>${escaped(value)}</td></tr>`).join('')}</table>
 ${plots.length === 0 ? '' : `<h2>Plots</h2>\n<p>Dots: observations; lines: means, with intervals of 95 %.</p>\n${plots.map(figureOf).join('\n')}`}
 <h2>Numbers</h2>
-<p>Means with intervals of 95 %, which take observations as independent; those of one network are so only in part.</p>
+<p>Means of the networks' means, with intervals of 95 % where there are two networks or more; all else is of all observations together.</p>
 ${points.map(tableOf).join('\n')}
 <h2>The emulator's own error</h2>
 <pre>${escaped(trials.flatMap((trial) => emulatorText(trial).map((line) => `${describe(trial.values)}:${line}`)).join('\n'))}</pre>
@@ -73,10 +73,10 @@ function figureOf({ title, svg }: Plot): string {
 }
 
 function tableOf({ values, measures }: PointSummary): string {
-  const head = ['', 'unit', 'mean', '±', 'median', 'p95', 'least', 'most', 'n'];
+  const head = ['', 'unit', 'mean', '±', 'median', 'p95', 'least', 'most', 'n', 'networks'];
   const rows = measures.map(({ measure, statistics }) => {
-    const { mean, halfWidth, median, p95, min, max, count } = statistics;
-    const numbers = [mean, halfWidth, median, p95, min, max, count].map(short);
+    const { mean, halfWidth, median, p95, min, max, count, networks } = statistics;
+    const numbers = [mean, halfWidth, median, p95, min, max, count, networks].map(short);
     const title = `${measure.name}: ${measure.title}`;
     return [title, measure.unit, ...numbers].map((cell) => `<td>${escaped(cell)}</td>`).join('');
   });

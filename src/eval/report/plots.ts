@@ -51,7 +51,9 @@ function sweepDescription(measure: Measure, path: string, points: readonly Point
     return [{ x, others: Object.keys(rest).length === 0 ? '' : describe(rest), mean, ...interval, point }];
   });
   const observed = rows.flatMap(({ point, x, others }) =>
-    observationsOf(measure, point.trials).map((value) => ({ x, others, value })),
+    observationsOf(measure, point.trials)
+      .flat()
+      .map((value) => ({ x, others, value })),
   );
   const isNumeric = rows.every(({ x }) => typeof x === 'number');
   const type = isNumeric ? 'quantitative' : 'nominal';
@@ -59,7 +61,7 @@ function sweepDescription(measure: Measure, path: string, points: readonly Point
   const title = measure.unit === '' ? measure.name : `${measure.name} (${measure.unit})`;
   const y = (field: string) => ({ field, type: 'quantitative', title, scale });
   const colour = rows.some(({ others }) => others !== '')
-    ? { color: { field: 'others', type: 'nominal', title: null, legend: LEGEND } }
+    ? { color: { field: 'others', type: 'nominal', title: null, sort: null, legend: LEGEND } }
     : {};
   return {
     data: { values: rows.map(({ point: _, ...row }) => row) },
@@ -122,7 +124,7 @@ function spellsOf({ values, calls }: Trial, number: number, observe: (spell: Spe
 
 function timeDescription(title: string, values: readonly SpellRow[]): Description {
   const isSwept = new Set(values.map(({ point }) => point)).size > 1;
-  const colour = { field: 'point', type: 'nominal', title: null, legend: LEGEND };
+  const colour = { field: 'point', type: 'nominal', title: null, sort: null, legend: LEGEND };
   return {
     data: { values },
     mark: { type: 'line', point: { size: 14 }, opacity: 0.6, strokeWidth: 1 },

@@ -1,7 +1,8 @@
 /**
  * Role: observations in a few numbers, with a confidence interval of their mean.
  *
- * Invariants: pure; observations are taken as independent, which those of one network are only in part: docs/evaluation.md.
+ * Invariants: pure; observations come in groups, those of a network in one: they share paths and keys and are not independent, so
+ * that intervals are those of the groups' means.
  *
  * Not here: what is observed (measures.ts).
  */
@@ -20,10 +21,15 @@ const T_975 = [
 const NORMAL_FROM = 120;
 const NORMAL_975 = 1.96;
 
+/** Observations by network; no group is empty. */
+export type Groups = readonly (readonly number[])[];
+
 export interface Statistics {
   readonly count: number;
+  readonly networks: number;
+  /** Of the networks' means. */
   readonly mean: number;
-  /** Half the width of the interval that has the mean with 95 %; NaN for fewer than two observations. */
+  /** Half the width of the interval that has the mean with 95 %; NaN for fewer than two networks. */
   readonly halfWidth: number;
   readonly median: number;
   readonly p95: number;
@@ -32,32 +38,38 @@ export interface Statistics {
 }
 
 /** NaN for what cannot be told of so few observations. */
-export function statisticsOf(values: readonly number[]): Statistics {
-  const count = values.length;
-  const { mean, variance } = moments(values);
+export function statisticsOf(groups: Groups): Statistics {
+  const values = groups.flat();
+  const networks = groups.length;
+  const { mean, variance } = momentsOfMeans(groups);
   return {
-    count,
+    count: values.length,
+    networks,
     mean,
-    halfWidth: count < 2 ? Number.NaN : studentT(count - 1) * Math.sqrt(variance / count),
+    halfWidth: networks < 2 ? Number.NaN : studentT(networks - 1) * Math.sqrt(variance / networks),
     median: quantile(values, 0.5),
     p95: quantile(values, 0.95),
-    min: count === 0 ? Number.NaN : Math.min(...values),
-    max: count === 0 ? Number.NaN : Math.max(...values),
+    min: values.length === 0 ? Number.NaN : Math.min(...values),
+    max: values.length === 0 ? Number.NaN : Math.max(...values),
   };
 }
 
-/** How much greater the mean of the second is, by Welch's interval of 95 %; NaN where one has fewer than two observations. */
+/** How much greater the mean of the second is, by Welch's interval of 95 %; NaN where one has fewer than two networks. */
 export function difference(
-  one: readonly number[],
-  other: readonly number[],
+  one: Groups,
+  other: Groups,
 ): { readonly mean: number; readonly halfWidth: number } {
-  const [a, b] = [moments(one), moments(other)];
+  const [a, b] = [momentsOfMeans(one), momentsOfMeans(other)];
   const [partA, partB] = [a.variance / one.length, b.variance / other.length];
   const error = Math.sqrt(partA + partB);
   const freedom = (partA + partB) ** 2 / (partA ** 2 / (one.length - 1) + partB ** 2 / (other.length - 1));
   const few = one.length < 2 || other.length < 2;
   const halfWidth = few ? Number.NaN : error === 0 ? 0 : studentT(Math.max(1, Math.floor(freedom))) * error;
   return { mean: b.mean - a.mean, halfWidth };
+}
+
+function momentsOfMeans(groups: Groups): { mean: number; variance: number } {
+  return moments(groups.map((group) => moments(group).mean));
 }
 
 function moments(values: readonly number[]): { mean: number; variance: number } {

@@ -8,7 +8,7 @@
 
 import { MEASURES, type Measure, measureNamed } from './measures.js';
 import type { Results, Trial } from './results.js';
-import { type Statistics, statisticsOf } from './statistics.js';
+import { type Groups, type Statistics, statisticsOf } from './statistics.js';
 
 export interface PointSummary {
   readonly values: Trial['values'];
@@ -32,9 +32,9 @@ export function summarise(results: Results): Summary {
   return { points, faults };
 }
 
-/** Observations of a measure, of all trials of a point together. */
-export function observationsOf(measure: Measure, trials: readonly Trial[]): number[] {
-  return trials.flatMap((trial) => [...measure.observe(trial)]);
+/** Observations of a measure, by trial; those without any are left out. */
+export function observationsOf(measure: Measure, trials: readonly Trial[]): Groups {
+  return trials.map((trial) => measure.observe(trial)).filter((values) => values.length > 0);
 }
 
 /** For people: `link.delayMs = 20, calls.pairs = 2`. */

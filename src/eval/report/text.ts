@@ -26,10 +26,13 @@ function pointText({ values, trials, measures }: PointSummary): string[] {
   ];
 }
 
-/** Mean with its interval, median and p95. */
-export function figure({ unit }: Measure, { count, mean, halfWidth, median, p95 }: Statistics): string {
+/** Mean with its interval, median and p95; how many observations in how many networks. */
+export function figure(
+  { unit }: Measure,
+  { count, networks, mean, halfWidth, median, p95 }: Statistics,
+): string {
   const interval = Number.isNaN(halfWidth) ? '' : ` ± ${short(halfWidth)}`;
-  return `${short(mean)}${interval} ${unit} (median ${short(median)}, p95 ${short(p95)}, n ${count})`.replace(
+  return `${short(mean)}${interval} ${unit} (median ${short(median)}, p95 ${short(p95)}, n ${count} in ${networks})`.replace(
     '  ',
     ' ',
   );

@@ -20,11 +20,8 @@ test.after(({ directory }) => rmSync(directory, { recursive: true }));
 function evaluation(below: string, name: string, delaysMs: readonly number[]): string {
   const directory = join(below, name);
   mkdirSync(directory);
-  const trial = sampleTrial(
-    { 'calls.pairs': 1 },
-    delaysMs.map((delay) => sampleCall(delay, 4)),
-  );
-  writeFileSync(join(directory, 'results.json'), JSON.stringify(sampleResults([trial])));
+  const trials = delaysMs.map((delay) => sampleTrial({ 'calls.pairs': 1 }, [sampleCall(delay, 4)]));
+  writeFileSync(join(directory, 'results.json'), JSON.stringify(sampleResults(trials)));
   return directory;
 }
 

@@ -125,14 +125,10 @@ test('CSV has a line for each way of each call', () => {
 });
 
 test('a comparison tells what got better or worse, and what chance alone may do', () => {
-  const of = (delays: readonly number[], more = {}) =>
-    sampleResults([
-      sampleTrial(
-        { x: 1 },
-        delays.map((delay) => sampleCall(delay, 4)),
-        more,
-      ),
-    ]);
+  const of = (delays: readonly number[]) =>
+    sampleResults(
+      delays.map((delay) => sampleTrial({ x: 1 }, [sampleCall(delay, 4), sampleCall(delay + 1, 4)])),
+    );
   const verdictOf = (one: readonly number[], other: readonly number[]) =>
     compareResults(of(one), of(other)).points[0]?.measures.find(
       ({ measure }) => measure.name === 'mouthToEarMs',
