@@ -9,6 +9,9 @@ use crate::links::LinkEnd;
 use crate::outbox::Outbox;
 use std::time::Duration;
 
+/// So long after a circuit was given up the two ends still miss what it has lost: no reason to give up the next one.
+const MISSED_FOR: Duration = Duration::from_secs(10);
+
 impl Own {
     /// How long the last hop took to answer its handshake; `None` where it had to be asked again.
     fn built_within(&self) -> Option<Duration> {
@@ -42,7 +45,9 @@ impl Engine {
         }
         let tunnel = own.tunnel;
         self.counters.circuits_unanswered += 1;
-        if self.tunnels.get(&tunnel).is_some_and(|known| known.current == Some(slot)) {
+        if let Some(known) = self.tunnels.get_mut(&tunnel).filter(|known| known.current == Some(slot)) {
+            // What the two ends miss just now is what this circuit has lost.
+            known.lossy_until = known.lossy_until.max(now + MISSED_FOR);
             out.events.push(Event::TunnelLossy { tunnel });
         }
     }
