@@ -3,12 +3,20 @@
 import { PeerError } from '../../errors.js';
 import { callGoals } from './call.js';
 import { dhtGoals } from './dht.js';
+import { evalGoals } from './eval.js';
 import type { Goal } from './goal.js';
 import { kxGoals } from './kx.js';
 import { testingGoals } from './testing.js';
 import { voipGoals } from './voip.js';
 
-export const GOALS: readonly Goal[] = [...callGoals, ...kxGoals, ...dhtGoals, ...voipGoals, ...testingGoals];
+export const GOALS: readonly Goal[] = [
+  ...callGoals,
+  ...kxGoals,
+  ...dhtGoals,
+  ...voipGoals,
+  ...testingGoals,
+  ...evalGoals,
+];
 
 /** Goals of an area, or one of them. Errors: 'usage', saying what there is. */
 export function selectGoals(goals: readonly Goal[], area: string, number?: string): readonly Goal[] {
