@@ -12,6 +12,7 @@ mod keys;
 mod liveness;
 mod session;
 mod table;
+mod waiting;
 mod watch;
 
 use crate::certificate::{Certified, Purpose, digest_of, verify};

@@ -130,6 +130,9 @@ impl Engine {
         out: &mut Outbox,
     ) -> Result<Slot, Failure> {
         let (slot, message) = self.open_own(now, tunnel, path, goal, out)?;
+        if matches!(goal, Goal::Outgoing { .. }) && !self.tunnels.contains_key(&tunnel) {
+            self.raise_cover(now, Some(slot));
+        }
         self.start(now, slot, None, message, out);
         Ok(slot)
     }

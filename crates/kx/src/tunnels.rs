@@ -220,7 +220,7 @@ impl Engine {
                     (known.reap_after, known.used_at) = (after, now);
                 }
             }
-            Command::Cover { calls, peers } => self.links.cover(now, calls, &peers),
+            Command::Cover { calls, peers } => self.links.cover(now, calls, &peers, out),
             Command::Renew { link, hop } => {
                 self.links.renew(*link);
                 self.hop = *hop;

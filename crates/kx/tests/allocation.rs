@@ -9,6 +9,8 @@ use kx::ip::{UDP, build};
 use kx::outbox::Outbox;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::time::Duration;
+use support::scenario::{connect, udp};
 use support::{Network, tun_address};
 
 struct Counting;
@@ -110,6 +112,42 @@ fn packets_pass(length: u16, cells: usize) {
         out.clear();
     }
     assert_eq!(whole, PACKETS);
+}
+
+/// At both ends of a covered link, in 600 beats; what the tick of each 25th allocates is of circuits.
+#[test]
+fn nor_for_a_cell_that_waits_for_its_beat() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let peers = network.peers(&[4]);
+    network.command(5, Command::Cover { calls: 2, peers });
+    network.run(Duration::from_secs(1));
+    let packet = udp(tun_address(5), callee, 4000, 5060, &[7; 160]);
+    let (own, hop) = (network.nodes[5].address, network.nodes[4].address);
+    let (mut there, mut back) = (Outbox::default(), Outbox::default());
+    let mut allocating = 0;
+    // Every third beat, so that the others are padding.
+    for index in 0..600 {
+        let now = network.nodes[5].engine.next_timeout().unwrap();
+        let mut work = || {
+            if index % 3 == 0 {
+                network.nodes[5].engine.handle_packet(now, &packet, &mut there);
+            }
+            network.nodes[5].engine.handle_timeout(now, &mut there);
+            for transmit in there.datagrams.iter_mut().filter(|transmit| transmit.to == hop) {
+                network.nodes[4].engine.handle_datagram(now, own, &mut transmit.datagram, &mut back);
+            }
+            for transmit in back.datagrams.iter_mut().filter(|transmit| transmit.to == own) {
+                network.nodes[5].engine.handle_datagram(now, hop, &mut transmit.datagram, &mut there);
+            }
+        };
+        if allocations_of(&mut work) > 0 && index >= 100 {
+            allocating += 1;
+        }
+        there.clear();
+        back.clear();
+    }
+    assert!(allocating <= 500 / 25, "{allocating} of 500 beats allocate");
 }
 
 fn allocations_of(work: impl FnOnce()) -> u64 {

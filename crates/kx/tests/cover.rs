@@ -6,7 +6,7 @@ mod support;
 
 use kx::event::Command;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,6 +16,9 @@ use support::{Network, tun_address};
 const SECOND: Duration = Duration::from_secs(1);
 /// What fits into 64 kbit/s with the headers of UDP and IPv4.
 const IDLE_MOST: u32 = 64_000 / ((384 + 28) * 8);
+/// Of the beat of two calls: their cells, and those of their control connections and of upkeep.
+const OF_CALLS: u32 = 125;
+const BEAT: Duration = Duration::from_millis(8);
 
 type Counts = Rc<RefCell<BTreeMap<(SocketAddr, SocketAddr), u32>>>;
 
@@ -50,6 +53,43 @@ fn seconds(
             (of(own, hop), of(hop, own))
         })
         .collect()
+}
+
+/// When datagrams leave between the builder and its first hop, there and back.
+fn times(network: &mut Network) -> Rc<RefCell<[Vec<Duration>; 2]>> {
+    let times = Rc::new(RefCell::new(<[Vec<Duration>; 2]>::default()));
+    let (own, hop, ears) = (network.nodes[5].address, network.nodes[4].address, times.clone());
+    network.watch = Some(Box::new(move |at, from, to| {
+        for (index, ends) in [(own, hop), (hop, own)].into_iter().enumerate() {
+            if (from, to) == ends {
+                ears.borrow_mut()[index].push(at);
+            }
+        }
+    }));
+    times
+}
+
+/// How long packets take that the builder sends `every` so often, in order of arrival; those of `count` that arrive within half a second.
+fn ways(network: &mut Network, callee: IpAddr, count: u32, every: Duration) -> Vec<Duration> {
+    const STEP: Duration = Duration::from_micros(500);
+    network.nodes[0].packets.clear();
+    let begin = network.now;
+    let (mut sent, mut ways) = (0, Vec::new());
+    while network.now < begin + every * count + SECOND / 2 {
+        while sent < count && network.now >= begin + every * sent {
+            speak(network, callee);
+            sent += 1;
+        }
+        network.run(STEP);
+        while ways.len() < network.nodes[0].packets.len() {
+            ways.push(network.now - (begin + every * ways.len() as u32));
+        }
+    }
+    ways
+}
+
+fn mean(ways: &[Duration]) -> Duration {
+    ways.iter().sum::<Duration>() / ways.len() as u32
 }
 
 fn cover(network: &mut Network, calls: u8) {
@@ -96,7 +136,10 @@ fn who_speaks_in_a_call_and_when_it_has_ended_is_not_seen() {
     }));
     all.extend(seconds(&mut network, &counts, 20, |_| {}));
     for (there, back) in all {
-        assert!(there.abs_diff(100) <= 5 && back.abs_diff(100) <= 5, "{there} {back}, at first {begin:?}");
+        assert!(
+            there.abs_diff(OF_CALLS) <= 1 && back.abs_diff(OF_CALLS) <= 1,
+            "{there} {back}, at first {begin:?}"
+        );
     }
 }
 
@@ -125,9 +168,120 @@ fn the_first_cell_of_a_call_begins_the_beat_of_calls_at_both_ends() {
     network.run(SECOND);
     answer(&mut network);
     let raised = rates(&mut network);
-    assert!(raised.iter().all(|rate| rate.abs_diff(100) <= 5), "{raised:?}");
+    assert!(raised.iter().all(|rate| rate.abs_diff(OF_CALLS) <= 2), "{raised:?}");
     network.run(30 * SECOND);
     assert!(rates(&mut network).iter().all(|rate| rate.abs_diff(IDLE_MOST) <= 2));
+}
+
+/// Silence, speech, a flood of a message's cells, new circuits: each datagram leaves with the beat, or with what it answers.
+#[test]
+fn while_the_beat_is_that_of_calls_no_datagram_is_early_or_late() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    cover(&mut network, 2);
+    network.run(SECOND);
+    speak(&mut network, callee);
+    network.run(3 * SECOND);
+    let times = times(&mut network);
+    for second in 0..12 {
+        for part in 0..50 {
+            let long = udp(tun_address(5), callee, 4000, 5060, &[7; 1300]);
+            match (second, part) {
+                (1..3, _) => speak(&mut network, callee),
+                (3..6, _) => {
+                    speak(&mut network, callee);
+                    answer(&mut network);
+                }
+                (6..9, 0) => network.packet(5, &long),
+                (9, 0) => {
+                    let path = network.peers(&[4, 2, 3]);
+                    network.command(5, Command::Rotate { tunnel: 2, path });
+                }
+                _ => {}
+            }
+            network.run(SECOND / 50);
+        }
+    }
+    for (index, times) in times.borrow().iter().enumerate() {
+        let gaps: BTreeSet<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(gaps, BTreeSet::from([BEAT]), "direction {index}");
+    }
+}
+
+#[test]
+fn a_cell_waits_half_a_beat_on_average_at_each_covered_link_and_never_much_more_than_one() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let bare = ways(&mut network, callee, 100, SECOND / 50);
+    for (node, first) in [(5, 4), (0, 1)] {
+        let peers = network.peers(&[first]);
+        network.command(node, Command::Cover { calls: 2, peers });
+    }
+    network.run(SECOND);
+    speak(&mut network, callee);
+    network.run(SECOND);
+    answer(&mut network);
+    network.run(SECOND);
+    let covered = ways(&mut network, callee, 500, Duration::from_micros(20_300));
+    assert_eq!(covered.len(), 500);
+    let added = mean(&covered) - mean(&bare);
+    assert!((BEAT / 2..BEAT * 5 / 4).contains(&added), "{added:?}");
+    assert!(*covered.iter().max().unwrap() <= mean(&bare) + 3 * BEAT, "{covered:?}");
+}
+
+#[test]
+fn more_than_the_beat_carries_goes_out_at_once_after_a_moment_and_nothing_is_lost() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    let bare = mean(&ways(&mut network, callee, 100, SECOND / 50));
+    cover(&mut network, 2);
+    network.run(SECOND);
+    speak(&mut network, callee);
+    network.run(SECOND);
+    let crowded = ways(&mut network, callee, 600, SECOND / 200);
+    assert_eq!(crowded.len(), 600);
+    assert!(*crowded.iter().max().unwrap() <= bare + 17 * BEAT, "{crowded:?}");
+    assert!(mean(&crowded[300..]) <= bare + BEAT / 4, "{crowded:?}");
+}
+
+/// The beats are lost on their way to the first hop, so that there is nothing to answer.
+#[test]
+fn cells_do_not_wait_for_beats_that_do_not_come() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    cover(&mut network, 2);
+    network.run(SECOND);
+    speak(&mut network, callee);
+    network.run(SECOND);
+    let (own, hop) = (network.nodes[5].address, network.nodes[4].address);
+    network.mangle = Box::new(move |from, to, datagram| match (from, to) == (own, hop) {
+        true => Vec::new(),
+        false => vec![datagram],
+    });
+    network.run(SECOND / 10);
+    network.nodes[5].packets.clear();
+    for _ in 0..5 {
+        answer(&mut network);
+        network.run(SECOND / 50);
+    }
+    network.run(SECOND / 10);
+    assert_eq!(network.nodes[5].packets.len(), 5);
+}
+
+/// Whether or not anybody is there.
+#[test]
+fn the_beat_of_calls_begins_with_dialling() {
+    let mut network = Network::new(6);
+    connect(&mut network);
+    let counts = listen(&mut network);
+    cover(&mut network, 2);
+    network.run(3 * SECOND);
+    let path = network.peers(&[4, 1, 3]);
+    let nobody = Command::BuildOutgoing { tunnel: 3, pseudo_identity: [9; 32], path, token: [3; 32] };
+    network.command(5, nobody);
+    for (there, back) in &seconds(&mut network, &counts, 5, |_| {})[1..] {
+        assert!(there.abs_diff(OF_CALLS) <= 1 && back.abs_diff(OF_CALLS) <= 1, "{there} {back}");
+    }
 }
 
 #[test]
@@ -177,5 +331,28 @@ fn two_peers_that_cover_each_other_do_not_answer_answers() {
     for (there, back) in seconds(&mut network, &counts, 30, |_| {}) {
         let most = 2 * IDLE_MOST + 4;
         assert!(there <= most && back <= most, "{there} {back}");
+    }
+}
+
+/// Each has a beat for the cells that it sends, and padding for the other's beats.
+#[test]
+fn who_speaks_is_not_seen_where_two_peers_cover_each_other() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    cover(&mut network, 2);
+    let back = network.peers(&[5]);
+    network.command(4, Command::Cover { calls: 2, peers: back });
+    let counts = listen(&mut network);
+    network.run(SECOND);
+    speak(&mut network, callee);
+    network.run(3 * SECOND);
+    let mut all = seconds(&mut network, &counts, 5, |n| {
+        speak(n, callee);
+        answer(n);
+    });
+    all.extend(seconds(&mut network, &counts, 5, |_| {}));
+    for (there, back) in all {
+        let both = 2 * OF_CALLS;
+        assert!(there.abs_diff(both) <= 3 && back.abs_diff(both) <= 3, "{there} {back}");
     }
 }

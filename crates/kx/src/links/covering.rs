@@ -35,15 +35,15 @@ impl Covering {
 
 impl Links {
     /// Covers the links to `peers` for `calls` calls at once; no calls or no peers: none.
-    pub fn cover(&mut self, now: Duration, calls: u8, peers: &[Peer]) {
+    pub fn cover(&mut self, now: Duration, calls: u8, peers: &[Peer], out: &mut Outbox) {
         let mut wanted = if calls == 0 { Vec::new() } else { peers.to_vec() };
         wanted.truncate(MAX_COVERED);
         if self.covering.calls == calls && self.covering.peers == wanted {
             return;
         }
         for id in std::mem::take(&mut self.covering.links) {
-            if let Some(Link { state: State::Up(session), .. }) = self.get_mut(id) {
-                session.set_cover(None);
+            if let Some(Link { address, state: State::Up(session), .. }) = self.get_mut(id) {
+                session.set_cover(now, None, *address, out);
             }
         }
         self.covering = Covering { calls, peers: wanted, links: Vec::new(), dial_at: now };
@@ -97,9 +97,9 @@ impl Links {
         for peer in &peers {
             let Some(id) = self.connect(now, *peer, random(), out) else { continue };
             match self.get_mut(id) {
-                Some(Link { state: State::Up(session), .. }) => {
+                Some(Link { address, state: State::Up(session), .. }) => {
                     if session.next_beat().is_none() {
-                        session.set_cover(Some(Cover::new(now, calls, count)));
+                        session.set_cover(now, Some(Cover::new(now, calls, count)), *address, out);
                     }
                     links.push(id);
                 }

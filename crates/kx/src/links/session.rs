@@ -2,16 +2,17 @@
 //!
 //! Invariants: `window` moves only for datagrams that were genuine. How a session comes about is not in here.
 
-use super::cover::{Cover, MIRROR, Mirror};
+use super::cover::{Beat, Cover, MIRROR, Mirror};
 use super::keys::{ReceiveKeys, SendKeys};
 use super::liveness::{Liveness, Verdict};
+use super::waiting::Waiting;
 use super::{LinkEnd, LinkId};
 use crate::certificate::Certified;
 use crate::counters::Counters;
 use crate::dialing::Dialing;
 use crate::outbox::Outbox;
 use crate::peer::Identity;
-use cell::layout::{CELL_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram, read_u32};
+use cell::layout::{BODY_AT, CELL_AT, CellHeader, Command, DATAGRAM_BYTES, Datagram, read_u32};
 use cell::link::SealedHeader;
 use cell::window::ReplayWindow;
 use std::net::SocketAddr;
@@ -37,6 +38,7 @@ pub(super) struct Session {
     live: Liveness,
     cover: Option<Cover>,
     mirror: Mirror,
+    waiting: Waiting,
 }
 
 impl Session {
@@ -61,6 +63,7 @@ impl Session {
             live: Liveness::new(now),
             cover: None,
             mirror: Mirror::default(),
+            waiting: Waiting::default(),
         }
     }
 
@@ -80,7 +83,7 @@ impl Session {
         self.live.round_trip()
     }
 
-    /// Seals and sends the cell in `datagram`. `true`: this link is to be watched from now on.
+    /// Seals and sends the cell in `datagram`, as soon as cover lets it. `true`: this link is to be watched from now on.
     pub(super) fn send_cell(
         &mut self,
         now: Duration,
@@ -89,11 +92,10 @@ impl Session {
         out: &mut Outbox,
     ) -> bool {
         let begin_watch = self.live.cell_sent(now);
-        self.mirror.sent_early();
         if let Some(cover) = &mut self.cover {
-            cover.cell_sent(now);
+            cover.count_cell(now);
         }
-        self.seal(now, to, datagram, out);
+        self.send_or_hold(now, to, datagram, out);
         begin_watch
     }
 
@@ -123,18 +125,17 @@ impl Session {
             counters.cells_malformed += 1;
             return None;
         };
-        let is_beat = header.command == Command::Padding && header.sequence == MIRROR;
-        if is_beat {
-            self.mirror.ask(now);
-        }
         let is_padding = header.command == Command::Padding;
+        if is_padding && header.sequence == MIRROR {
+            self.asked(now, datagram[BODY_AT] != 0, from, out);
+        }
         let answer = if is_padding { self.live.padding_received(now, header.sequence) } else { None };
-        // Beats, cells and questions. Other padding is an answer itself: where each side covers the other, it would go to
-        // and fro for ever.
-        let is_answered = is_beat || !is_padding || answer.is_some();
+        // Padding 0 is an answer itself: where each side covers the other, it would go to and fro for ever.
+        let is_answered = !is_padding || header.sequence != 0;
         match (is_answered && self.mirror.answers(now), answer) {
-            (true, answer) => self.pad(now, answer.unwrap_or(0), from, out),
-            (false, Some(answer)) => self.pad_early(now, answer, from, out),
+            (true, Some(answer)) => self.pad(now, answer, from, out),
+            (true, None) => self.answer(now, from, out),
+            (false, Some(answer)) => self.send_or_hold(now, from, &mut padding(answer), out),
             (false, None) => {}
         }
         if is_padding {
@@ -152,7 +153,7 @@ impl Session {
     /// The other side may have forgotten this link: it must show within seconds that it has not.
     pub(super) fn doubt(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) {
         if let Some(question) = self.live.doubt(now) {
-            self.pad_early(now, question, to, out);
+            self.send_or_hold(now, to, &mut padding(question), out);
         }
     }
 
@@ -181,7 +182,7 @@ impl Session {
         }
         match self.live.tick(now) {
             Verdict::End(end) => return Some(end),
-            Verdict::Pad(number) => self.pad_early(now, number, to, out),
+            Verdict::Pad(number) => self.send_or_hold(now, to, &mut padding(number), out),
             Verdict::Nothing | Verdict::Release => {}
         }
         None
@@ -195,16 +196,26 @@ impl Session {
         to: SocketAddr,
         out: &mut Outbox,
     ) -> Verdict {
+        if self.cover.is_none() && self.mirror.is_silent(now) {
+            self.release(now, to, out);
+        }
         let verdict = self.live.watch(now, stalled);
         if let Verdict::Pad(number) = verdict {
-            self.pad_early(now, number, to, out);
+            self.send_or_hold(now, to, &mut padding(number), out);
         }
         verdict
     }
 
     /// Begins or ends cover on this link.
-    pub(super) fn set_cover(&mut self, cover: Option<Cover>) {
+    pub(super) fn set_cover(
+        &mut self,
+        now: Duration,
+        cover: Option<Cover>,
+        to: SocketAddr,
+        out: &mut Outbox,
+    ) {
         self.cover = cover;
+        self.release(now, to, out);
     }
 
     /// A call goes through this link: its cover, where it has one, is that of calls.
@@ -219,30 +230,86 @@ impl Session {
         self.cover.as_ref().map(Cover::next_beat)
     }
 
-    /// Sends the padding of a beat that has come; whether there was any.
+    /// Sends what is to go out with a beat that has come; whether that was padding.
     pub(super) fn beat(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) -> bool {
-        let number = self.cover.as_mut().and_then(|cover| cover.beat(now));
-        if let Some(number) = number {
+        if !self.is_held(now) {
+            self.release(now, to, out);
+        }
+        let (paced, waiting) = (self.mirror.is_paced(now), !self.waiting.is_empty());
+        let beat = self.cover.as_mut().map_or(Beat::Nothing, |cover| cover.beat(now, paced, waiting));
+        if beat != Beat::Nothing {
             // Each datagram is answered: who does not answer is not there.
             self.live.expect(now);
-            self.pad(now, number, to, out);
         }
-        number.is_some()
+        match beat {
+            Beat::Nothing => {}
+            Beat::Waiting => self.send_waiting(now, to, out),
+            Beat::Ask { paced } => {
+                let mut datagram = padding(MIRROR);
+                datagram[BODY_AT] = u8::from(paced);
+                self.seal(now, to, &mut datagram, out);
+            }
+        }
+        matches!(beat, Beat::Ask { .. })
     }
 
-    /// Padding that does not wait for a beat, which it takes the place of where the link is covered.
-    fn pad_early(&mut self, now: Duration, sequence: u64, to: SocketAddr, out: &mut Outbox) {
+    /// The other side asks for answers.
+    fn asked(&mut self, now: Duration, paced: bool, from: SocketAddr, out: &mut Outbox) {
+        self.mirror.ask(now, paced);
+        match &mut self.cover {
+            // Where both cover, what waits goes out with the own beat, and answers are padding.
+            Some(cover) if paced => cover.hasten(now),
+            None if !paced => self.release(now, from, out),
+            _ => {}
+        }
+    }
+
+    /// One datagram back for one that came in.
+    fn answer(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) {
+        if self.cover.is_some() || self.waiting.is_empty() {
+            self.pad(now, 0, to, out);
+        } else {
+            self.send_waiting(now, to, out);
+        }
+    }
+
+    /// Whether what is to be sent waits.
+    fn is_held(&self, now: Duration) -> bool {
+        let is_of_calls = self.cover.as_ref().is_some_and(|cover| cover.is_of_calls(now));
+        (is_of_calls || self.mirror.is_paced(now)) && self.waiting.is_open(now)
+    }
+
+    /// Sends the cell in `datagram`, or lets it wait where the beat is that of calls.
+    fn send_or_hold(&mut self, now: Duration, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
+        if self.is_held(now) && self.waiting.push(now, datagram) {
+            return;
+        }
+        self.release(now, to, out);
         self.mirror.sent_early();
         if let Some(cover) = &mut self.cover {
             cover.sent_early();
         }
-        self.pad(now, sequence, to, out);
+        self.seal(now, to, datagram, out);
+    }
+
+    fn send_waiting(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) {
+        if let Some(mut datagram) = self.waiting.take(now) {
+            self.seal(now, to, &mut datagram, out);
+        }
+        if !self.waiting.is_open(now) {
+            self.release(now, to, out);
+        }
+    }
+
+    /// Sends all that waits.
+    fn release(&mut self, now: Duration, to: SocketAddr, out: &mut Outbox) {
+        while let Some(mut datagram) = self.waiting.pop() {
+            self.seal(now, to, &mut datagram, out);
+        }
     }
 
     fn pad(&mut self, now: Duration, sequence: u64, to: SocketAddr, out: &mut Outbox) {
-        let mut datagram = [0; DATAGRAM_BYTES];
-        CellHeader { circuit: 0, command: Command::Padding, sequence }.write(&mut datagram);
-        self.seal(now, to, &mut datagram, out);
+        self.seal(now, to, &mut padding(sequence), out);
     }
 
     fn seal(&mut self, now: Duration, to: SocketAddr, datagram: &mut Datagram, out: &mut Outbox) {
@@ -252,4 +319,10 @@ impl Session {
         self.send.seal(now, self.remote_index, datagram);
         out.send_in(lane, to, datagram);
     }
+}
+
+fn padding(sequence: u64) -> Datagram {
+    let mut datagram = [0; DATAGRAM_BYTES];
+    CellHeader { circuit: 0, command: Command::Padding, sequence }.write(&mut datagram);
+    datagram
 }
