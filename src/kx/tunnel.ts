@@ -101,17 +101,22 @@ export function replacedBy({ pseudoIdentity, insteadOf }: Tunnel, all: Iterable<
 }
 
 /**
- * The other end of a call of this peer with itself: it has the same first hop, so that such a call is seen on one link, as any
- * other one.
+ * The first hop that a tunnel had better have: that of the other end of a call of this peer with itself, its own before, or for one to
+ * somebody that of an incoming one drawn by chance. So every call is seen on one link, and beside as many other tunnels as a call with oneself.
  */
-export function twinOf(
-  { direction, pseudoIdentity, exchangePoint }: Tunnel,
+export function firstFor(
+  tunnel: Tunnel,
   all: Iterable<Tunnel>,
-): Tunnel | undefined {
-  return [...all].find(
-    (other) =>
-      other.direction !== direction &&
-      other.pseudoIdentity.equals(pseudoIdentity) &&
-      other.exchangePoint.identity.equals(exchangePoint.identity),
+  randomBelow: (bound: number) => number,
+): Buffer | undefined {
+  const others = [...all].filter(({ direction }) => direction !== tunnel.direction);
+  const twin = others.find(
+    ({ pseudoIdentity, exchangePoint }) =>
+      pseudoIdentity.equals(tunnel.pseudoIdentity) &&
+      exchangePoint.identity.equals(tunnel.exchangePoint.identity),
   );
+  const known = twin?.carrying[0] ?? tunnel.carrying[0];
+  if (known !== undefined || tunnel.direction === 'incoming') return known?.identity;
+  const incoming = others.filter(({ carrying }) => carrying.length > 0);
+  return incoming[randomBelow(Math.max(incoming.length, 1))]?.carrying[0]?.identity;
 }

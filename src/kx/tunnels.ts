@@ -24,7 +24,7 @@ import type { Guards } from './guards.js';
 import { choosePath } from './path.js';
 import type { Candidate, PeerPool } from './peer-pool.js';
 import { Suspects } from './suspects.js';
-import { type Direction, errorFor, isFinal, newTunnel, replacedBy, type Tunnel, twinOf } from './tunnel.js';
+import { type Direction, errorFor, firstFor, isFinal, newTunnel, replacedBy, type Tunnel } from './tunnel.js';
 import { TunnelExtension } from './tunnel-extension.js';
 
 type Build = Extract<ApiMessage, { type: 'kx-build-incoming' | 'kx-build-outgoing' }>;
@@ -286,7 +286,7 @@ export class Tunnels {
     const now = Date.now();
     const suspicionOf = (peer: Candidate) => this.#suspects.weigh(peer, now);
     const delayOf = (path: readonly Candidate[]) => this.#delays.estimate(path);
-    const preferredFirst = twinOf(tunnel, this.#byKey.values())?.carrying[0]?.identity;
+    const preferredFirst = firstFor(tunnel, this.#byKey.values(), randomInt);
     const request = { exchangePoint, hops, self, strict, suspicionOf, preferredFirst, delayOf, now };
     const path = choosePath(peers, guards, request, randomInt);
     this.#saveGuards();
