@@ -3,8 +3,9 @@
 //!
 //!   cargo bench -p kx --bench lookalike -- CALLS    one line of JSON an observation: what passed, in tenths of a millisecond
 //!
-//! Alice and Bob have two pinned first hops each, cover, and two incoming tunnels that rotate. A real call has an outgoing tunnel of the
-//! caller's. A fake one has an incoming and an outgoing tunnel of Alice's, and voice one way (docs/decisions/0088).
+//! Alice and Bob have two pinned first hops each, cover, two incoming tunnels that rotate, and a third for the next fake call. Each call has an
+//! outgoing tunnel of the caller's with the first hop of an incoming one; a fake one leads to Alice's third, has voice one way (docs/decisions/0088),
+//! and is followed by the registration for the next.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
@@ -24,6 +25,10 @@ const BOB: usize = 2;
 const NODES: usize = 11;
 const PINNED: [(usize, [usize; 2]); 2] = [(ALICE, [1, 3]), (BOB, [4, 6])];
 const OTHERS: [usize; 5] = [5, 7, 8, 9, 10];
+/// Her incoming tunnels, the last one for the next fake call.
+const ALICES: [usize; 3] = [0, 1, 2];
+/// The first of the pseudo-identities that are made for fake calls.
+const FOR_FAKE: u8 = 5;
 /// Calls that cover hides, as `peer init` writes it.
 const COVERED: u8 = 2;
 const ROTATE_SECONDS: f64 = 600.0;
@@ -290,6 +295,9 @@ impl Trial {
             for (index, exchange) in [OTHERS[0], OTHERS[1]].into_iter().enumerate() {
                 self.build(node, (1 + number * 2 + index) as u8, exchange, None, false);
             }
+            // Registered since the end of the fake call before: hours ago.
+            let exchange = self.dice.pick(&OTHERS[2..]);
+            self.build(node, FOR_FAKE + number as u8, exchange, None, false);
             let peers = self.network.peers(&Self::pinned(node));
             self.network.command(node, Command::Cover { calls: COVERED, peers });
         }
@@ -300,7 +308,8 @@ impl Trial {
     fn real(mut self) {
         self.settle();
         // Bob's first pseudo-identity, at its first exchange point.
-        let address = self.build(ALICE, 3, OTHERS[0], None, true).unwrap();
+        let first = self.tunnels[self.dice.pick(&ALICES)].first;
+        let address = self.build(ALICE, 3, OTHERS[0], Some(first), true).unwrap();
         let outgoing = self.tunnels.len() - 1;
         let (answered, ended) = self.call(ALICE, BOB, address, true);
         let rest = self.network.now + Duration::from_secs(1);
@@ -312,19 +321,18 @@ impl Trial {
     }
 
     fn fake(mut self) {
-        // Registered since the end of the fake call before: hours ago.
-        let exchange = self.dice.pick(&OTHERS[2..]);
-        self.build(ALICE, 9, exchange, None, false);
-        let incoming = self.tunnels.len() - 1;
-        let first = self.tunnels[incoming].first;
         self.settle();
-        let address = self.build(ALICE, 9, exchange, Some(first), true).unwrap();
+        let incoming = ALICES[2];
+        let Tunnel { first, exchange, .. } = self.tunnels[incoming];
+        let address = self.build(ALICE, FOR_FAKE, exchange, Some(first), true).unwrap();
         let outgoing = self.tunnels.len() - 1;
         let (answered, ended) = self.call(ALICE, ALICE, address, false);
         let rest = self.network.now + Duration::from_secs(1);
         self.run_until(rest);
         self.destroy(outgoing);
         self.destroy(incoming);
+        let exchange = self.dice.pick(&OTHERS[2..]);
+        self.build(ALICE, FOR_FAKE + 2, exchange, None, false);
         self.run_until(ended + AFTER);
         self.tell("fake", 0, answered, ended);
     }
