@@ -21,10 +21,12 @@ export const ALPHA = 3;
 const THOROUGH_ALPHA = 16;
 /** Contacts of our own table that chains begin at for each step of cost. */
 const ROOTS_A_STEP = 16;
-/** Chains in a row that may bring nobody among the closest: then a thorough search has seen enough (docs/decisions/0073). */
-const CHAINS_IN_VAIN = 64;
-const MAX_REQUESTS = 320;
-const MAX_CANDIDATES = 1024;
+/** Chains in a row that may bring nobody among the NEAR closest: then a thorough search has seen enough (docs/decisions/0073, 0107). */
+const CHAINS_IN_VAIN = 96;
+/** Four times the closest that matter: colluders can be all of those, while honest chains bring others just behind them. */
+const NEAR = 80;
+const MAX_REQUESTS = 1_600;
+const MAX_CANDIDATES = 2_048;
 /** Addresses of one node that are remembered. */
 const MAX_TOLD = 8;
 
@@ -247,10 +249,9 @@ export class Lookup {
       this.#merge(contacts, candidate, cost);
       return;
     }
-    const before = this.#closestLive();
+    const before = this.#candidates.slice(0, NEAR);
     this.#merge(contacts, candidate, cost);
-    const after = this.#closestLive();
-    const moved = after !== before && after.some((one, index) => one !== before[index]);
+    const moved = this.#candidates.slice(0, NEAR).some((one, index) => one !== before[index]);
     this.#inVain = moved ? 0 : this.#inVain + 1;
     if (this.#inVain === CHAINS_IN_VAIN) this.#maxCost = 0;
   }

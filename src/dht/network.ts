@@ -28,12 +28,12 @@ import type { ContentStore } from './store.js';
 /** Nodes asked by a full lookup, and the size of a bucket: Kademlia's k. */
 export const K = 20;
 /** Contacts of our own that a lookup can begin at, as far as it needs them. */
-const ROOTS = 96;
+const ROOTS = 192;
 /** With how many more than the closest that must answer it does begin. */
 const SPARE = 12;
 
 /** How far lookups go beyond the closest nodes they find: against many colluders, and where little is at stake. */
-export const THOROUGH = { much: 5, some: 2 } as const;
+export const THOROUGH = { much: 24, some: 2 } as const;
 
 export interface NetworkParts {
   readonly clock: Clock;
@@ -104,7 +104,11 @@ export class Network {
   /** Searches towards `target`; see Lookup for when the callbacks come. */
   search(options: SearchOptions): Lookup {
     const { table, self, clock, roundTrips, diversity } = this.parts;
-    const thorough = options.thorough ?? (() => 0);
+    let depth = 0;
+    const thorough = () => {
+      depth = options.thorough?.() ?? 0;
+      return depth;
+    };
     const { target, width } = options;
     const lookup: Lookup = new Lookup(
       {
@@ -146,7 +150,8 @@ export class Network {
                   const hadRoom = again || !inHandshake;
                   const isHere = options.onFound?.(contact, answer, hadRoom || !answer.moreValues) === true;
                   const short =
-                    (answer.moreValues && !isHere) || (answer.moreContacts && lookup.isClose(contact));
+                    (answer.moreValues && !isHere) ||
+                    (answer.moreContacts && (depth > THOROUGH.some || lookup.isClose(contact)));
                   last = hadRoom || !short || lookup.isDone;
                 });
                 if (last) on.onEnd();

@@ -10,8 +10,8 @@ import type { Lookup } from './lookup.js';
 import { K, type Network, THOROUGH } from './network.js';
 import type { RpcRequest, StoreItem } from './rpc-message.js';
 
-/** Nodes that are tried for each replica that is wanted. */
-const TRIED_EACH = 3;
+/** Nodes that are tried for each replica that is wanted: where seven of eight take a content and forget it, a few more. */
+const TRIED_EACH = 12;
 /** Nodes that are brought the content at a time. */
 const AT_ONCE = 32;
 /** Fits into any answer in a session, whatever else is in it. */

@@ -3,7 +3,8 @@
  * worth it.
  *
  * A second onion goes out where the first brought nothing or nothing signed, where it failed or is slow, and by chance in
- * one GET of ten; never more than MAX_ONIONS, never beyond GET_BOUND_MS. Every further exit is a further chance that a
+ * one GET of ten; never more than MAX_ONIONS, never beyond GET_BOUND_MS. The last one takes another first hop where nothing has come back
+ * through this one. Every further exit is a further chance that a
  * colluder learns who asks (docs/decisions/0081), so the rule is no stricter than that.
  * Invariant: there is no lookup of our own: where no onion gets through, nothing is found.
  * Not here: a single onion (onion-run.ts), paths (paths.ts).
@@ -90,7 +91,7 @@ class PrivateGet {
     if (this.#asked.length >= MAX_ONIONS) return false;
     const paths = this.#asked.map(({ run }) => run.path);
     const path = this.parts.warm.choose({
-      avoidFirst: this.#avoidFirst,
+      avoidFirst: this.#firstToAvoid(),
       avoidSecond: new Set(paths.flatMap((hops) => hops.slice(1, -1).map(({ id }) => id))),
       avoidExit: new Set(paths.map((hops) => (hops.at(-1) as Contact).id)),
       // A second opinion from the same exit is none.
@@ -121,6 +122,17 @@ class PrivateGet {
     run.start({ kind: 'get', key: this.key });
     this.step();
     return true;
+  }
+
+  /**
+   * Whoever swallows onions is not known from one behind it that does: only after all but one were lost is it worth to let another know
+   * of us, for this request.
+   */
+  #firstToAvoid(): ReadonlySet<string> {
+    const isLast = this.#asked.length === MAX_ONIONS - 1;
+    const isHeard = this.#asked.some(({ run }) => run.state === 'begun' || run.state === 'ended');
+    if (!isLast || isHeard) return this.#avoidFirst;
+    return new Set([...this.#avoidFirst, ...this.#asked.map(({ run }) => (run.path[0] as Contact).id)]);
   }
 
   /** Not before others have given something: anybody can store anything here, and whoever asks may take the first for all. */

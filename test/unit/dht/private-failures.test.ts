@@ -22,6 +22,21 @@ test('a first hop that fails is replaced for this request, and for good only whe
   network.close();
 });
 
+test('a first hop that takes onions and drops them loses no GET, and stays the first hop until it does so most of the time', async () => {
+  const { network } = await privateNetwork('first drops', 16);
+  const key = random.bytes(32);
+  await put(network, at(network, 1), key, Buffer.from('here'), 3);
+  const holds = ({ network: { now, parts } }: DhtNode) => parts.store.get(key, now).length > 0;
+  const node = [5, 6, 7, 8].map((index) => at(network, index)).find((one) => !holds(one)) as DhtNode;
+  const pinned = firstHop(network, node);
+  Object.assign(at(network, pinned).privateLookups?.relay ?? {}, { onOnion: () => 'taken' });
+  const startedMs = network.clock.now();
+  assert.equal(await getAll(network, node, key), [Buffer.from('here')]);
+  assert.ok(network.clock.now() - startedMs <= 12_000);
+  assert.is(firstHop(network, node), pinned);
+  network.close();
+});
+
 test('half of the nodes silent: every GET finds its content, failed hops are passed over', async () => {
   const { network } = await privateNetwork('half', 26);
   const keys = Array.from({ length: 8 }, () => random.bytes(32));

@@ -18,7 +18,7 @@ const gets = { gets: 10_000, requestsMean: 120, requestsP99: 300 };
 
 test('values among colluders: right often enough, with few enough requests', () => {
   const good = { ...gets, rightPercent: 99.9, colludersInTablesPercent: 66, honestReplicasMean: 10 };
-  const half = { colludersPercent: 50, leastRightPercent: 99.9 };
+  const half = { colludersPercent: 50, leastRightPercent: 99.9, mostRequests: 120 };
   bounds((figures) => judgeColluders(half, figures), good, [
     { rightPercent: 99.89 },
     { requestsMean: 120.1 },
