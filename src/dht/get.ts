@@ -95,10 +95,10 @@ class Agreement {
   }
 
   /** How much further a search must go that has not ended early. */
-  get thoroughness(): number {
+  thoroughness(most: number): number {
     if (this.reached) return 0;
     const agreed = !this.canSign && this.#holdersOf.size === 1;
-    return agreed || this.#most >= AGREEING ? THOROUGH.some : THOROUGH.much;
+    return agreed || this.#most >= AGREEING ? THOROUGH.some : most;
   }
 }
 
@@ -158,7 +158,7 @@ export function getContents(
         if (agreement.reached) lookup.enough();
         return isHere;
       },
-      thorough: () => agreement.thoroughness,
+      thorough: () => agreement.thoroughness(network.thoroughness),
       suffices: (waitedFor) => agreement.mayBeReachedBy(waitedFor),
       onDone: () => {
         giveOwn();

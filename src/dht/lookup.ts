@@ -296,10 +296,16 @@ export class Lookup {
     if (this.#enough || this.#asked >= MAX_REQUESTS) return null;
     const close = this.#closestLive().find((candidate) => candidate.state === 'new');
     if (close || this.#state === 'running' || this.#maxCost === 0) return close ?? null;
-    const cheap = this.#candidates.filter(({ state, cost }) => state === 'new' && cost <= this.#maxCost);
-    cheap.sort((a, b) => a.cost - b.cost);
-    // In a stable sort the closest of equal cost stays first. Who does not fit any more never will.
-    return cheap.find((candidate) => this.#fits(candidate)) ?? null;
+    for (;;) {
+      // The closest of equal cost is asked first. Who does not fit any more never will.
+      let cheapest: Candidate | null = null;
+      for (const candidate of this.#candidates) {
+        const { state, cost } = candidate;
+        if (state === 'new' && cost <= this.#maxCost && cost < (cheapest?.cost ?? Number.POSITIVE_INFINITY))
+          cheapest = candidate;
+      }
+      if (!cheapest || this.#fits(cheapest)) return cheapest;
+    }
   }
 
   #fits(candidate: Candidate): boolean {

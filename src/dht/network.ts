@@ -32,8 +32,11 @@ const ROOTS = 192;
 /** With how many more than the closest that must answer it does begin. */
 const SPARE = 12;
 
-/** How far lookups go beyond the closest nodes they find: against many colluders, and where little is at stake. */
-export const THOROUGH = { much: 24, some: 2 } as const;
+/**
+ * How far lookups go beyond the closest nodes they find: against very many colluders, against many, where little is at stake. Those for
+ * others go less far than our own: anybody can ask for them, as often as it likes.
+ */
+export const THOROUGH = { own: 24, others: 5, some: 2 } as const;
 
 export interface NetworkParts {
   readonly clock: Clock;
@@ -77,6 +80,11 @@ export class Network {
 
   get now(): number {
     return this.parts.clock.now();
+  }
+
+  /** How far a lookup goes where all is at stake. */
+  get thoroughness(): number {
+    return this.parts.forOthers ? THOROUGH.others : THOROUGH.own;
   }
 
   request(contact: Contact, request: RpcRequest, callbacks: RpcCallbacks, attempts?: number): void {
@@ -151,7 +159,7 @@ export class Network {
                   const isHere = options.onFound?.(contact, answer, hadRoom || !answer.moreValues) === true;
                   const short =
                     (answer.moreValues && !isHere) ||
-                    (answer.moreContacts && (depth > THOROUGH.some || lookup.isClose(contact)));
+                    (answer.moreContacts && (depth > THOROUGH.others || lookup.isClose(contact)));
                   last = hadRoom || !short || lookup.isDone;
                 });
                 if (last) on.onEnd();

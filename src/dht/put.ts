@@ -7,7 +7,7 @@
 import { decodeSignedValue } from '../identity/signed-value.js';
 import type { Contact } from './contact.js';
 import type { Lookup } from './lookup.js';
-import { K, type Network, THOROUGH } from './network.js';
+import { K, type Network } from './network.js';
 import type { RpcRequest, StoreItem } from './rpc-message.js';
 
 /** Nodes that are tried for each replica that is wanted: where seven of eight take a content and forget it, a few more. */
@@ -92,7 +92,7 @@ export function putContent(network: Network, item: StoreItem): Promise<number> {
       target: item.key,
       // Answers hold 16 contacts at most, so a search as wide as r can miss one or two of the r closest.
       width: Math.max(K, item.replication + 4),
-      thorough: () => THOROUGH.much,
+      thorough: () => network.thoroughness,
       onSettled: advance,
       onDone: (lookup) => {
         searching = false;

@@ -103,12 +103,14 @@ export function replacedBy({ pseudoIdentity, insteadOf }: Tunnel, all: Iterable<
 /**
  * The first hop that a tunnel had better have: that of the other end of a call of this peer with itself, its own before, or for one to
  * somebody that of an incoming one drawn by chance. So every call is seen on one link, and beside as many other tunnels as a call with oneself.
+ * None after a try that came to nothing: the next one may fail through the same hop.
  */
 export function firstFor(
   tunnel: Tunnel,
   all: Iterable<Tunnel>,
   randomBelow: (bound: number) => number,
 ): Buffer | undefined {
+  if (tunnel.path.length > 0 && tunnel.path !== tunnel.carrying) return undefined;
   const others = [...all].filter(({ direction }) => direction !== tunnel.direction);
   const twin = others.find(
     ({ pseudoIdentity, exchangePoint }) =>

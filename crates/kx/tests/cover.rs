@@ -319,6 +319,26 @@ fn cover_comes_back_with_a_first_hop_that_was_away() {
     assert!(counter(&network, 5, "cover_sent") > before + 100);
 }
 
+/// After two hours a new link takes the place of the old one, which circuits keep for a while: what waits there still goes out.
+#[test]
+fn cells_go_on_over_a_covered_link_in_whose_place_a_new_one_has_come() {
+    let mut network = Network::new(6);
+    let callee = connect(&mut network);
+    cover(&mut network, 2);
+    for _ in 0..8 {
+        network.run(15 * 60 * SECOND);
+        speak(&mut network, callee);
+    }
+    network.run(15 * SECOND);
+    assert_eq!(counter(&network, 5, "links_up"), 2);
+    for _ in 0..5 {
+        network.nodes[0].packets.clear();
+        speak(&mut network, callee);
+        network.run(SECOND / 5);
+        assert_eq!(network.nodes[0].packets.len(), 1);
+    }
+}
+
 /// Each is the other's first hop: what one answers is not answered again, or it would go to and fro for ever.
 #[test]
 fn two_peers_that_cover_each_other_do_not_answer_answers() {

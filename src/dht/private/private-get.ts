@@ -166,9 +166,10 @@ class PrivateGet {
     for (const one of ended) {
       if (ended.some((other) => one.isWorseThan(other))) this.parts.paths.suspect(one.exit);
     }
-    // Some begin, and never end.
-    for (const { run, slow, answer } of this.#asked) {
-      if (slow && run.state === 'begun' && ended.length > 0) this.parts.paths.suspect(answer.exit);
+    // Some begin, and never end, where one that was asked later has.
+    for (const [index, { run, slow, answer }] of this.#asked.entries()) {
+      const isOvertaken = this.#asked.slice(index + 1).some((later) => later.run.state === 'ended');
+      if (slow && run.state === 'begun' && isOvertaken) this.parts.paths.suspect(answer.exit);
     }
     this.resolve(this.#given.size);
   }

@@ -32,7 +32,7 @@ function answered(key: Buffer, answers: readonly Answer[]) {
   let search: SearchOptions | null = null;
   let enough = false;
   const network = {
-    now: NOW,
+    ...{ now: NOW, thoroughness: THOROUGH.own },
     parts: { store: new ContentStore() },
     search: (options: SearchOptions) => {
       search = options;
@@ -65,7 +65,7 @@ function thoroughness(key: Buffer, contents: readonly string[]): number | undefi
 
 test('where the key can sign nothing, few holders that agree shorten the search, and three end it', () => {
   const key = keyThat(false);
-  assert.is(thoroughness(key, []), THOROUGH.much);
+  assert.is(thoroughness(key, []), THOROUGH.own);
   assert.is(thoroughness(key, ['a']), THOROUGH.some);
   assert.is(thoroughness(key, ['a', 'a']), THOROUGH.some);
   assert.is(thoroughness(key, ['a', 'a', 'a']), 0);
@@ -73,15 +73,15 @@ test('where the key can sign nothing, few holders that agree shorten the search,
 
 test('where holders differ it goes on until three agree, and then a little', () => {
   const key = keyThat(false);
-  assert.is(thoroughness(key, ['a', 'b']), THOROUGH.much);
-  assert.is(thoroughness(key, ['a', 'a', 'b']), THOROUGH.much);
+  assert.is(thoroughness(key, ['a', 'b']), THOROUGH.own);
+  assert.is(thoroughness(key, ['a', 'a', 'b']), THOROUGH.own);
   assert.is(thoroughness(key, ['a', 'a', 'a', 'b']), THOROUGH.some);
 });
 
 test('where the key can sign, what is not signed counts for nothing', () => {
   const key = keyThat(true);
-  assert.is(thoroughness(key, ['a']), THOROUGH.much);
-  assert.is(thoroughness(key, ['a', 'a', 'a', 'a']), THOROUGH.much);
+  assert.is(thoroughness(key, ['a']), THOROUGH.own);
+  assert.is(thoroughness(key, ['a', 'a', 'a', 'a']), THOROUGH.own);
 });
 
 test('a holder that had no room for what is here already agrees, and is not asked again', () => {

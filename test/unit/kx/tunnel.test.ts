@@ -41,6 +41,17 @@ test('an incoming one takes any, and each keeps its own when it rotates', () => 
   }
 });
 
+test('after a try that came to nothing none is preferred, until one has succeeded', () => {
+  const other = tunnel('incoming', true);
+  for (const isUp of [true, false]) {
+    const one = tunnel('outgoing', isUp);
+    one.path = [hop(), hop(), exchangePoint];
+    assert.equal(preferred(one, other), [undefined]);
+    one.carrying = one.path;
+    assert.equal(preferred(one, other), [one.path[0]?.identity]);
+  }
+});
+
 test('in a call with oneself each follows the other', () => {
   const [one, other] = [tunnel('incoming', true), tunnel('incoming', true)];
   const outgoing = tunnel('outgoing', true, one.pseudoIdentity);

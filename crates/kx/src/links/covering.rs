@@ -33,6 +33,12 @@ impl Covering {
     }
 }
 
+impl Link {
+    fn is_covered(&self) -> bool {
+        matches!(&self.state, State::Up(session) if session.next_beat().is_some())
+    }
+}
+
 impl Links {
     /// Covers the links to `peers` for `calls` calls at once; no calls or no peers: none.
     pub fn cover(&mut self, now: Duration, calls: u8, peers: &[Peer], out: &mut Outbox) {
@@ -90,7 +96,7 @@ impl Links {
         random: &mut dyn FnMut() -> u64,
         out: &mut Outbox,
     ) -> Covering {
-        let Covering { calls, peers, .. } = covering;
+        let Covering { calls, peers, links: before, .. } = covering;
         let count = peers.len() as u32;
         let mut links = Vec::new();
         let mut missing = false;
@@ -104,6 +110,12 @@ impl Links {
                     links.push(id);
                 }
                 _ => missing = true,
+            }
+        }
+        // One in whose place another has come, or is to come, keeps its beat while circuits are on it: their cells wait for that.
+        for id in before {
+            if !links.contains(&id) && self.get(id).is_some_and(Link::is_covered) {
+                links.push(id);
             }
         }
         // A link that is being dialled is up within a second, or will not be for a while.
