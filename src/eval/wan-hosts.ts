@@ -2,7 +2,7 @@
  * Role: hosts as network namespaces joined by emulated links (`peer-wan`), inside a sandbox.
  *
  * Invariants: what hosts send to one another's addresses takes an emulated link; the management addresses are on a bridge
- * (namespaces.ts) for the harness alone, so what it asks is neither delayed nor counted.
+ * (namespaces.ts) for the harness alone, so what it asks is neither delayed nor counted. Hosts may be made by others too (mininet/).
  *
  * Not here: the emulator (crates/netem, crates/lab/src/wan).
  */
@@ -11,12 +11,14 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PeerError } from '../errors.js';
+import { HostsInStock } from './hosts-in-stock.js';
 import { labBinary, linesOf } from './lab-program.js';
 import { BridgedHosts, type Host, type Hosts } from './namespaces.js';
 import { sandboxDirectory } from './sandbox.js';
 
 const WAN = labBinary('peer-wan');
+/** The host's end of its links (crates/lab/src/wan/device.rs). */
+export const WAN_DEVICE = 'wan0';
 
 /** How every link is, each way; the time under way is uniform in delay ± jitter. */
 export interface WanLink {
@@ -59,41 +61,43 @@ export interface WanReport {
 }
 
 export class WanHosts implements Hosts {
-  readonly hosts: Host[] = [];
   /** Whether the emulator is woken before ordinary programs. */
   readonly realtime: boolean;
-  readonly #bridged: BridgedHosts;
-  readonly #unused: Host[];
+  readonly #below: Hosts;
+  readonly #stock: HostsInStock;
   readonly #emulator: ChildProcess;
   readonly #line: () => Promise<string>;
 
   private constructor(
-    bridged: BridgedHosts,
-    unused: Host[],
+    below: Hosts,
+    stock: HostsInStock,
     emulator: ChildProcess,
     line: () => Promise<string>,
     realtime: boolean,
   ) {
-    this.#bridged = bridged;
-    this.#unused = unused;
+    this.#below = below;
+    this.#stock = stock;
     this.#emulator = emulator;
     this.#line = line;
     this.realtime = realtime;
   }
 
+  get hosts(): readonly Host[] {
+    return this.#stock.taken;
+  }
+
   /**
-   * Makes the namespaces of all hosts that there will be, and joins them by links of one kind but those of `groups`, of which a
-   * later one replaces an earlier one. Errors: 'load' (no emulator, or links that cannot be), 'command'.
+   * Joins all hosts that there will be, which are made of those `below`, by links of one kind but those of `groups`, of which a later
+   * one replaces an earlier one. Errors: 'load' (no emulator, or links that cannot be), 'command'.
    */
   static async make(
     names: readonly string[],
     link: WanLink,
     seed: number,
     groups: readonly WanLinkGroup[] = [],
+    below: Hosts = managementBridge(),
   ): Promise<WanHosts> {
-    const bridged = new BridgedHosts('management');
-    bridged.attach();
-    const unused = names.map((name, index) => emulated(bridged.add(name), index + 1));
+    const unused = names.map((name, index) => emulated(below.add(name), index + 1));
     const emulator = spawn(
       WAN,
       [
@@ -106,20 +110,16 @@ export class WanHosts implements Hosts {
     );
     const line = linesOf(emulator, 'peer-wan');
     const { realtime } = JSON.parse(await line()) as { realtime: boolean };
-    return new WanHosts(bridged, unused, emulator, line, realtime);
+    return new WanHosts(below, new HostsInStock(unused), emulator, line, realtime);
   }
 
   /** Hands out a host made before. Errors: 'no-host'. */
   add(name: string): Host {
-    const index = this.#unused.findIndex((host) => host.name === name);
-    const [host] = index < 0 ? [] : this.#unused.splice(index, 1);
-    if (host === undefined) throw new PeerError('no-host', `no host ${name} was made, or it is in use`);
-    this.hosts.push(host);
-    return host;
+    return this.#stock.take(name);
   }
 
   spawn(host: Host, program: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
-    return this.#bridged.spawn(host, program, args, options);
+    return this.#below.spawn(host, program, args, options);
   }
 
   /** Parts the hosts. Errors: 'load' (the emulator had ended before). */
@@ -127,6 +127,12 @@ export class WanHosts implements Hosts {
     this.#emulator.stdin?.end();
     return JSON.parse(await this.#line()) as WanReport;
   }
+}
+
+function managementBridge(): BridgedHosts {
+  const bridged = new BridgedHosts('management');
+  bridged.attach();
+  return bridged;
 }
 
 /** Where the groups stand for the emulator to read. */

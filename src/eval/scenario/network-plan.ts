@@ -54,10 +54,14 @@ export function planNetwork(scenario: Scenario): NetworkPlan {
   return { hosts, links: [{ from: all, to: all, ...wanLink(scenario.link) }, ...between], pairs };
 }
 
+/** How the link from one host to another is; undefined: no such hosts. */
+export function linkBetween({ links }: NetworkPlan, from: string, to: string): WanLinkGroup | undefined {
+  return links.findLast((link) => link.from.includes(from) && link.to.includes(to));
+}
+
 /** Mean round trip of a small packet between two hosts and back, as the links are wanted. */
-export function wantedRoundTripMs({ links }: NetworkPlan, one: string, other: string): number {
-  const delay = (from: string, to: string) =>
-    links.findLast((link) => link.from.includes(from) && link.to.includes(to))?.delayMs ?? 0;
+export function wantedRoundTripMs(plan: NetworkPlan, one: string, other: string): number {
+  const delay = (from: string, to: string) => linkBetween(plan, from, to)?.delayMs ?? 0;
   return delay(one, other) + delay(other, one);
 }
 
