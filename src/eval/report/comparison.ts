@@ -8,7 +8,7 @@
  */
 
 import { MEASURES, type Measure } from './measures.js';
-import type { Results, Trial } from './results.js';
+import { environmentOf, type Results, type Trial } from './results.js';
 import { difference, type Statistics, statisticsOf } from './statistics.js';
 import { observationsOf } from './summary.js';
 
@@ -78,6 +78,9 @@ function remarks(one: Results, other: Results): string[] {
   const differs = (a: unknown, b: unknown) => JSON.stringify(a) !== JSON.stringify(b);
   return [
     ...(differs(one.machine, other.machine) ? ['they were made on different machines'] : []),
+    ...(differs(environmentOf(one), environmentOf(other))
+      ? [`their environments differ: ${environmentOf(one)}, ${environmentOf(other)}`]
+      : []),
     ...(differs(one.scenario.text, other.scenario.text) ? ['their scenario files differ'] : []),
     ...(one.state === 'interrupted' || other.state === 'interrupted' ? ['one of them was interrupted'] : []),
   ];

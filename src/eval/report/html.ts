@@ -7,7 +7,7 @@
  */
 
 import { type Plot, sweepPlots, timePlots } from './plots.js';
-import type { Results } from './results.js';
+import { environmentOf, type Results } from './results.js';
 import { describe, type PointSummary, summarise } from './summary.js';
 import { emulatorText, short } from './text.js';
 
@@ -32,6 +32,7 @@ export async function htmlOf(results: Results): Promise<string> {
     ['scenario', scenario.file],
     ['seed', String(scenario.seed)],
     ['trials', String(trials.length)],
+    ['environment', environmentOf(results)],
     ['peer', versions.peer],
     ['Node.js', versions.node],
     ['system', machine.system],

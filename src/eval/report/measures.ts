@@ -133,7 +133,7 @@ export const MEASURES: readonly Measure[] = [
     ofPeers(isRelay, ({ sentKbps }) => sentKbps),
   ),
   measure('emulatorLateUs', 'lateness of the emulator, p99 of a network', 'µs', false, ({ emulator }) =>
-    known([emulator?.lateUs.p99]),
+    known([emulator?.by === 'netem' ? null : emulator?.lateUs.p99]),
   ),
   measure(
     'emulatorErrorMs',

@@ -71,11 +71,20 @@ export interface PeerLoad {
 }
 
 /** What the emulated links were beside what they should have been. */
-export interface EmulatorCheck {
-  /** How much later than intended packets came out of it, in microseconds. */
-  readonly lateUs: { readonly p50: number; readonly p99: number; readonly max: number };
+export type EmulatorCheck = PeerWanCheck | NetemCheck;
+
+export interface NetemCheck {
+  /** Links by the kernel's netem, which tells nothing of itself. */
+  readonly by: 'netem';
   /** Echoes between a caller and its callee before any call, without tunnels: what was wanted in the mean, and came; null: lost. */
   readonly echoes: { readonly wantedMs: number; readonly roundTripsMs: readonly (number | null)[] };
+}
+
+export interface PeerWanCheck extends Pick<NetemCheck, 'echoes'> {
+  /** Absent in older results. */
+  readonly by?: 'peer-wan';
+  /** How much later than intended packets came out of it, in microseconds. */
+  readonly lateUs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly offered: number;
   /** As was wanted. */
   readonly lost: number;
@@ -113,6 +122,8 @@ export interface Results {
   /** Date and time in UTC, ISO 8601. */
   readonly begun: string;
   readonly state: 'complete' | 'interrupted';
+  /** What the hosts were: `netns`, or `mininet` and its version. Absent in older results, which are of `netns`. */
+  readonly environment?: string;
   readonly scenario: {
     readonly file: string;
     readonly text: string;
@@ -130,6 +141,11 @@ export interface Results {
   readonly versions: { readonly peer: string; readonly node: string };
   readonly machine: Machine;
   readonly trials: readonly Trial[];
+}
+
+/** What the hosts were, also in older results. */
+export function environmentOf({ environment = 'netns' }: Results): string {
+  return environment;
 }
 
 /** Of what else is in it this program is the only writer. */

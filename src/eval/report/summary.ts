@@ -63,7 +63,7 @@ function failures({ values, trials }: PointSummary): string[] {
   const where = describe(values);
   return trials.flatMap(({ failure, emulator }) => [
     ...(failure === undefined ? [] : [`${where}: a trial failed: ${failure}`]),
-    ...(emulator !== null && emulator.failed > 0
+    ...(emulator !== null && emulator.by !== 'netem' && emulator.failed > 0
       ? [`${where}: the emulator itself dropped ${emulator.failed} packets`]
       : []),
   ]);

@@ -40,11 +40,14 @@ export function figure(
 
 export function emulatorText({ emulator }: Trial): string[] {
   if (emulator === null) return [];
-  const { lateUs, echoes, offered, lost, queueFull, failed, realtime } = emulator;
+  const { echoes } = emulator;
   const came = echoes.roundTripsMs.filter((time) => time !== null).length;
+  const echoed = `${came} of ${echoes.roundTripsMs.length} echoes of ${short(echoes.wantedMs)} ms came`;
+  if (emulator.by === 'netem') return [`  links by the kernel's netem: ${echoed}`];
+  const { lateUs, offered, lost, queueFull, failed, realtime } = emulator;
   return [
     `  emulator: ${lateUs.p50} µs late at p50, ${lateUs.p99} µs at p99, ${lateUs.max} µs at most; ${offered} packets, ` +
-      `${lost} lost as wanted, ${queueFull} by full queues, ${failed} by itself; ${came} of ${echoes.roundTripsMs.length} echoes of ${short(echoes.wantedMs)} ms came` +
+      `${lost} lost as wanted, ${queueFull} by full queues, ${failed} by itself; ${echoed}` +
       (realtime ? '' : '; without real-time priority'),
   ];
 }

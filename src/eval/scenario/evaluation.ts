@@ -13,10 +13,12 @@ import { fileURLToPath } from 'node:url';
 import { PeerError } from '../../errors.js';
 import { requireTools } from '../demo/lab.js';
 import { labBinary } from '../lab-program.js';
+import { requireMininet } from '../mininet/mininet-hosts.js';
 import { readMachine, readVersions } from '../report/machine.js';
 import { RESULTS_FILE, RESULTS_FORMAT, type Results, type Trial } from '../report/results.js';
 import { describe } from '../report/summary.js';
 import { runInSandbox } from '../sandbox.js';
+import type { Environment } from './environment.js';
 import type { ScenarioFile, ScenarioPoint } from './scenario-file.js';
 import type { Job, TrialOutcome } from './trial.js';
 import { writeHostkeys } from './trial-hostkeys.js';
@@ -28,6 +30,7 @@ const SEED_STEP = 1_000_003;
 
 export interface EvaluationOptions {
   readonly scenarioFile: ScenarioFile;
+  readonly environment: Environment;
   /** Is made; must not hold results. */
   readonly directory: string;
   /** Whether trials tell nothing themselves. */
@@ -37,7 +40,8 @@ export interface EvaluationOptions {
 
 /** Errors: 'output', 'tool-missing', 'sandbox', each with a remedy. What goes wrong within a trial is in its results. */
 export async function evaluate(options: EvaluationOptions): Promise<Results> {
-  const { scenarioFile, directory, tell } = options;
+  const { scenarioFile, environment, directory, tell } = options;
+  const version = environment === 'mininet' ? ` ${requireMininet().version}` : '';
   requireTools();
   if (!existsSync(labBinary('peer-wan')))
     throw new PeerError('tool-missing', `${labBinary('peer-wan')} is missing`, {
@@ -45,7 +49,7 @@ export async function evaluate(options: EvaluationOptions): Promise<Results> {
     });
   prepare(directory);
   const jobs = jobsOf(scenarioFile);
-  let results = emptyResults(scenarioFile);
+  let results = emptyResults(scenarioFile, `${environment}${version}`);
   write(directory, results);
   const begunMs = performance.now();
   for (const [index, { point, repetition, seed }] of jobs.entries()) {
@@ -55,7 +59,8 @@ export async function evaluate(options: EvaluationOptions): Promise<Results> {
       `trial ${index + 1} of ${jobs.length}: ${describe(point.values)}, repetition ${repetition + 1}${left}`,
     );
     const keepIn = join(directory, `trial-${index + 1}`);
-    const outcome = await runTrial({ scenario: point.scenario, seed, isQuiet: options.isQuiet, keepIn });
+    const { isQuiet } = options;
+    const outcome = await runTrial({ environment, scenario: point.scenario, seed, isQuiet, keepIn });
     if (outcome === null) {
       results = { ...results, state: 'interrupted' };
       break;
@@ -118,13 +123,14 @@ function prepare(directory: string): void {
   }
 }
 
-function emptyResults({ file, text, swept, points }: ScenarioFile): Results {
+function emptyResults({ file, text, swept, points }: ScenarioFile, environment: string): Results {
   const [{ scenario }] = points;
   const { description, seed, thresholds } = scenario;
   return {
     format: RESULTS_FORMAT,
     begun: new Date().toISOString(),
     state: 'complete',
+    environment,
     scenario: { file, text, description, seed, swept, thresholds },
     versions: readVersions(),
     machine: readMachine(),

@@ -13,8 +13,6 @@ import { TICKS_PER_SECOND, ticksOf } from '../processor-time.js';
 import type { PeerLoad } from '../report/results.js';
 
 const MODULES = ['dht', 'kx', 'voip'] as const;
-/** Of the emulated links (crates/lab/src/wan/device.rs). */
-const DEVICE = 'wan0';
 
 export interface WatchedPeer {
   readonly peer: NetworkPeer;
@@ -22,6 +20,8 @@ export interface WatchedPeer {
   readonly region: string;
   readonly role: PeerLoad['role'];
 }
+
+type IsLink = (device: string) => boolean;
 
 interface Reading {
   readonly atMs: number;
@@ -34,20 +34,33 @@ interface Reading {
 export class PeerLoads {
   readonly #network: PeerNetwork;
   readonly #watched: readonly WatchedPeer[];
+  readonly #isLink: IsLink;
   readonly #before: readonly Reading[];
 
-  private constructor(network: PeerNetwork, watched: readonly WatchedPeer[], before: readonly Reading[]) {
+  private constructor(
+    network: PeerNetwork,
+    watched: readonly WatchedPeer[],
+    isLink: IsLink,
+    before: readonly Reading[],
+  ) {
     this.#network = network;
     this.#watched = watched;
+    this.#isLink = isLink;
     this.#before = before;
   }
 
-  static async begin(network: PeerNetwork, watched: readonly WatchedPeer[]): Promise<PeerLoads> {
-    return new PeerLoads(network, watched, await Promise.all(watched.map((one) => read(network, one))));
+  /** `isLink`: whether a device of a host, by its name, is an end of an emulated link. */
+  static async begin(
+    network: PeerNetwork,
+    watched: readonly WatchedPeer[],
+    isLink: IsLink,
+  ): Promise<PeerLoads> {
+    const before = await Promise.all(watched.map((one) => read(network, one, isLink)));
+    return new PeerLoads(network, watched, isLink, before);
   }
 
   async end(): Promise<PeerLoad[]> {
-    const after = await Promise.all(this.#watched.map((one) => read(this.#network, one)));
+    const after = await Promise.all(this.#watched.map((one) => read(this.#network, one, this.#isLink)));
     return this.#watched.map(({ peer, region, role }, index) => {
       const [from, to] = [this.#before[index] as Reading, after[index] as Reading];
       const seconds = (to.atMs - from.atMs) / 1_000;
@@ -64,7 +77,11 @@ export class PeerLoads {
   }
 }
 
-async function read(network: PeerNetwork, { peer, supervisor }: WatchedPeer): Promise<Reading> {
+async function read(
+  network: PeerNetwork,
+  { peer, supervisor }: WatchedPeer,
+  isLink: IsLink,
+): Promise<Reading> {
   const pids = [supervisor.pid ?? 0];
   for (const module of MODULES) {
     const { pid } = (await network.request(peer, module, 'status')) as { pid: number };
@@ -72,8 +89,11 @@ async function read(network: PeerNetwork, { peer, supervisor }: WatchedPeer): Pr
   }
   // Received bytes, packets and six more counters of receiving, then sent bytes.
   const counters = await readFile(`/proc/${supervisor.pid}/net/dev`, 'utf8');
-  const line = counters.split('\n').find((one) => one.trim().startsWith(`${DEVICE}:`));
-  const fields = (line ?? '').replace(/^.*:/, '').trim().split(/\s+/).map(Number);
-  const [receivedBytes = 0, sentBytes = 0] = [fields[0], fields[8]];
+  const links = counters
+    .split('\n')
+    .map((line) => line.trim().split(/:?\s+/))
+    .filter(([device = '']) => isLink(device));
+  const sum = (field: number) => links.reduce((total, fields) => total + Number(fields[field]), 0);
+  const [receivedBytes, sentBytes] = [sum(1), sum(9)];
   return { atMs: performance.now(), pids, ticks: await ticksOf(pids), sentBytes, receivedBytes };
 }

@@ -17,19 +17,18 @@ import { waitUntilRegistered, waitUntilUp } from '../demo/neighbourhood.js';
 import type { Person } from '../demo/person.js';
 import { Progress } from '../demo/progress.js';
 import { type NetworkPeer, PeerNetwork } from '../peer-network.js';
-import type { EmulatorCheck, Trial } from '../report/results.js';
+import type { Trial } from '../report/results.js';
 import { prepareInside, sandboxDirectory } from '../sandbox.js';
 import { identityOf, settlePerson } from '../settled-person.js';
-import { WanHosts } from '../wan-hosts.js';
 import { makeCalls } from './calls.js';
 import { echoesBetween } from './emulator-check.js';
+import { type Environment, joinHosts } from './environment.js';
 import { type NetworkPlan, planNetwork, wantedRoundTripMs } from './network-plan.js';
 import { PeerLoads, type WatchedPeer } from './peer-loads.js';
 import type { Scenario } from './scenario.js';
 
-const PERFECT = { delayMs: 0, jitterMs: 0, lossPercent: 0 };
-
 export interface Job {
+  readonly environment: Environment;
   readonly scenario: Scenario;
   readonly seed: number;
   /** PEM files, one for each peer. */
@@ -68,13 +67,9 @@ async function measure(job: Job, below: string) {
   const { scenario, seed, isQuiet } = job;
   const progress = new Progress(isQuiet ? nobody() : process.stderr);
   const plan = planNetwork(scenario);
-  progress.step(`${plan.hosts.length} peers, each on a host of its own, on emulated links`);
-  const hosts = await WanHosts.make(
-    plan.hosts.map(({ name }) => name),
-    PERFECT,
-    seed,
-    plan.links,
-  );
+  const joined = await joinHosts(job.environment, plan, seed);
+  const { hosts } = joined;
+  progress.step(`${plan.hosts.length} peers, ${joined.told}`);
   const network = new PeerNetwork(hosts, below);
   try {
     const { people, watched } = await start(network, plan, job, progress);
@@ -90,7 +85,7 @@ async function measure(job: Job, below: string) {
     const [one, other] = [first.caller.peer.host, first.callee.peer.host];
     const roundTripsMs = await echoesBetween(hosts, one, other);
     const echoes = { wantedMs: wantedRoundTripMs(plan, one.name, other.name), roundTripsMs };
-    const loads = await PeerLoads.begin(network, watched);
+    const loads = await PeerLoads.begin(network, watched, joined.isLink);
     const calls = await Promise.all(
       pairs.map((pair) => {
         const directory = join(below, `recordings-${pair.index}`);
@@ -101,7 +96,7 @@ async function measure(job: Job, below: string) {
     );
     const peers = await loads.end();
     await network.stop();
-    return { calls: calls.flat(), peers, emulator: await checkOf(hosts, echoes) };
+    return { calls: calls.flat(), peers, emulator: await joined.end(echoes) };
   } finally {
     await network.stop();
   }
@@ -155,11 +150,6 @@ async function configure(
       return changed.replace(`[${section}]\n`, `[${section}]\n${lines.join('')}`);
     }, text),
   );
-}
-
-async function checkOf(hosts: WanHosts, echoes: EmulatorCheck['echoes']): Promise<EmulatorCheck> {
-  const { lateUs, offered, lost, queueFull, noRoom, unwritten } = await hosts.end();
-  return { lateUs, echoes, offered, lost, queueFull, failed: noRoom + unwritten, realtime: hosts.realtime };
 }
 
 function nobody(): NodeJS.WritableStream {

@@ -1,6 +1,14 @@
 /** `peer eval` as a person meets it, where nothing has to run. */
 
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,6 +57,29 @@ test('results are not written over', async ({ directory }) => {
   assert.is(code, 1);
   assert.match(stderr, /has results already\n {2}give another directory/);
   assert.is(readFileSync(join(there, 'results.json'), 'utf8'), before);
+});
+
+test('an environment that is not to be had is told with a remedy, and nothing runs', async ({
+  directory,
+}) => {
+  const smoke = fileURLToPath(new URL('../../../../config/scenarios/smoke.toml', import.meta.url));
+  const out = join(directory, 'nowhere');
+  const run = (environment: string) =>
+    runPeer('eval', 'run', smoke, '--out', out, '--environment', environment);
+  const strange = await run('moon');
+  assert.is(strange.code, 1);
+  assert.match(strange.stderr, /--environment must be netns or mininet/);
+  const path = process.env.PATH;
+  try {
+    process.env.PATH = directory;
+    const { code, stderr } = await run('mininet');
+    assert.is(code, 1);
+    assert.match(stderr, /mininet cannot be had: the program mnexec is missing/);
+    assert.match(stderr, /\n {2}Install the Debian packages: apt-get install mininet bridge-utils/);
+  } finally {
+    process.env.PATH = path;
+  }
+  assert.not.ok(existsSync(out));
 });
 
 test('two evaluations are compared measure by measure', async ({ directory }) => {

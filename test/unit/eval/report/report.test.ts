@@ -13,7 +13,7 @@ import { writeReports } from '../../../../src/eval/report/reports.js';
 import { readResults } from '../../../../src/eval/report/results.js';
 import { summarise } from '../../../../src/eval/report/summary.js';
 import { textOf } from '../../../../src/eval/report/text.js';
-import { sampleCall, sampleResults, sampleTrial } from './sample-results.js';
+import { SAMPLE_EMULATOR, sampleCall, sampleResults, sampleTrial } from './sample-results.js';
 
 const test = suite('reports of evaluations');
 const observed = (name: string, trial = sampleTrial({}, [sampleCall(120, 4)])) =>
@@ -70,8 +70,7 @@ test('trials that failed, interruption and an emulator that dropped packets let 
   const failed = sampleTrial({}, [], { failure: 'no namespaces', emulator: null });
   assert.equal(summarise(sampleResults([failed])).faults, ['the scenario: a trial failed: no namespaces']);
   assert.match(summarise({ ...sampleResults([]), state: 'interrupted' }).faults.join(), /interrupted/);
-  const { emulator } = sampleTrial({}, []);
-  const dropping = sampleTrial({}, [], { emulator: emulator === null ? null : { ...emulator, failed: 3 } });
+  const dropping = sampleTrial({}, [], { emulator: { ...SAMPLE_EMULATOR, failed: 3 } });
   assert.match(summarise(sampleResults([dropping])).faults.join(), /dropped 3 packets/);
 });
 
@@ -81,6 +80,17 @@ test('the summary has the emulator of each network in it', () => {
   assert.match(text, /emulator: 40 µs late at p50, 200 µs at p99/);
   assert.match(text, /3 of 4 echoes of 20 ms came/);
   assert.match(text, /PASSED$/);
+});
+
+test('links by the kernel tell of echoes alone, and the environment is told', async () => {
+  const { echoes } = SAMPLE_EMULATOR;
+  const trial = sampleTrial({}, [sampleCall(120, 4)], { emulator: { by: 'netem', echoes } });
+  const results = { ...sampleResults([trial]), environment: 'mininet 2.3.0' };
+  assert.equal([observed('emulatorLateUs', trial), observed('emulatorErrorMs', trial)], [[], [1]]);
+  assert.match(textOf(summarise(results)), /by the kernel's netem: 3 of 4 echoes of 20 ms came/);
+  assert.match(await htmlOf(results), /<td>environment<\/td><td>mininet 2\.3\.0<\/td>/);
+  const { remarks } = compareResults(sampleResults([trial]), results);
+  assert.equal(remarks, ['their environments differ: netns, mininet 2.3.0']);
 });
 
 test('the page draws each measure by each swept parameter, and calls over time', async () => {

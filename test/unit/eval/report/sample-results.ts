@@ -1,6 +1,6 @@
 /** Role: results as an evaluation could have made them, for the tests of reports. Not here: assertions. */
 
-import type { CallRecord, Results, Trial } from '../../../../src/eval/report/results.js';
+import type { CallRecord, PeerWanCheck, Results, Trial } from '../../../../src/eval/report/results.js';
 
 /** One call between two, each heard `delayMs` later and `pesq` good. */
 export function sampleCall(delayMs: number, pesq: number, more: Partial<CallRecord> = {}): CallRecord {
@@ -23,6 +23,12 @@ export function sampleCall(delayMs: number, pesq: number, more: Partial<CallReco
   };
 }
 
+export const SAMPLE_EMULATOR: PeerWanCheck = {
+  lateUs: { p50: 40, p99: 200, max: 4_000 },
+  echoes: { wantedMs: 20, roundTripsMs: [21, 20.5, null, 22] },
+  ...{ offered: 1_000, lost: 10, queueFull: 0, failed: 0, realtime: true },
+};
+
 export function sampleTrial(
   values: Trial['values'],
   calls: readonly CallRecord[],
@@ -36,11 +42,7 @@ export function sampleTrial(
       { peer: 'b1', region: 'b', role: 'callee', ...load, cpuPercent: null },
       { peer: 'a2', region: 'a', role: 'relay', ...load, cpuPercent: 1 },
     ],
-    emulator: {
-      lateUs: { p50: 40, p99: 200, max: 4_000 },
-      echoes: { wantedMs: 20, roundTripsMs: [21, 20.5, null, 22] },
-      ...{ offered: 1_000, lost: 10, queueFull: 0, failed: 0, realtime: true },
-    },
+    emulator: SAMPLE_EMULATOR,
     ...more,
   };
 }
