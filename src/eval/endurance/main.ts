@@ -77,6 +77,8 @@ async function endure(minutes: number, below: string): Promise<EnduranceResults>
     progress.step('all hang up; waiting until all is at rest');
     left.push(...chance.stuck, ...(await atRest(network, phones, footprints)));
     const pesqAfterwards = await lastCall(people, phones, below, left);
+    // Its end too takes its time on the way to the other side.
+    left.push(...(await atRest(network, phones, footprints)));
     const counters = await Promise.all(watched.map(({ peer }) => tunnelCounters(network, peer)));
     const sum = (name: string) => counters.reduce((total, found) => total + (found[name] ?? 0), 0);
     return {
