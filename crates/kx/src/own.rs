@@ -130,8 +130,10 @@ impl Engine {
         out: &mut Outbox,
     ) -> Result<Slot, Failure> {
         let (slot, message) = self.open_own(now, tunnel, path, goal, out)?;
-        if matches!(goal, Goal::Outgoing { .. }) && !self.tunnels.contains_key(&tunnel) {
-            self.raise_cover(now, Some(slot));
+        // Dialling shows in the circuit that it builds.
+        let is_dialled = matches!(goal, Goal::Outgoing { .. }) && !self.tunnels.contains_key(&tunnel);
+        if let Some(own) = self.own.get(slot).filter(|_| is_dialled) {
+            self.links.raise_cover(now, own.link);
         }
         self.start(now, slot, None, message, out);
         Ok(slot)

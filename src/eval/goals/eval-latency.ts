@@ -52,7 +52,7 @@ export function judgeLatency(
   { html, complaints }: { readonly html: string; readonly complaints: readonly string[] },
 ): Outcome {
   const plots = html.split('<svg').length - 1;
-  const lacking = MEASURES.filter((name) => !html.includes(`${name}:`));
+  const lacking = MEASURES.filter((name) => !html.includes(`<td>${name}: `));
   const mean = (point: RunAnswer['points'][number], name: string) =>
     point.measures[name]?.mean.toFixed(1) ?? 'none';
   const told = points.map(

@@ -150,6 +150,17 @@ test('an exit that begins and never ends holds a GET up for three seconds, and i
   network.close();
 });
 
+test('exits that all take long and find nothing are not suspected', async () => {
+  const { network } = await privateNetwork('all slow', 16);
+  const { clock } = network;
+  const slow = () => new Promise<number>((resolve) => clock.setTimer(6_500, () => resolve(0)));
+  for (const { node } of network.nodes) lieAsExit(node, { get: slow });
+  const node = at(network, 4);
+  assert.equal(await getAll(network, node, random.bytes(32)), []);
+  assert.is(status(node).suspects, 0);
+  network.close();
+});
+
 test('an exit that gives an old record and never ends is joined by another, and passed over', async () => {
   const { network } = await privateNetwork('old without end', 12);
   const { key, value } = signedValues(network, 'old without end');

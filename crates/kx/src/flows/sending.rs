@@ -85,17 +85,10 @@ impl Engine {
         self.send_forward(now, circuit, &mut datagram, out);
     }
 
-    /// What is sent to the other end of a tunnel.
+    /// What is sent to the other end of a tunnel belongs to a call.
     fn note_use(&mut self, now: Duration, circuit: Option<Slot>) {
         if let Some(own) = circuit.and_then(|circuit| self.own.get_mut(circuit)) {
             own.pulse.used(now);
-        }
-        self.raise_cover(now, circuit);
-    }
-
-    /// A tunnel to somebody, and what is sent to the other end of any, belongs to a call.
-    pub(crate) fn raise_cover(&mut self, now: Duration, circuit: Option<Slot>) {
-        if let Some(own) = circuit.and_then(|circuit| self.own.get(circuit)) {
             self.links.raise_cover(now, own.link);
         }
     }

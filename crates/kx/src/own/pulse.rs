@@ -18,8 +18,8 @@ const USUAL: Duration = Duration::from_millis(350);
 const SLOW_ANSWERS: u8 = 3;
 /// A question that was sent three times by then.
 const UNANSWERED_AFTER: Duration = Duration::from_millis(2_200);
-/// What a question that had to be repeated, and an answer, say about lost cells: where a fifth of both is lost they are far from enough, where
-/// half of both is, ten do.
+/// What a question that had to be repeated, and an answer, say about lost cells: where two of a hundred are lost each way they never come to
+/// enough, where a third is, a dozen questions do.
 const MISSED: u8 = 3;
 const ANSWERED: u8 = 2;
 const ENOUGH: u8 = 9;

@@ -14,7 +14,7 @@ const answer: RunAnswer = {
   points: [10, 60].map((delay) => ({ values: { 'links.near.far.delayMs': delay }, measures })),
 };
 const page = {
-  html: '<svg></svg> ringingMs: mouthToEarMs: pesq: r: sentKbps:',
+  html: `<style>color: #222</style><svg></svg>${['ringingMs', 'mouthToEarMs', 'pesq', 'r', 'sentKbps'].map((name) => `<td>${name}: what it is</td>`).join('')}`,
   complaints: [],
 };
 
@@ -29,7 +29,8 @@ test('fails by each of its conditions', () => {
     judgeLatency({ ...answer, passed: false, faults: ['a threshold'] }, page),
     judgeLatency({ ...answer, points: answer.points.slice(1) }, page),
     judgeLatency(answer, { ...page, html: page.html.replace('<svg>', '') }),
-    judgeLatency(answer, { ...page, html: page.html.replace('pesq:', '') }),
+    judgeLatency(answer, { ...page, html: page.html.replace('<td>pesq:', '') }),
+    judgeLatency(answer, { ...page, html: page.html.replace('<td>r:', '') }),
     judgeLatency(answer, { ...page, complaints: ['a script'] }),
   ];
   for (const { passed } of failed) assert.not.ok(passed);
