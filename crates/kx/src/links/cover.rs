@@ -1,7 +1,8 @@
 //! Cover: a constant rate of datagrams towards a first hop and back, in which cells take the place of padding.
 //!
 //! The covering side sends at the beat of a clock; the covered one answers each beat and each cell with one datagram of its own,
-//! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other.
+//! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other, and then the beat of calls of one is
+//! that of the other too.
 //!
 //! Two beats: a slow one while nothing happens, and that of whole calls from dialling on, while something is sent to the other end of a tunnel, or cells flow faster than the
 //! slow one hides. At the slow one a cell goes out at once and is counted against the next beat or answer. At that of calls cells wait (waiting.rs), here for the
