@@ -205,6 +205,7 @@ export class Conversation {
     const unanswered = call.direction === 'outgoing' && call.state.kind !== 'active';
     switch (message.type) {
       case 'ping':
+        this.#heartbeat?.asked();
         this.#connection.send({ type: 'pong', number: message.number });
         return;
       case 'pong':

@@ -1,7 +1,8 @@
 /**
  * Role: finds out whether the other end of a control connection still answers, and how long that takes.
  *
- * Invariants: one ping every PING_EVERY_MS; whoever says nothing for SILENT_AFTER_MS is told of once.
+ * Invariants: one ping every PING_EVERY_MS, give or take a quarter, of one side or the other: what the other side asks is as good a sign of
+ * life, and several small packets at once make voice wait behind them. Whoever says nothing for SILENT_AFTER_MS is told of once.
  *
  * Not here: what a silent connection means for a call (conversation.ts).
  */
@@ -9,6 +10,8 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 const PING_EVERY_MS = 1_000;
+/** So that the two sides take turns by chance, and both measure. */
+const PING_SPREAD = 0.25;
 export const SILENT_AFTER_MS = 3_500;
 /** Pings whose answers are still waited for. */
 const MAX_WAITING = 8;
@@ -31,12 +34,18 @@ export class Heartbeat {
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#heardAtMs = options.clock.now();
-    this.#timer = options.clock.setTimer(PING_EVERY_MS, () => this.#beat());
+    this.#timer = this.#schedule();
   }
 
   /** Something came, whatever it was. */
   heard(): void {
     this.#heardAtMs = this.#options.clock.now();
+  }
+
+  /** The other side has asked; it is answered elsewhere. */
+  asked(): void {
+    this.stop();
+    this.#timer = this.#schedule();
   }
 
   /** An answer; a number that was not asked counts for nothing. */
@@ -60,7 +69,12 @@ export class Heartbeat {
     this.#next = (this.#next + 1) >>> 0;
     this.#waiting.set(number, clock.now());
     for (const old of this.#waiting.keys()) if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(old);
-    this.#timer = clock.setTimer(PING_EVERY_MS, () => this.#beat());
+    this.#timer = this.#schedule();
     ping(number);
+  }
+
+  #schedule(): TimerHandle {
+    const spread = PING_SPREAD * (2 * Math.random() - 1);
+    return this.#options.clock.setTimer(PING_EVERY_MS * (1 + spread), () => this.#beat());
   }
 }

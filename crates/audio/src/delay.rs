@@ -12,7 +12,7 @@ const WINDOW: usize = 400;
 /// Arrivals between two estimates.
 const INTERVAL: usize = 8;
 /// Share of packets that should be in time, in per mille.
-const IN_TIME: usize = 970;
+const IN_TIME: usize = 990;
 /// Room for the granularity of a sound device's requests and for the rarer delays.
 const MARGIN_US: i64 = 11_000;
 const MIN_TARGET_US: i64 = 25_000;

@@ -2,7 +2,7 @@
 //!
 //! The moments follow a timer, not the microphone, so that the rate on the wire is the same with speech, silence, mute
 //! and a dead device. The timer follows the microphone's clock within 0.05 %, as crystals differ, and no further: what
-//! a daemon delivers too late or too much of is replaced by noise or dropped here, and does not shift the packets (the
+//! a daemon delivers too late or too much of is stretched, replaced by noise or dropped here, and does not shift the packets (the
 //! other side would take it for the network's delay). After a stall of the host the missed packets are left out (their sequence numbers too) and not sent
 //! in a burst. Not in it: the device, keys.
 
@@ -15,15 +15,21 @@ use crate::device::DeviceKind;
 use crate::redundancy::Packer;
 use crate::shared::{Shared, count, lock};
 use crate::srtp::Sender;
-use crate::stretch::mean_square;
+use crate::stretch::{QUIET, lengthen, mean_square};
 
 const PERIOD: Duration = Duration::from_millis(FRAME_MS as u64);
 /// Samples that should be there on average when a frame is taken: the frame and a device fragment.
 const WANTED: usize = FRAME_SAMPLES + 480;
 /// More than this is dropped down to [`WANTED`] at once.
 const TOO_MANY: usize = 3 * FRAME_SAMPLES;
-/// Samples that may be left over at the worst moment of a [`WATCH`]; more are only delay, and dropped.
+/// Frames in a row of which a part is late and that are stretched to whole ones.
+const MOST_STRETCHED: u32 = 2;
+/// Samples that may be left over at the worst moment of a [`WATCH`]; more are only delay, and dropped where it is quiet.
 const SPARE: usize = 480;
+/// Watches after which they are dropped even so.
+const PATIENCE: u32 = 8;
+/// Watches without a late sample before any are dropped: who was late once may be so again.
+const CALM: u32 = 15;
 /// Frames over which the worst moment is looked for: 1 s.
 const WATCH: u32 = 50;
 /// Largest change of one period, as a share of it.
@@ -43,6 +49,16 @@ pub(crate) struct Talker {
     /// The least that was left over in the present watch, and how many frames it still lasts.
     spare: usize,
     watch: u32,
+    /// Samples to be dropped where it is quiet, and for how many watches there have been some.
+    excess: usize,
+    excess_for: u32,
+    /// Watches that must pass before that.
+    calm_in: u32,
+    /// The last two frames from the microphone, and how many in a row were stretched.
+    before: [f32; 2 * FRAME_SAMPLES],
+    stretched: u32,
+    /// Frames since the microphone began to give any.
+    given: u32,
 }
 
 impl Talker {
@@ -56,6 +72,12 @@ impl Talker {
             fill: WANTED as f64,
             spare: usize::MAX,
             watch: WATCH,
+            excess: 0,
+            excess_for: 0,
+            calm_in: 0,
+            before: [0.0; 2 * FRAME_SAMPLES],
+            stretched: 0,
+            given: 0,
         }
     }
 
@@ -110,29 +132,13 @@ impl Talker {
     /// The next frame, and by which share the next period should be longer.
     fn frame(&mut self, shared: &Shared) -> (Frame, f64) {
         let mut frame: Frame = core::array::from_fn(|_| self.comfort_noise());
+        let (available, recorded) = self.take(shared);
         let muted = shared.muted.load(Ordering::Relaxed) || shared.held.load(Ordering::Relaxed);
-        let mut recorded = shared.recorded();
-        let available = recorded.len();
-        if available > TOO_MANY {
-            recorded.drain(..available - WANTED);
-        }
-        if recorded.len() >= FRAME_SAMPLES {
-            for (sample, recorded) in frame.iter_mut().zip(recorded.drain(..FRAME_SAMPLES)) {
-                if !muted {
-                    *sample += recorded.clamp(-1.0, 1.0);
-                }
+        if let Some(recorded) = recorded.filter(|_| !muted) {
+            for (sample, recorded) in frame.iter_mut().zip(recorded) {
+                *sample += recorded.clamp(-1.0, 1.0);
             }
         }
-        self.spare = self.spare.min(recorded.len());
-        self.watch -= 1;
-        if self.watch == 0 {
-            if self.spare > SPARE {
-                recorded.drain(..self.spare - SPARE / 2);
-                self.fill = WANTED as f64;
-            }
-            (self.spare, self.watch) = (usize::MAX, WATCH);
-        }
-        drop(recorded);
         if (1..FRAME_SAMPLES).contains(&available) {
             count(&shared.counters.capture_gaps);
         }
@@ -145,10 +151,150 @@ impl Talker {
         (frame, pull)
     }
 
+    /// How many samples were there, and a frame of them where it is not missing for long.
+    fn take(&mut self, shared: &Shared) -> (usize, Option<Frame>) {
+        let mut known = [0.0; 3 * FRAME_SAMPLES];
+        let mut recorded = shared.recorded();
+        let available = recorded.len();
+        if available > TOO_MANY {
+            recorded.drain(..available - WANTED);
+        }
+        let part = recorded.len().min(FRAME_SAMPLES);
+        let is_whole = part == FRAME_SAMPLES;
+        let is_taken = is_whole || self.stretched < MOST_STRETCHED;
+        if is_taken {
+            let (before, present) = known.split_at_mut(2 * FRAME_SAMPLES);
+            before.copy_from_slice(&self.before);
+            present.iter_mut().zip(recorded.drain(..part)).for_each(|(sample, recorded)| *sample = recorded);
+        }
+        self.spare = self.spare.min(recorded.len());
+        drop(recorded);
+        let mut frame = [0.0; FRAME_SAMPLES];
+        if is_whole {
+            frame.copy_from_slice(&known[2 * FRAME_SAMPLES..]);
+            self.stretched = 0;
+            self.given = self.given.saturating_add(1);
+        } else if is_taken {
+            let known = &known[..2 * FRAME_SAMPLES + part];
+            let again = lengthen(known, part, &mut frame);
+            let mut recorded = shared.recorded();
+            known[known.len() - again..].iter().rev().for_each(|sample| recorded.push_front(*sample));
+            self.stretched += 1;
+            self.calm_in = if self.given >= WATCH { CALM } else { 0 };
+        } else {
+            // What is left was heard already, or is of long ago when more comes.
+            shared.recorded().clear();
+            self.given = 0;
+        }
+        if is_taken {
+            self.before.copy_within(FRAME_SAMPLES.., 0);
+            self.before[FRAME_SAMPLES..].copy_from_slice(&frame);
+        }
+        self.shed(shared, mean_square(&frame) < QUIET);
+        (available, is_taken.then_some(frame))
+    }
+
+    /// Drops what is only delay. `quiet`: nobody hears it.
+    fn shed(&mut self, shared: &Shared, quiet: bool) {
+        self.watch -= 1;
+        if self.watch == 0 {
+            self.calm_in = self.calm_in.saturating_sub(1);
+            let is_excess = self.calm_in == 0 && self.spare > SPARE;
+            self.excess = if is_excess { self.spare - SPARE / 2 } else { 0 };
+            self.excess_for = if is_excess { self.excess_for + 1 } else { 0 };
+            (self.spare, self.watch) = (usize::MAX, WATCH);
+        }
+        if self.excess > 0 && (quiet || self.excess_for >= PATIENCE) {
+            let mut recorded = shared.recorded();
+            let most = recorded.len().min(self.excess);
+            recorded.drain(..most);
+            (self.excess, self.excess_for, self.fill) = (0, 0, WANTED as f64);
+        }
+    }
+
     fn comfort_noise(&mut self) -> f32 {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 17;
         self.noise ^= self.noise << 5;
         (self.noise as f32 / u32::MAX as f32 - 0.5) * 2.0 * NOISE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::rtp::Header;
+    use crate::srtp::{KEY_BYTES, MasterKey};
+
+    const BITRATE: u32 = 32_000;
+
+    fn talker() -> (Talker, Shared) {
+        let header = Header { sequence: 1, timestamp: 1, ssrc: 1 };
+        let sender = Sender::new(&MasterKey::new([1; KEY_BYTES]), header, FRAME_SAMPLES as u32).unwrap();
+        let shared = Shared::new(None, false, Box::new(|_| {}));
+        (Talker::new(Encoder::new(BITRATE).unwrap(), sender), shared)
+    }
+
+    /// What a microphone gives: a tone of 150 Hz.
+    struct Microphone {
+        given: usize,
+        amplitude: f32,
+    }
+
+    impl Microphone {
+        fn give(&mut self, samples: usize, shared: &Shared) {
+            let sample =
+                |i: usize| (core::f32::consts::TAU * 150.0 * i as f32 / 48_000.0).sin() * self.amplitude;
+            shared.record(&mut (self.given..self.given + samples).map(sample).collect());
+            self.given += samples;
+        }
+    }
+
+    #[test]
+    fn what_comes_late_is_heard_as_a_longer_tone_and_not_as_a_hole() {
+        let (mut talker, shared) = talker();
+        let mut microphone = Microphone { given: 0, amplitude: 0.5 };
+        microphone.give(480, &shared);
+        let mut heard = Vec::new();
+        for (late, then) in [(960, 960), (0, 1920), (960, 960), (0, 0), (2880, 960), (480, 1440), (960, 960)]
+        {
+            for samples in [960, 960, late, then] {
+                microphone.give(samples, &shared);
+                heard.extend(talker.frame(&shared).0);
+            }
+        }
+        let step = heard.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+        assert!(step < 0.015, "{step}");
+        assert!(heard.chunks(FRAME_SAMPLES).all(|frame| mean_square(frame) > 0.1));
+    }
+
+    #[test]
+    fn a_microphone_that_gives_nothing_any_more_is_heard_no_longer() {
+        let (mut talker, shared) = talker();
+        let mut microphone = Microphone { given: 0, amplitude: 0.5 };
+        microphone.give(1440, &shared);
+        let loud = (0..50).filter(|_| mean_square(&talker.frame(&shared).0) > QUIET).count();
+        assert_eq!(loud, 3, "a whole one, and two that were stretched");
+        assert!(shared.recorded().is_empty());
+        assert_eq!(shared.statistics().capture_gaps, 3);
+    }
+
+    #[test]
+    fn what_is_only_delay_is_dropped_where_nobody_hears_it_or_after_a_while() {
+        let waits = |amplitude: f32| {
+            let (mut talker, shared) = talker();
+            let mut microphone = Microphone { given: 0, amplitude };
+            microphone.give(1900, &shared);
+            let begun = shared.recorded().len();
+            (0..1000).find(|_| {
+                microphone.give(960, &shared);
+                talker.frame(&shared);
+                shared.recorded().len() < begun
+            })
+        };
+        assert_eq!(waits(1e-4), Some(WATCH as usize - 1));
+        assert_eq!(waits(0.5), Some((WATCH * PATIENCE) as usize - 1));
     }
 }

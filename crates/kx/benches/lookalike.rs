@@ -264,14 +264,16 @@ impl Trial {
         let answered = at + self.dice.log_normal(8.0, 0.6, 2.0, 20.0);
         let ended = answered + self.dice.log_normal(75.0, 1.1, 10.0, 60.0);
         say(answered, false, CONTROL_BYTES);
+        // Whoever's turn comes first asks; both begin anew then (src/voip/heartbeat.ts).
+        let mut ping = at + self.dice.between(0.75, 1.25);
+        while ping < ended {
+            let by_caller = self.dice.fraction() < 0.5;
+            say(ping, by_caller, CONTROL_BYTES);
+            say(ping + ONE_WAY, !by_caller, CONTROL_BYTES);
+            say(ping + ONE_WAY * 2 + Duration::from_millis(40), by_caller, 12);
+            ping += self.dice.between(0.75, 1.25);
+        }
         for by_caller in [true, false] {
-            let mut ping = at + self.dice.between(0.0, 1.0);
-            while ping < ended {
-                say(ping, by_caller, CONTROL_BYTES);
-                say(ping + ONE_WAY, !by_caller, CONTROL_BYTES);
-                say(ping + ONE_WAY * 2 + Duration::from_millis(40), by_caller, 12);
-                ping += Duration::from_secs(1);
-            }
             if !by_caller && !two_voices {
                 continue;
             }

@@ -133,7 +133,7 @@ impl Engine {
         // Dialling shows in the circuit that it builds.
         let is_dialled = matches!(goal, Goal::Outgoing { .. }) && !self.tunnels.contains_key(&tunnel);
         if let Some(own) = self.own.get(slot).filter(|_| is_dialled) {
-            self.links.raise_cover(now, own.link);
+            self.links.set_up_cover(now, own.link);
         }
         self.start(now, slot, None, message, out);
         Ok(slot)
@@ -432,9 +432,7 @@ impl Engine {
                 None => self.fail_own(now, slot, Failure::Refused, Parting::Broken, out),
             },
             (Request::Ping, Some(Response::Done)) => self.note_ping(now, slot, started, out),
-            (Request::Ping, Some(Response::Denied(Denial::Unknown))) => {
-                self.forgotten(now, slot, out);
-            }
+            (Request::Ping, Some(Response::Denied(Denial::Unknown))) => self.forgotten(now, slot, out),
             (_, Some(Response::Denied(denial))) => {
                 let failure = match denial {
                     Denial::Unknown => Failure::UnknownPseudoIdentity,

@@ -17,8 +17,10 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What fits into 64 kbit/s with the headers of UDP and IPv4.
 const IDLE_MOST: u32 = 64_000 / ((384 + 28) * 8);
 /// Of the beat of two calls: their cells, and those of their control connections and of upkeep.
-const OF_CALLS: u32 = 125;
-const BEAT: Duration = Duration::from_millis(8);
+const OF_CALLS: u32 = 150;
+/// While a call is set up.
+const SET_UP: u32 = 500;
+const BEAT: Duration = Duration::from_nanos(1_000_000_000 / OF_CALLS as u64);
 
 type Counts = Rc<RefCell<BTreeMap<(SocketAddr, SocketAddr), u32>>>;
 
@@ -268,21 +270,59 @@ fn cells_do_not_wait_for_beats_that_do_not_come() {
     assert_eq!(network.nodes[5].packets.len(), 5);
 }
 
-/// Two seconds in which the first hop has few cells only, for the second one is not there.
+/// Few cells only, for the second hop is not there, and then another call: three seconds of quicker beats each time.
 #[test]
-fn the_beat_of_calls_begins_with_dialling() {
+fn the_beat_of_calls_begins_with_dialling_and_is_quicker_for_three_seconds() {
     let mut network = Network::new(6);
     connect(&mut network);
     let counts = listen(&mut network);
     cover(&mut network, 2);
     network.run(3 * SECOND);
     network.nodes[1].alive = false;
-    let path = network.peers(&[4, 1, 3]);
-    let nobody = Command::BuildOutgoing { tunnel: 3, pseudo_identity: [9; 32], path, token: [3; 32] };
-    network.command(5, nobody);
-    for (there, back) in &seconds(&mut network, &counts, 2, |_| {})[1..] {
-        assert!(there.abs_diff(OF_CALLS) <= 1 && back.abs_diff(OF_CALLS) <= 1, "{there} {back}");
+    for tunnel in 3..5 {
+        let path = network.peers(&[4, 1, 3]);
+        let (pseudo_identity, token) = ([9; 32], [3; 32]);
+        network.command(5, Command::BuildOutgoing { tunnel, pseudo_identity, path, token });
+        let all = seconds(&mut network, &counts, 8, |_| {});
+        for (second, rate) in [(1, SET_UP), (2, SET_UP), (4, OF_CALLS), (5, OF_CALLS), (6, OF_CALLS)] {
+            let (there, back) = all[second];
+            assert!(there.abs_diff(rate) <= 1 && back.abs_diff(rate) <= 1, "{second}: {all:?}");
+        }
     }
+}
+
+/// Both ends of a fake call are here: what the second one does must not make it longer.
+#[test]
+fn the_quicker_beats_are_as_many_for_who_calls_who_is_called_and_who_is_both() {
+    let mut network = Network::new(6);
+    let counts = listen(&mut network);
+    let incoming = network.peers(&[4, 2, 3]);
+    let token = [3; 32];
+    for (node, path) in [(5, incoming), (0, network.peers(&[1, 2, 3]))] {
+        let pseudo_identity = [node as u8; 32];
+        network.command(node, Command::BuildIncoming { tunnel: 7, pseudo_identity, path, token });
+    }
+    for (node, first) in [(5, 4), (0, 1)] {
+        let peers = network.peers(&[first]);
+        network.command(node, Command::Cover { calls: 2, peers });
+    }
+    network.run(10 * SECOND);
+    let sent = |network: &mut Network, tunnel, callee: u8| {
+        counts.borrow_mut().clear();
+        let path = network.peers(&[4, 2, 3]);
+        let pseudo_identity = [callee; 32];
+        network.command(5, Command::BuildOutgoing { tunnel, pseudo_identity, path, token });
+        network.run(20 * SECOND);
+        [(5, 4), (0, 1)].map(|(node, first)| {
+            let ends = (network.nodes[node].address, network.nodes[first].address);
+            counts.borrow().get(&ends).copied().unwrap_or_default()
+        })
+    };
+    let [caller, callee] = sent(&mut network, 8, 0);
+    network.run(60 * SECOND);
+    let [both, _] = sent(&mut network, 9, 5);
+    assert!(caller.abs_diff(both) <= 3, "{caller} {both}");
+    assert!(callee.abs_diff(both) <= 150, "the callee begins a little later: {callee} {both}");
 }
 
 #[test]

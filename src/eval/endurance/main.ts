@@ -36,6 +36,7 @@ const LOOK_EVERY_MS = 10_000;
 const MISHAP_EVERY_MS = [30_000, 80_000] as const;
 /** All that is to go away by itself has gone. */
 const REST_MS = 120_000;
+const ASKED_MS = 1_000;
 
 const directory = sandboxDirectory();
 if (directory === null) {
@@ -77,9 +78,9 @@ async function endure(minutes: number, below: string): Promise<EnduranceResults>
     progress.step('all hang up; waiting until all is at rest');
     left.push(...chance.stuck, ...(await atRest(network, phones, footprints)));
     const pesqAfterwards = await lastCall(people, phones, below, left);
+    const counters = await Promise.all(watched.map(({ peer }) => tunnelCounters(network, peer)));
     // Its end too takes its time on the way to the other side.
     left.push(...(await atRest(network, phones, footprints)));
-    const counters = await Promise.all(watched.map(({ peer }) => tunnelCounters(network, peer)));
     const sum = (name: string) => counters.reduce((total, found) => total + (found[name] ?? 0), 0);
     return {
       ...{ minutes, calls: chance.calls, mishaps: mishaps.counts, left, pesqAfterwards },
@@ -127,12 +128,16 @@ async function phoneOf(network: PeerNetwork, peer: Person['peer']): Promise<Phon
 
 async function watch(network: PeerNetwork, people: readonly Person[]): Promise<Footprints> {
   const footprints = new Footprints();
+  const processes: { readonly name: string; readonly pid: number }[] = [];
   for (const { name, peer } of people) {
     for (const module of MODULES) {
       const { pid } = (await network.request(peer, module, 'status')) as unknown as { pid: number };
-      await footprints.add(`${name}'s ${module}`, pid);
+      processes.push({ name: `${name}'s ${module}`, pid });
     }
   }
+  // The connections by which they were asked are to be gone.
+  await pause(ASKED_MS);
+  for (const { name, pid } of processes) await footprints.add(name, pid);
   return footprints;
 }
 
@@ -161,7 +166,6 @@ async function atRest(
       .until('registered', Math.max(end - performance.now(), 1_000), registered)
       .catch((error: Error) => left.push(error.message));
   }
-  while (!(await footprints.isAsBefore()) && performance.now() < end) await pause(2_000);
   for (const { name, peer } of phones) {
     const { state } = (await network.request(peer, 'kx', 'status')) as {
       state: { tunnels: { tunnels: number } };
@@ -169,6 +173,8 @@ async function atRest(
     // One for each exchange point of the pseudo-identity.
     if (state.tunnels.tunnels > 2) left.push(`${name} has ${state.tunnels.tunnels} tunnels`);
   }
+  // Last, as whoever asks a process has a connection to it.
+  while (!(await footprints.isAsBefore()) && performance.now() < end) await pause(2_000);
   return left;
 }
 

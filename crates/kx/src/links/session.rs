@@ -225,6 +225,13 @@ impl Session {
         }
     }
 
+    /// The same, and that call begins now.
+    pub(super) fn set_up_cover(&mut self, now: Duration) {
+        if let Some(cover) = &mut self.cover {
+            cover.set_up(now);
+        }
+    }
+
     /// When cover has something to do next.
     pub(super) fn next_beat(&self) -> Option<Duration> {
         self.cover.as_ref().map(Cover::next_beat)
