@@ -13,6 +13,11 @@ export type { CallSecrets };
 export class CallHandshake {
   private constructor(private readonly native: NativeHandshake) {}
 
+  /** So that the first call need not wait for the addon to be loaded. Errors: 'ADDON_MISSING'. */
+  static prepare(): void {
+    addon();
+  }
+
   /**
    * Begins a call.
    *

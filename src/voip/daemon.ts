@@ -10,6 +10,7 @@ import type { Daemon } from '../api/daemon.js';
 import { steadyClock } from '../clock.js';
 import type { Config } from '../config/config.js';
 import { definedOnly } from '../defined-only.js';
+import { CallHandshake } from '../engine/call-handshake.js';
 import { PeerError } from '../errors.js';
 import type { PseudoIdentity } from '../identity/pseudo-identity.js';
 import {
@@ -70,9 +71,10 @@ export interface VoipOptions {
   readonly autoAnswer: boolean;
 }
 
-/** Starts the module. Errors: 'config', 'identity-file', 'contacts-file'. */
+/** Starts the module. Errors: 'config', 'identity-file', 'contacts-file', 'ADDON_MISSING'. */
 export async function startVoip(config: Config, log: Logger, options: VoipOptions): Promise<Daemon> {
   const { dht, kx, voip, tunIp } = requireSections(config);
+  CallHandshake.prepare();
   const own = new OwnIdentities(new PseudoIdentityStore(config.stateDir));
   const contacts = new Contacts(config.stateDir);
   const rules = new CallerRules(config.stateDir, steadyClock);

@@ -395,7 +395,7 @@ fn two_peers_that_cover_each_other_do_not_answer_answers() {
     }
 }
 
-/// Each has a beat for the cells that it sends, and padding for the other's beats.
+/// Each has a beat for the cells that it sends, as quick as the other's, and padding for the other's beats.
 #[test]
 fn who_speaks_is_not_seen_where_two_peers_cover_each_other() {
     let mut network = Network::new(6);

@@ -118,7 +118,9 @@ async function callUp(caller: Phone, callee: Phone): Promise<ProxiedCall> {
     await caller.request('hangup', { call: id });
     return { caller: caller.name, ringingAfterMs };
   } catch (error) {
-    return { caller: caller.name, fault: error instanceof Error ? error.message : String(error) };
+    const { call } = await caller.state().catch(() => ({ call: null }));
+    const fault = `${error instanceof Error ? error.message : error}; ${caller.name}: ${JSON.stringify(call)}`;
+    return { caller: caller.name, fault };
   } finally {
     for (const phone of [caller, callee]) await phone.clear();
   }

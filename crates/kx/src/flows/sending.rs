@@ -89,7 +89,7 @@ impl Engine {
     pub(super) fn note_caller(&mut self, now: Duration, tunnel: TunnelId) {
         let circuit = self.tunnels.get(&tunnel).and_then(|known| known.current);
         if let Some(own) = circuit.and_then(|circuit| self.own.get(circuit)) {
-            self.links.set_up_cover(now, own.link);
+            self.links.set_up_cover(now, own.link, false);
         }
     }
 

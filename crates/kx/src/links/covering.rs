@@ -56,9 +56,9 @@ impl Links {
     }
 
     /// A call begins through a link: it is dialled, or somebody calls.
-    pub fn set_up_cover(&mut self, now: Duration, link: LinkId) {
+    pub fn set_up_cover(&mut self, now: Duration, link: LinkId, is_dialled: bool) {
         if let Some(Link { state: State::Up(session), .. }) = self.get_mut(link) {
-            session.set_up_cover(now);
+            session.set_up_cover(now, is_dialled);
         }
     }
 
