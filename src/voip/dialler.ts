@@ -129,7 +129,10 @@ async function destroy(remote: Buffer, { kx }: DialOptions): Promise<void> {
   (await kx.get()).destroy(remote);
 }
 
-/** By one of the exchange points, chosen by chance, `lastOf` after the others; where that fails, by the next. */
+/**
+ * By one of the exchange points, chosen by chance, `lastOf` after the others; where that fails, by the next. Where the KX closed the connection
+ * meanwhile, that says nothing of the exchange point: it is tried once more, over another connection.
+ */
 async function build(
   remote: Buffer,
   { voipPort, doors }: PresenceRecord,
@@ -137,18 +140,24 @@ async function build(
   lastOf: Buffer | undefined,
   isOff: () => boolean,
 ): Promise<Bell> {
-  const client = await options.kx.get().catch((error) => {
-    throw new DialFailure('failed', (error as Error).message, error);
-  });
   let failure: unknown;
-  for (const door of inOrder(doors, lastOf)) {
+  let wasClosed = false;
+  const order = inOrder(doors, lastOf);
+  for (const door of order) {
     try {
+      const client = await options.kx.get().catch((error) => {
+        throw new DialFailure('failed', (error as Error).message, error);
+      });
       const host = readyAddress(await buildTo(client, remote, door, options));
       return { host, port: voipPort, exchangePoint: door.exchangePoint.identity };
     } catch (error) {
       failure = error;
       // Whoever gives up ends what is being built, which answers it: no reason to begin with the next.
       if (isOff()) break;
+      if (!wasClosed && error instanceof PeerError && error.code === 'kx-closed') {
+        wasClosed = true;
+        order.push(door);
+      }
     }
   }
   throw failure;

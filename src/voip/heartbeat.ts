@@ -10,6 +10,8 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 const PING_EVERY_MS = 1_000;
+/** Who is asked all the time asks even so, to know the round trip. */
+const ASK_AFTER_MS = 3_000;
 /** So that the two sides take turns by chance, and both measure. */
 const PING_SPREAD = 0.25;
 export const SILENT_AFTER_MS = 3_500;
@@ -29,11 +31,13 @@ export class Heartbeat {
   readonly #waiting = new Map<number, number>();
   #timer: TimerHandle;
   #heardAtMs: number;
+  #askedAtMs: number;
   #next = 1;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#heardAtMs = options.clock.now();
+    this.#askedAtMs = this.#heardAtMs;
     this.#timer = this.#schedule();
   }
 
@@ -44,6 +48,7 @@ export class Heartbeat {
 
   /** The other side has asked; it is answered elsewhere. */
   asked(): void {
+    if (this.#options.clock.now() - this.#askedAtMs >= ASK_AFTER_MS) return;
     this.stop();
     this.#timer = this.#schedule();
   }
@@ -67,7 +72,8 @@ export class Heartbeat {
     }
     const number = this.#next;
     this.#next = (this.#next + 1) >>> 0;
-    this.#waiting.set(number, clock.now());
+    this.#askedAtMs = clock.now();
+    this.#waiting.set(number, this.#askedAtMs);
     for (const old of this.#waiting.keys()) if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(old);
     this.#timer = this.#schedule();
     ping(number);

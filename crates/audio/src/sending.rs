@@ -57,6 +57,8 @@ pub(crate) struct Talker {
     /// The last two frames from the microphone, and how many in a row were stretched.
     before: [f32; 2 * FRAME_SAMPLES],
     stretched: u32,
+    /// Samples that come once more.
+    again: usize,
     /// Frames since the microphone began to give any.
     given: u32,
 }
@@ -77,6 +79,7 @@ impl Talker {
             calm_in: 0,
             before: [0.0; 2 * FRAME_SAMPLES],
             stretched: 0,
+            again: 0,
             given: 0,
         }
     }
@@ -132,70 +135,77 @@ impl Talker {
     /// The next frame, and by which share the next period should be longer.
     fn frame(&mut self, shared: &Shared) -> (Frame, f64) {
         let mut frame: Frame = core::array::from_fn(|_| self.comfort_noise());
-        let (available, recorded) = self.take(shared);
         let muted = shared.muted.load(Ordering::Relaxed) || shared.held.load(Ordering::Relaxed);
-        if let Some(recorded) = recorded.filter(|_| !muted) {
+        let (available, recorded) = self.take(shared);
+        if muted {
+            self.before.fill(0.0);
+        } else if let Some(recorded) = recorded {
             for (sample, recorded) in frame.iter_mut().zip(recorded) {
                 *sample += recorded.clamp(-1.0, 1.0);
             }
         }
-        if (1..FRAME_SAMPLES).contains(&available) {
-            count(&shared.counters.capture_gaps);
-        }
+        self.shed(shared, muted);
         if available == 0 {
             self.fill = WANTED as f64;
             return (frame, 0.0);
+        }
+        if available < FRAME_SAMPLES {
+            count(&shared.counters.capture_gaps);
         }
         self.fill += (available.min(TOO_MANY) as f64 - self.fill) / 64.0;
         let pull = ((WANTED as f64 - self.fill) / FRAME_SAMPLES as f64 / 100.0).clamp(-MAX_PULL, MAX_PULL);
         (frame, pull)
     }
 
-    /// How many samples were there, and a frame of them where it is not missing for long.
+    /// How many samples were there, none where nothing has come since the frame before; and a frame of them, unless they are missing for long.
     fn take(&mut self, shared: &Shared) -> (usize, Option<Frame>) {
-        let mut known = [0.0; 3 * FRAME_SAMPLES];
+        let mut frame = [0.0; FRAME_SAMPLES];
         let mut recorded = shared.recorded();
-        let available = recorded.len();
+        let available = if recorded.len() > self.again { recorded.len() } else { 0 };
         if available > TOO_MANY {
             recorded.drain(..available - WANTED);
         }
         let part = recorded.len().min(FRAME_SAMPLES);
         let is_whole = part == FRAME_SAMPLES;
-        let is_taken = is_whole || self.stretched < MOST_STRETCHED;
-        if is_taken {
-            let (before, present) = known.split_at_mut(2 * FRAME_SAMPLES);
-            before.copy_from_slice(&self.before);
-            present.iter_mut().zip(recorded.drain(..part)).for_each(|(sample, recorded)| *sample = recorded);
+        if !is_whole && self.stretched >= MOST_STRETCHED {
+            // What is left was heard already, or is of long ago when more comes.
+            recorded.clear();
+            self.before.fill(0.0);
+            (self.again, self.given) = (0, 0);
+            return (available, None);
         }
+        frame.iter_mut().zip(recorded.drain(..part)).for_each(|(sample, recorded)| *sample = recorded);
         self.spare = self.spare.min(recorded.len());
         drop(recorded);
-        let mut frame = [0.0; FRAME_SAMPLES];
         if is_whole {
-            frame.copy_from_slice(&known[2 * FRAME_SAMPLES..]);
-            self.stretched = 0;
+            (self.again, self.stretched) = (0, 0);
             self.given = self.given.saturating_add(1);
-        } else if is_taken {
-            let known = &known[..2 * FRAME_SAMPLES + part];
-            let again = lengthen(known, part, &mut frame);
-            let mut recorded = shared.recorded();
-            known[known.len() - again..].iter().rev().for_each(|sample| recorded.push_front(*sample));
-            self.stretched += 1;
-            self.calm_in = if self.given >= WATCH { CALM } else { 0 };
         } else {
-            // What is left was heard already, or is of long ago when more comes.
-            shared.recorded().clear();
-            self.given = 0;
+            self.stretch(shared, &mut frame, part);
         }
-        if is_taken {
-            self.before.copy_within(FRAME_SAMPLES.., 0);
-            self.before[FRAME_SAMPLES..].copy_from_slice(&frame);
-        }
-        self.shed(shared, mean_square(&frame) < QUIET);
-        (available, is_taken.then_some(frame))
+        self.before.copy_within(FRAME_SAMPLES.., 0);
+        self.before[FRAME_SAMPLES..].copy_from_slice(&frame);
+        (available, Some(frame))
     }
 
-    /// Drops what is only delay. `quiet`: nobody hears it.
-    fn shed(&mut self, shared: &Shared, quiet: bool) {
+    /// Fills a frame of which `part` samples are there.
+    fn stretch(&mut self, shared: &Shared, frame: &mut Frame, part: usize) {
+        let mut known = [0.0; 3 * FRAME_SAMPLES];
+        let known = &mut known[..2 * FRAME_SAMPLES + part];
+        known[..2 * FRAME_SAMPLES].copy_from_slice(&self.before);
+        known[2 * FRAME_SAMPLES..].copy_from_slice(&frame[..part]);
+        self.again = lengthen(known, part, frame);
+        let mut recorded = shared.recorded();
+        known[known.len() - self.again..].iter().rev().for_each(|sample| recorded.push_front(*sample));
+        self.stretched += 1;
+        (self.excess, self.excess_for) = (0, 0);
+        if self.given >= WATCH {
+            self.calm_in = CALM;
+        }
+    }
+
+    /// Drops what is only delay, where nobody hears it.
+    fn shed(&mut self, shared: &Shared, muted: bool) {
         self.watch -= 1;
         if self.watch == 0 {
             self.calm_in = self.calm_in.saturating_sub(1);
@@ -204,9 +214,13 @@ impl Talker {
             self.excess_for = if is_excess { self.excess_for + 1 } else { 0 };
             (self.spare, self.watch) = (usize::MAX, WATCH);
         }
-        if self.excess > 0 && (quiet || self.excess_for >= PATIENCE) {
-            let mut recorded = shared.recorded();
-            let most = recorded.len().min(self.excess);
+        if self.excess == 0 {
+            return;
+        }
+        let mut recorded = shared.recorded();
+        let most = self.excess.min(recorded.len().saturating_sub(SPARE / 2));
+        let energy: f32 = recorded.iter().take(most).map(|sample| sample * sample).sum();
+        if muted || energy < QUIET * most as f32 || self.excess_for >= PATIENCE {
             recorded.drain(..most);
             (self.excess, self.excess_for, self.fill) = (0, 0, WANTED as f64);
         }
@@ -278,7 +292,7 @@ mod tests {
         let loud = (0..50).filter(|_| mean_square(&talker.frame(&shared).0) > QUIET).count();
         assert_eq!(loud, 3, "a whole one, and two that were stretched");
         assert!(shared.recorded().is_empty());
-        assert_eq!(shared.statistics().capture_gaps, 3);
+        assert_eq!(shared.statistics().capture_gaps, 1);
     }
 
     #[test]

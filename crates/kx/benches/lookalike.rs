@@ -264,14 +264,22 @@ impl Trial {
         let answered = at + self.dice.log_normal(8.0, 0.6, 2.0, 20.0);
         let ended = answered + self.dice.log_normal(75.0, 1.1, 10.0, 60.0);
         say(answered, false, CONTROL_BYTES);
-        // Whoever's turn comes first asks; both begin anew then (src/voip/heartbeat.ts).
-        let mut ping = at + self.dice.between(0.75, 1.25);
-        while ping < ended {
-            let by_caller = self.dice.fraction() < 0.5;
+        // Each asks when its time has come, and begins anew when it is asked (src/voip/heartbeat.ts).
+        let mut next = [(); 2].map(|()| at + self.dice.between(0.75, 1.25));
+        loop {
+            let who = usize::from(next[1] < next[0]);
+            let ping = next[who];
+            if ping >= ended {
+                break;
+            }
+            let by_caller = who == 0;
             say(ping, by_caller, CONTROL_BYTES);
             say(ping + ONE_WAY, !by_caller, CONTROL_BYTES);
             say(ping + ONE_WAY * 2 + Duration::from_millis(40), by_caller, 12);
-            ping += self.dice.between(0.75, 1.25);
+            next[who] = ping + self.dice.between(0.75, 1.25);
+            if next[1 - who] > ping + ONE_WAY {
+                next[1 - who] = ping + ONE_WAY + self.dice.between(0.75, 1.25);
+            }
         }
         for by_caller in [true, false] {
             if !by_caller && !two_voices {

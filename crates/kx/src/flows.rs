@@ -178,7 +178,6 @@ impl Engine {
         let session =
             Session::Up { endpoint: Box::new(endpoint), answered: Some((message.to_vec(), answer)) };
         if self.insert_flow(now, tunnel, number, session, false).is_some() {
-            self.note_caller(now, tunnel);
             self.send_payload(now, tunnel, &payload, out);
         } else {
             self.counters.flows_refused += 1;

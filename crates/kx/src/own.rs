@@ -133,7 +133,7 @@ impl Engine {
         // Dialling shows in the circuit that it builds.
         let is_dialled = matches!(goal, Goal::Outgoing { .. }) && !self.tunnels.contains_key(&tunnel);
         if let Some(own) = self.own.get(slot).filter(|_| is_dialled) {
-            self.links.set_up_cover(now, own.link, true);
+            self.links.raise_cover(now, own.link);
         }
         self.start(now, slot, None, message, out);
         Ok(slot)

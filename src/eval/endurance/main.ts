@@ -166,6 +166,10 @@ async function atRest(
       .until('registered', Math.max(end - performance.now(), 1_000), registered)
       .catch((error: Error) => left.push(error.message));
   }
+  const untilAsBefore = async () => {
+    while (!(await footprints.isAsBefore()) && performance.now() < end) await pause(2_000);
+  };
+  await untilAsBefore();
   for (const { name, peer } of phones) {
     const { state } = (await network.request(peer, 'kx', 'status')) as {
       state: { tunnels: { tunnels: number } };
@@ -173,8 +177,8 @@ async function atRest(
     // One for each exchange point of the pseudo-identity.
     if (state.tunnels.tunnels > 2) left.push(`${name} has ${state.tunnels.tunnels} tunnels`);
   }
-  // Last, as whoever asks a process has a connection to it.
-  while (!(await footprints.isAsBefore()) && performance.now() < end) await pause(2_000);
+  // Again, as whoever asks a process has a connection to it.
+  await untilAsBefore();
   return left;
 }
 

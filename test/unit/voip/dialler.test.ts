@@ -29,8 +29,8 @@ const doors = [1, 2].map((number) => ({
   tunnelKey: null,
 }));
 
-/** Where tunnels end, one after the other: the callee, or something that closes connections. */
-async function dialThrough(ends: readonly ('callee' | 'closes')[]) {
+/** Where tunnels end, one after the other: the callee, something that closes connections, or the API's connection is cut. */
+async function dialThrough(ends: readonly ('callee' | 'closes' | 'cut')[]) {
   const seen: string[] = [];
   const byDoor: number[] = [];
   const good = createServer((socket) => void ControlChannel.answer(socket, [callee]).catch(() => {}));
@@ -55,6 +55,7 @@ async function dialThrough(ends: readonly ('callee' | 'closes')[]) {
       if (message.type !== 'kx-build-outgoing') return;
       const end = ends[byDoor.length];
       byDoor.push(message.exchangePoint.identity[0] as number);
+      if (end === 'cut') return client.close('cut');
       const ipv4 = Buffer.of(127, 0, 0, end === 'callee' ? 1 : 2);
       client.send({ type: 'kx-ready', pseudoIdentity: message.pseudoIdentity, ipv4, ipv6: Buffer.alloc(16) });
     },
@@ -82,6 +83,14 @@ test('where the tunnel brings no handshake about, it is given up for one by the 
   assert.is(failure, null);
   assert.equal(seen, ['kx-build-outgoing', 'kx-destroy', 'kx-build-outgoing']);
   assert.is.not(byDoor[0], byDoor[1]);
+});
+
+test('where the KX closed its connection meanwhile, all exchange points are still tried', async () => {
+  const { byDoor, failure } = await dialThrough(['cut', 'closes', 'callee']);
+  assert.is(failure, null);
+  assert.is(new Set(byDoor.slice(0, 2)).size, 2);
+  const once = await dialThrough(['cut', 'callee']);
+  assert.is(once.failure, null);
 });
 
 test('the callee is not reachable where the second brings none about either', async () => {

@@ -85,14 +85,6 @@ impl Engine {
         self.send_forward(now, circuit, &mut datagram, out);
     }
 
-    /// Somebody calls through a tunnel.
-    pub(super) fn note_caller(&mut self, now: Duration, tunnel: TunnelId) {
-        let circuit = self.tunnels.get(&tunnel).and_then(|known| known.current);
-        if let Some(own) = circuit.and_then(|circuit| self.own.get(circuit)) {
-            self.links.set_up_cover(now, own.link, false);
-        }
-    }
-
     /// What is sent to the other end of a tunnel belongs to a call.
     fn note_use(&mut self, now: Duration, circuit: Option<Slot>) {
         if let Some(own) = circuit.and_then(|circuit| self.own.get_mut(circuit)) {

@@ -1,11 +1,11 @@
 //! Cover: a constant rate of datagrams towards a first hop and back, in which cells take the place of padding.
 //!
 //! The covering side sends at the beat of a clock; the covered one answers each beat and each cell with one datagram of its own,
-//! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other, and then the quicker beat is
-//! that of both.
+//! so it never sends more than it gets and nobody can make it. Answers are not answered: two sides may cover each other, and then the beat of calls of one is
+//! that of the other too.
 //!
 //! Two beats: a slow one while nothing happens, and that of whole calls from dialling on, while something is sent to the other end of a tunnel, or cells flow faster than the
-//! slow one hides. When one dials or is called it is quicker for a fixed time, so that long messages are not many beats under way. At the slow one a cell goes out at once and is counted against the next beat or answer. At that of calls cells wait (waiting.rs), here for the
+//! slow one hides. The latter is quicker for its first seconds, in which a call is set up, so that long messages are not many beats under way. At the slow one a cell goes out at once and is counted against the next beat or answer. At that of calls cells wait (waiting.rs), here for the
 //! beat and there for something to answer, so that when datagrams leave says nothing of what is in them.
 
 use cell::layout::DATAGRAM_BYTES;
@@ -20,11 +20,11 @@ const CALL_PER_SECOND: u32 = 50;
 /// Beats beyond the calls' voice: their control connections, twice where a peer calls itself, upkeep of links and circuits, and room in
 /// which a queue gets shorter again. As many as of a call: the beat fits a whole number of times into the 20 ms of voice, which so waits as long each time.
 const SPARE_PER_SECOND: u32 = CALL_PER_SECOND;
-/// While a call is being set up: a message of five cells takes 10 ms, in place of 33. Below 1.7 Mbit/s.
-const SET_UP_PER_SECOND: u32 = 500;
-/// Longer than most calls take to ring. Of one length, whatever becomes of the call. Of a fake one both ends are here: the time must not
-/// grow by what the second one does.
-const SET_UP_FOR: Duration = Duration::from_secs(3);
+/// The beat of calls at first: a message of five cells takes 10 ms, in place of 33. Below 1.7 Mbit/s.
+const FIRST_PER_SECOND: u32 = 500;
+/// Longer than most calls take to ring. Whatever made the beat that of calls, and whatever comes then: who made it, and how far that has come, must not
+/// show.
+const FIRST_FOR: Duration = Duration::from_secs(3);
 /// The beat of calls goes on for so long after the last cell that needed it.
 const ACTIVE_FOR: Duration = Duration::from_secs(30);
 /// The other side answers for so long after it was asked; it is asked again well before.
@@ -37,23 +37,6 @@ const MOST_EARLY: u8 = 3;
 /// Cells beyond the slow beat that begin the beat of calls: more than building a circuit takes, less than a second of voice.
 const BURST: u32 = 24;
 
-/// How quickly beats follow each other; in padding that asks for answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Pace {
-    /// The slow one, at which nothing waits.
-    #[default]
-    Idle = 0,
-    Calls = 1,
-    /// While a call is set up.
-    SetUp = 2,
-}
-
-impl Pace {
-    pub(super) fn read(byte: u8) -> Self {
-        [Self::Idle, Self::Calls, Self::SetUp].get(usize::from(byte)).copied().unwrap_or(Self::Calls)
-    }
-}
-
 /// What a look at the clock asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beat {
@@ -61,8 +44,8 @@ pub(super) enum Beat {
     Nothing,
     /// One of those that wait.
     Waiting,
-    /// Padding that asks for answers.
-    Ask(Pace),
+    /// Padding that asks for answers; whether cells are to wait there too.
+    Ask { paced: bool },
 }
 
 /// The covering side of one link.
@@ -71,14 +54,14 @@ pub(super) struct Cover {
     idle_every: Duration,
     active_every: Duration,
     active_until: Duration,
-    set_up_every: Duration,
-    set_up_until: Duration,
-    dialled_until: Duration,
+    first_every: Duration,
+    first_until: Duration,
     /// When the slow beat would have carried all cells so far.
     carried_at: Duration,
     next_beat: Duration,
     early: u8,
-    asked: Option<(Duration, Pace)>,
+    /// When, and whether cells were to wait.
+    asked: Option<(Duration, bool)>,
 }
 
 impl Cover {
@@ -89,9 +72,8 @@ impl Cover {
             idle_every: Duration::from_secs(1) * links.max(1) / IDLE_PER_SECOND,
             active_every: Duration::from_secs(1) / active_per_second,
             active_until: Duration::ZERO,
-            set_up_every: Duration::from_secs(1) / active_per_second.max(SET_UP_PER_SECOND),
-            set_up_until: Duration::ZERO,
-            dialled_until: Duration::ZERO,
+            first_every: Duration::from_secs(1) / active_per_second.max(FIRST_PER_SECOND),
+            first_until: Duration::ZERO,
             carried_at: now,
             next_beat: now,
             early: 0,
@@ -103,57 +85,41 @@ impl Cover {
         self.next_beat
     }
 
-    /// How quick the own beat is.
-    pub(super) fn pace(&self, now: Duration) -> Pace {
-        match () {
-            () if now < self.set_up_until => Pace::SetUp,
-            () if now < self.active_until => Pace::Calls,
-            () => Pace::Idle,
-        }
+    /// Whether the beat is that of calls.
+    pub(super) fn is_of_calls(&self, now: Duration) -> bool {
+        now < self.active_until
     }
 
-    fn every(&self, pace: Pace) -> Duration {
-        match pace {
-            Pace::Idle => self.idle_every,
-            Pace::Calls => self.active_every,
-            Pace::SetUp => self.set_up_every,
-        }
-    }
-
-    /// There is a cell to send.
-    pub(super) fn count_cell(&mut self, now: Duration) {
+    /// There is a cell to send; `paced` as for [`Self::raise`].
+    pub(super) fn count_cell(&mut self, now: Duration, paced: bool) {
         self.carried_at = self.carried_at.max(now) + self.idle_every;
         if self.carried_at > now + self.idle_every * BURST {
             // The slow beat cannot hide these.
             self.carried_at = now + self.idle_every * BURST;
-            self.raise(now);
+            self.raise(now, paced);
         }
     }
 
     /// A call begins or goes on: the beat of calls from now on, so that its first cells do not show either, nor how it rings.
-    pub(super) fn raise(&mut self, now: Duration) {
-        if self.pace(now) == Pace::Idle {
+    /// `paced`: the other side covers this link too and has the beat of calls, which this one already keeps.
+    pub(super) fn raise(&mut self, now: Duration, paced: bool) {
+        if !self.is_of_calls(now) {
             self.early = 0;
-            self.hasten(now, Pace::Calls);
+            if !paced {
+                self.first_until = now + FIRST_FOR;
+            }
+            self.hasten(now);
         }
         self.active_until = now + ACTIVE_FOR;
     }
 
-    /// A call begins: quicker beats for a while. Not for a caller just after this peer has dialled, who may be itself.
-    pub(super) fn set_up(&mut self, now: Duration, is_dialled: bool) {
-        self.raise(now);
-        if is_dialled {
-            self.dialled_until = now + SET_UP_FOR;
-        } else if now < self.dialled_until {
-            return;
-        }
-        self.set_up_until = now + SET_UP_FOR;
-        self.hasten(now, Pace::SetUp);
+    fn every_of_calls(&self, now: Duration) -> Duration {
+        if now < self.first_until { self.first_every } else { self.active_every }
     }
 
-    /// The next beat comes as soon as one of this pace would.
-    pub(super) fn hasten(&mut self, now: Duration, pace: Pace) {
-        self.next_beat = self.next_beat.min(now + self.every(pace));
+    /// The next beat comes as soon as one of calls would.
+    pub(super) fn hasten(&mut self, now: Duration) {
+        self.next_beat = self.next_beat.min(now + self.every_of_calls(now));
     }
 
     /// Something goes out that takes the place of a later beat.
@@ -161,15 +127,17 @@ impl Cover {
         self.early = (self.early + 1).min(MOST_EARLY);
     }
 
-    /// What is to go out now. `other`: the beat of the other side, where it covers this link too; `waiting`: something waits.
-    pub(super) fn beat(&mut self, now: Duration, other: Pace, waiting: bool) -> Beat {
+    /// What is to go out now. `paced`: the other side covers this link too, with the beat of calls; `waiting`: something waits.
+    pub(super) fn beat(&mut self, now: Duration, paced: bool, waiting: bool) -> Beat {
         if now < self.next_beat {
             return Beat::Nothing;
         }
-        let pace = self.pace(now);
+        let is_of_calls = self.is_of_calls(now);
+        let every = if is_of_calls || paced { self.every_of_calls(now) } else { self.idle_every };
         // Beats that a stall has cost are not made up for.
-        self.next_beat = (self.next_beat + self.every(pace.max(other))).max(now);
-        let is_asked = self.asked.is_some_and(|(at, asked)| asked == pace && now < at + ASK_AGAIN_AFTER);
+        self.next_beat = (self.next_beat + every).max(now);
+        let is_asked =
+            self.asked.is_some_and(|(at, paced)| paced == is_of_calls && now < at + ASK_AGAIN_AFTER);
         if is_asked && waiting {
             return Beat::Waiting;
         }
@@ -177,8 +145,8 @@ impl Cover {
             self.early -= 1;
             return Beat::Nothing;
         }
-        self.asked = Some((now, pace));
-        Beat::Ask(pace)
+        self.asked = Some((now, is_of_calls));
+        Beat::Ask { paced: is_of_calls }
     }
 }
 
@@ -186,23 +154,23 @@ impl Cover {
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
     until: Option<Duration>,
-    pace: Pace,
+    paced: bool,
     heard: Duration,
     early: u8,
 }
 
 impl Mirror {
-    /// `pace`: that of the other side's beat.
-    pub(super) fn ask(&mut self, now: Duration, pace: Pace) {
-        if self.pace == Pace::Idle && pace > Pace::Idle {
+    /// `paced`: the other side's beat is that of calls.
+    pub(super) fn ask(&mut self, now: Duration, paced: bool) {
+        if paced && !self.paced {
             self.early = 0;
         }
-        (self.until, self.pace) = (Some(now + MIRROR_FOR), pace);
+        (self.until, self.paced) = (Some(now + MIRROR_FOR), paced);
     }
 
-    /// How quick the other side's beat is.
-    pub(super) fn pace(&self, now: Duration) -> Pace {
-        if self.until.is_some_and(|until| now < until) { self.pace } else { Pace::Idle }
+    /// Whether the other side's beat is that of calls.
+    pub(super) fn is_paced(&self, now: Duration) -> bool {
+        self.paced && self.until.is_some_and(|until| now < until)
     }
 
     /// Whether nothing that is to be answered has come in for longer than a few of its beats.
@@ -233,8 +201,6 @@ impl Mirror {
 mod tests {
     use super::*;
 
-    const SECOND: Duration = Duration::from_secs(1);
-
     /// A cell every so often that does not wait, as at the slow beat; padding and cells of each second.
     fn seconds(
         cover: &mut Cover,
@@ -247,11 +213,11 @@ mod tests {
             for millisecond in second * 1000..(second + 1) * 1000 {
                 let now = Duration::from_millis(millisecond);
                 if busy.contains(&second) && millisecond % cells_every == 0 {
-                    cover.count_cell(now);
+                    cover.count_cell(now, false);
                     cover.sent_early();
                     cells += 1;
                 }
-                padding += u32::from(cover.beat(now, Pace::Idle, false) != Beat::Nothing);
+                padding += u32::from(cover.beat(now, false, false) != Beat::Nothing);
             }
             (padding, cells)
         };
@@ -269,7 +235,7 @@ mod tests {
     fn cells_that_cannot_be_hidden_begin_the_beat_of_calls() {
         let mut cover = Cover::new(Duration::ZERO, 2, 1);
         let seconds = seconds(&mut cover, 140, 5..100, 20);
-        for (padding, cells) in &seconds[7..129] {
+        for (padding, cells) in &seconds[10..129] {
             assert!((padding + cells).abs_diff(150) <= 1, "{seconds:?}");
         }
         assert!(seconds[132..].iter().all(|&(padding, _)| padding.abs_diff(IDLE_PER_SECOND) <= 1));
@@ -288,45 +254,28 @@ mod tests {
     fn each_beat_of_calls_comes_in_its_time_with_what_waits_or_padding_and_says_that_cells_wait() {
         let mut cover = Cover::new(Duration::ZERO, 2, 1);
         let mut now = Duration::ZERO;
-        cover.beat(now, Pace::Idle, false);
-        cover.raise(now);
+        cover.beat(now, false, false);
+        cover.raise(now, false);
         let mut beats = Vec::new();
-        for index in 0..200 {
-            assert_eq!(cover.next_beat() - now, SECOND / 150);
+        for index in 0..2000 {
+            let per_second = if index < 1500 { FIRST_PER_SECOND } else { 150 };
+            assert_eq!(cover.next_beat() - now, Duration::from_secs(1) / per_second);
+            cover.raise(now, false);
             now = cover.next_beat();
-            beats.push(cover.beat(now, Pace::Idle, index % 3 != 0));
+            beats.push(cover.beat(now, false, index % 3 != 0));
         }
         assert_eq!(
             beats[..4],
-            [Beat::Ask(Pace::Calls), Beat::Waiting, Beat::Waiting, Beat::Ask(Pace::Calls)]
+            [Beat::Ask { paced: true }, Beat::Waiting, Beat::Waiting, Beat::Ask { paced: true }]
         );
         assert!(!beats.contains(&Beat::Nothing));
-    }
-
-    #[test]
-    fn one_who_dials_has_quicker_beats_for_a_fixed_time_whoever_calls_then() {
-        let mut cover = Cover::new(Duration::ZERO, 2, 1);
-        let mut now = Duration::ZERO;
-        cover.beat(now, Pace::Idle, false);
-        cover.set_up(now, true);
-        let mut every = Vec::new();
-        for beat in 0..2000 {
-            every.push(cover.next_beat() - now);
-            now = cover.next_beat();
-            cover.beat(now, Pace::Idle, beat % 3 != 0);
-            if beat % 7 == 0 && now < SET_UP_FOR {
-                cover.set_up(now, false);
-            }
-        }
-        assert!(every[..1500].iter().all(|&every| every == Duration::from_millis(2)));
-        assert!(every[1500..].iter().all(|&every| every == SECOND / 150));
     }
 
     #[test]
     fn an_answer_goes_back_for_each_datagram_unless_a_cell_did() {
         let mut mirror = Mirror::default();
         assert!(!mirror.answers(Duration::ZERO), "nobody has asked");
-        mirror.ask(Duration::ZERO, Pace::Idle);
+        mirror.ask(Duration::ZERO, false);
         assert!(mirror.answers(Duration::ZERO));
         mirror.sent_early();
         assert!(!mirror.answers(Duration::ZERO));

@@ -55,14 +55,7 @@ impl Links {
         self.covering = Covering { calls, peers: wanted, links: Vec::new(), dial_at: now };
     }
 
-    /// A call begins through a link: it is dialled, or somebody calls.
-    pub fn set_up_cover(&mut self, now: Duration, link: LinkId, is_dialled: bool) {
-        if let Some(Link { state: State::Up(session), .. }) = self.get_mut(link) {
-            session.set_up_cover(now, is_dialled);
-        }
-    }
-
-    /// A call goes on through a link.
+    /// A call begins or goes on through a link.
     pub fn raise_cover(&mut self, now: Duration, link: LinkId) {
         if let Some(Link { state: State::Up(session), .. }) = self.get_mut(link) {
             session.raise_cover(now);

@@ -2,7 +2,7 @@
 //!
 //! Invariants: `window` moves only for datagrams that were genuine. How a session comes about is not in here.
 
-use super::cover::{Beat, Cover, MIRROR, Mirror, Pace};
+use super::cover::{Beat, Cover, MIRROR, Mirror};
 use super::keys::{ReceiveKeys, SendKeys};
 use super::liveness::{Liveness, Verdict};
 use super::waiting::Waiting;
@@ -92,8 +92,9 @@ impl Session {
         out: &mut Outbox,
     ) -> bool {
         let begin_watch = self.live.cell_sent(now);
+        let paced = self.mirror.is_paced(now);
         if let Some(cover) = &mut self.cover {
-            cover.count_cell(now);
+            cover.count_cell(now, paced);
         }
         self.send_or_hold(now, to, datagram, out);
         begin_watch
@@ -127,7 +128,7 @@ impl Session {
         };
         let is_padding = header.command == Command::Padding;
         if is_padding && header.sequence == MIRROR {
-            self.asked(now, Pace::read(datagram[BODY_AT]), from, out);
+            self.asked(now, datagram[BODY_AT] != 0, from, out);
         }
         let answer = if is_padding { self.live.padding_received(now, header.sequence) } else { None };
         // Padding 0 is an answer itself: where each side covers the other, it would go to and fro for ever.
@@ -220,15 +221,9 @@ impl Session {
 
     /// A call goes through this link: its cover, where it has one, is that of calls.
     pub(super) fn raise_cover(&mut self, now: Duration) {
+        let paced = self.mirror.is_paced(now);
         if let Some(cover) = &mut self.cover {
-            cover.raise(now);
-        }
-    }
-
-    /// The same, and that call begins now.
-    pub(super) fn set_up_cover(&mut self, now: Duration, is_dialled: bool) {
-        if let Some(cover) = &mut self.cover {
-            cover.set_up(now, is_dialled);
+            cover.raise(now, paced);
         }
     }
 
@@ -242,8 +237,8 @@ impl Session {
         if !self.is_held(now) {
             self.release(now, to, out);
         }
-        let (other, waiting) = (self.mirror.pace(now), !self.waiting.is_empty());
-        let beat = self.cover.as_mut().map_or(Beat::Nothing, |cover| cover.beat(now, other, waiting));
+        let (paced, waiting) = (self.mirror.is_paced(now), !self.waiting.is_empty());
+        let beat = self.cover.as_mut().map_or(Beat::Nothing, |cover| cover.beat(now, paced, waiting));
         if beat != Beat::Nothing {
             // Each datagram is answered: who does not answer is not there.
             self.live.expect(now);
@@ -251,22 +246,22 @@ impl Session {
         match beat {
             Beat::Nothing => {}
             Beat::Waiting => self.send_waiting(now, to, out),
-            Beat::Ask(pace) => {
+            Beat::Ask { paced } => {
                 let mut datagram = padding(MIRROR);
-                datagram[BODY_AT] = pace as u8;
+                datagram[BODY_AT] = u8::from(paced);
                 self.seal(now, to, &mut datagram, out);
             }
         }
-        matches!(beat, Beat::Ask(_))
+        matches!(beat, Beat::Ask { .. })
     }
 
     /// The other side asks for answers.
-    fn asked(&mut self, now: Duration, pace: Pace, from: SocketAddr, out: &mut Outbox) {
-        self.mirror.ask(now, pace);
+    fn asked(&mut self, now: Duration, paced: bool, from: SocketAddr, out: &mut Outbox) {
+        self.mirror.ask(now, paced);
         match &mut self.cover {
             // Where both cover, what waits goes out with the own beat, and answers are padding.
-            Some(cover) if pace > Pace::Idle => cover.hasten(now, pace),
-            None if pace == Pace::Idle => self.release(now, from, out),
+            Some(cover) if paced => cover.hasten(now),
+            None if !paced => self.release(now, from, out),
             _ => {}
         }
     }
@@ -282,8 +277,8 @@ impl Session {
 
     /// Whether what is to be sent waits.
     fn is_held(&self, now: Duration) -> bool {
-        let own = self.cover.as_ref().map_or(Pace::Idle, |cover| cover.pace(now));
-        own.max(self.mirror.pace(now)) > Pace::Idle && self.waiting.is_open(now)
+        let is_of_calls = self.cover.as_ref().is_some_and(|cover| cover.is_of_calls(now));
+        (is_of_calls || self.mirror.is_paced(now)) && self.waiting.is_open(now)
     }
 
     /// Sends the cell in `datagram`, or lets it wait where the beat is that of calls.
