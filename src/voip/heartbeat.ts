@@ -10,7 +10,7 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 const PING_EVERY_MS = 1_000;
-/** Who is asked all the time asks even so, to know the round trip. */
+/** Who is asked all the time asks even so, to know the round trip; and at first, until it is known. */
 const ASK_AFTER_MS = 3_000;
 /** So that the two sides take turns by chance, and both measure. */
 const PING_SPREAD = 0.25;
@@ -32,6 +32,7 @@ export class Heartbeat {
   #timer: TimerHandle;
   #heardAtMs: number;
   #askedAtMs: number;
+  #isMeasured = false;
   #next = 1;
 
   constructor(options: HeartbeatOptions) {
@@ -48,7 +49,7 @@ export class Heartbeat {
 
   /** The other side has asked; it is answered elsewhere. */
   asked(): void {
-    if (this.#options.clock.now() - this.#askedAtMs >= ASK_AFTER_MS) return;
+    if (!this.#isMeasured || this.#options.clock.now() - this.#askedAtMs >= ASK_AFTER_MS) return;
     this.stop();
     this.#timer = this.#schedule();
   }
@@ -57,6 +58,7 @@ export class Heartbeat {
   answered(number: number): void {
     const sentAtMs = this.#waiting.get(number);
     if (!this.#waiting.delete(number) || sentAtMs === undefined) return;
+    this.#isMeasured = true;
     this.#options.onRoundTrip(this.#options.clock.now() - sentAtMs);
   }
 

@@ -3,6 +3,7 @@
  * told another one (Spec 3.4). API messages are delayed and doubled, and one connection is cut.
  */
 
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -26,14 +27,18 @@ const rules = {
   ],
 };
 
-/** A port of the loopback that was free a moment ago. */
+/** A port of the loopback that was free a moment ago, and that no connection going out takes meanwhile: those have ports from 32 768 on. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const server = createServer();
+    const taken = once(server, 'error').then(() => true);
+    server.listen(randomInt(20_000, 32_000), '127.0.0.1');
+    if (await Promise.race([taken, once(server, 'listening').then(() => false)])) continue;
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 /** Until the DHT has its position, which takes a while on a busy machine. */
