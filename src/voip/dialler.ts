@@ -153,7 +153,8 @@ async function build(
     } catch (error) {
       failure = error;
       // Whoever gives up ends what is being built, which answers it: no reason to begin with the next.
-      if (isOff()) break;
+      // Nor is there where the KX cannot be reached.
+      if (isOff() || error instanceof DialFailure) break;
       if (!wasClosed && error instanceof PeerError && error.code === 'kx-closed') {
         wasClosed = true;
         order.push(door);

@@ -10,8 +10,8 @@
 import type { Clock, TimerHandle } from '../clock.js';
 
 const PING_EVERY_MS = 1_000;
-/** Who is asked all the time asks even so, to know the round trip; and at first, until it is known. */
-const ASK_AFTER_MS = 3_000;
+/** So long after the last measurement, and before the first, one asks however often one is asked: the round trip is to be known. */
+const MEASURE_AFTER_MS = 3_000;
 /** So that the two sides take turns by chance, and both measure. */
 const PING_SPREAD = 0.25;
 export const SILENT_AFTER_MS = 3_500;
@@ -31,14 +31,12 @@ export class Heartbeat {
   readonly #waiting = new Map<number, number>();
   #timer: TimerHandle;
   #heardAtMs: number;
-  #askedAtMs: number;
-  #isMeasured = false;
+  #measuredAtMs = Number.NEGATIVE_INFINITY;
   #next = 1;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.#heardAtMs = options.clock.now();
-    this.#askedAtMs = this.#heardAtMs;
     this.#timer = this.#schedule();
   }
 
@@ -49,7 +47,7 @@ export class Heartbeat {
 
   /** The other side has asked; it is answered elsewhere. */
   asked(): void {
-    if (!this.#isMeasured || this.#options.clock.now() - this.#askedAtMs >= ASK_AFTER_MS) return;
+    if (this.#options.clock.now() - this.#measuredAtMs >= MEASURE_AFTER_MS) return;
     this.stop();
     this.#timer = this.#schedule();
   }
@@ -58,8 +56,8 @@ export class Heartbeat {
   answered(number: number): void {
     const sentAtMs = this.#waiting.get(number);
     if (!this.#waiting.delete(number) || sentAtMs === undefined) return;
-    this.#isMeasured = true;
-    this.#options.onRoundTrip(this.#options.clock.now() - sentAtMs);
+    this.#measuredAtMs = this.#options.clock.now();
+    this.#options.onRoundTrip(this.#measuredAtMs - sentAtMs);
   }
 
   stop(): void {
@@ -74,8 +72,7 @@ export class Heartbeat {
     }
     const number = this.#next;
     this.#next = (this.#next + 1) >>> 0;
-    this.#askedAtMs = clock.now();
-    this.#waiting.set(number, this.#askedAtMs);
+    this.#waiting.set(number, clock.now());
     for (const old of this.#waiting.keys()) if (this.#waiting.size > MAX_WAITING) this.#waiting.delete(old);
     this.#timer = this.#schedule();
     ping(number);

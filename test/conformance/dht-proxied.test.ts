@@ -3,10 +3,7 @@
  * told another one (Spec 3.4). API messages are delayed and doubled, and one connection is cut.
  */
 
-import { randomInt } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -15,6 +12,7 @@ import { ControlClient } from '../../src/api/control-client.js';
 import { dhtGet, dhtPut } from '../../src/api/dht-client.js';
 import { loadConfig } from '../../src/config/config.js';
 import { PeerError } from '../../src/errors.js';
+import { freePort } from '../support/free-port.js';
 import { testHostkeyPath } from '../support/hostkeys.js';
 import { runPeer, startPeer } from '../support/run-peer.js';
 
@@ -26,20 +24,6 @@ const rules = {
     { name: 'cut-once', action: 'cut', place: 'inside', types: ['dht-get'], after: 10, times: 1 },
   ],
 };
-
-/** A port of the loopback that was free a moment ago, and that no connection going out takes meanwhile: those have ports from 32 768 on. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer();
-    const taken = once(server, 'error').then(() => true);
-    server.listen(randomInt(20_000, 32_000), '127.0.0.1');
-    if (await Promise.race([taken, once(server, 'listening').then(() => false)])) continue;
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
-}
 
 /** Until the DHT has its position, which takes a while on a busy machine. */
 async function joined(socket: string): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Role: measures how long it takes from dialling to ringing, in a network of real peers over emulated links.
  *
- *   node call-set-up.js [CALLS]    runs itself in a sandbox and prints one line of JSON: SetUpResults
+ *   node call-set-up.js [CALLS] [PAUSE_SECONDS]    runs itself in a sandbox and prints one line of JSON: SetUpResults; with a pause before each round
  *
  * Invariants: nobody has called its callee shortly before, so nothing of the call stands ready but what a peer keeps ready
  * anyway; every round has other pairs, and nobody is in two calls at once.
@@ -28,7 +28,7 @@ if (directory === null) {
   process.exitCode = await runInSandbox(SELF, process.argv.slice(2));
 } else {
   prepareInside();
-  finishWith(await measure(Number(process.argv[2] ?? CALLS), directory));
+  finishWith(await measure(Number(process.argv[2] ?? CALLS), Number(process.argv[3] ?? 0), directory));
 }
 
 interface Telephone {
@@ -36,7 +36,7 @@ interface Telephone {
   readonly control: ControlClient;
 }
 
-async function measure(calls: number, below: string): Promise<SetUpResults> {
+async function measure(calls: number, pauseSeconds: number, below: string): Promise<SetUpResults> {
   const names = Array.from({ length: PEERS }, (_, index) => `p${index}`);
   const hosts = await WanHosts.make(names, LINK, SEED);
   const network = new PeerNetwork(hosts, below);
@@ -44,6 +44,7 @@ async function measure(calls: number, below: string): Promise<SetUpResults> {
     const telephones = await start(network, names);
     const setUps: SetUp[] = [];
     for (let round = 0; setUps.length < calls; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, pauseSeconds * 1_000));
       const pairs = pairsOf(round).slice(0, calls - setUps.length);
       const rung = await Promise.all(
         pairs.map(([caller, callee]) =>

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -30,6 +30,7 @@ import {
 } from '../../../src/wire/build-extension.js';
 import { type ApiMessage, MESSAGE_TYPE } from '../../../src/wire/message.js';
 import { encodePresenceRecord } from '../../../src/wire/presence-record.js';
+import { freePort } from '../../support/free-port.js';
 
 const test = suite('telephone');
 const log = createLogger({ level: 'silent', name: 'test' });
@@ -44,15 +45,6 @@ async function stub(module: 'dht' | 'kx', onMessage: OnMessage) {
   const server = new ApiServer({ module, host: '127.0.0.1', port: 0, accepts, log, onMessage, onDisconnect });
   const { port } = await server.listen();
   return { server, endpoint: { host: '127.0.0.1', port } };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function bench(onKx: OnMessage = () => {}, onDht: OnMessage = () => {}, extensions = true) {

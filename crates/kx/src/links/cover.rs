@@ -5,7 +5,8 @@
 //! that of the other too.
 //!
 //! Two beats: a slow one while nothing happens, and that of whole calls from dialling on, while something is sent to the other end of a tunnel, or cells flow faster than the
-//! slow one hides. The latter is quicker for its first seconds, in which a call is set up, so that long messages are not many beats under way. At the slow one a cell goes out at once and is counted against the next beat or answer. At that of calls cells wait (waiting.rs), here for the
+//! slow one hides. The latter is quicker for its first seconds, in which a call is set up, so that long messages are not many beats under way.
+//! At the slow one a cell goes out at once and is counted against the next beat or answer. At that of calls cells wait (waiting.rs), here for the
 //! beat and there for something to answer, so that when datagrams leave says nothing of what is in them.
 
 use cell::layout::DATAGRAM_BYTES;
@@ -21,7 +22,7 @@ const CALL_PER_SECOND: u32 = 50;
 /// which a queue gets shorter again. As many as of a call: the beat fits a whole number of times into the 20 ms of voice, which so waits as long each time.
 const SPARE_PER_SECOND: u32 = CALL_PER_SECOND;
 /// The beat of calls at first: a message of five cells takes 10 ms, in place of 33. Below 1.7 Mbit/s.
-const FIRST_PER_SECOND: u32 = 500;
+const FIRST_EVERY: Duration = Duration::from_millis(2);
 /// Longer than most calls take to ring. Whatever made the beat that of calls, and whatever comes then: who made it, and how far that has come, must not
 /// show.
 const FIRST_FOR: Duration = Duration::from_secs(3);
@@ -54,7 +55,6 @@ pub(super) struct Cover {
     idle_every: Duration,
     active_every: Duration,
     active_until: Duration,
-    first_every: Duration,
     first_until: Duration,
     /// When the slow beat would have carried all cells so far.
     carried_at: Duration,
@@ -72,7 +72,6 @@ impl Cover {
             idle_every: Duration::from_secs(1) * links.max(1) / IDLE_PER_SECOND,
             active_every: Duration::from_secs(1) / active_per_second,
             active_until: Duration::ZERO,
-            first_every: Duration::from_secs(1) / active_per_second.max(FIRST_PER_SECOND),
             first_until: Duration::ZERO,
             carried_at: now,
             next_beat: now,
@@ -114,7 +113,7 @@ impl Cover {
     }
 
     fn every_of_calls(&self, now: Duration) -> Duration {
-        if now < self.first_until { self.first_every } else { self.active_every }
+        if now < self.first_until { self.active_every.min(FIRST_EVERY) } else { self.active_every }
     }
 
     /// The next beat comes as soon as one of calls would.
@@ -258,8 +257,8 @@ mod tests {
         cover.raise(now, false);
         let mut beats = Vec::new();
         for index in 0..2000 {
-            let per_second = if index < 1500 { FIRST_PER_SECOND } else { 150 };
-            assert_eq!(cover.next_beat() - now, Duration::from_secs(1) / per_second);
+            let every = if index < 1500 { FIRST_EVERY } else { Duration::from_secs(1) / 150 };
+            assert_eq!(cover.next_beat() - now, every);
             cover.raise(now, false);
             now = cover.next_beat();
             beats.push(cover.beat(now, false, index % 3 != 0));
