@@ -96,6 +96,14 @@ try {
   results.hijackedAgain = await hijackerKx.buildIncoming(hijack).catch((error) => error.code);
   calleeKx.destroy(owner.publicKey);
   callerKx.destroy(owner.publicKey);
+  // Before a relay dies: what it has not passed on by then, the exchange point learns only when its circuit has long been idle.
+  const exchange = network.peers.find((peer) => isAt(peer, exchangePoint)) ?? third;
+  await network.waitFor(
+    exchange,
+    'kx',
+    "the owner's tunnels to be gone",
+    ({ engine }) => engine.registrations === 1,
+  );
 
   const victim = await relayOtherThan([callee.host.ipv4, caller.host.ipv4, addressOf(exchangePoint)]);
   results.victim = victim !== null;
